@@ -1,0 +1,86 @@
+/* The configuration: one table of options (config/options.h) from which parser, help, --print-config, the sample
+ * file's test and the README are made. Defaults < file < environment < flags. */
+#ifndef BGOP_CONFIG_CONFIG_H
+#define BGOP_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/base/err.h"
+#include "common/kafka/kafka.h"
+#include "common/record/submission.h"
+#include "common/redis/functions.h"
+
+struct type_config {                        /* one [type NAME]; what it does not say comes from [types], then the table */
+    char *name;
+    bool declared;                          /* not one of the record's Types */
+    bool reserved;
+    bool served;                            /* a handler is configured */
+    int64_t retry_backoff_ms, retry_limit, timeout_ms, retention_s, retention_error_s;
+    int64_t merge_max, merge_max_bytes, max_running_per_parent, concurrency;
+    char *on_sequence_failure;              /* hold | skip | fail */
+    char *handler;                          /* "", noop, exec, http, plugin */
+    char *command;                          /* exec */
+    char *url, *method, *headers;           /* http; headers: "Name: value" separated by | */
+    char *plugin;                           /* plugin: path of the shared object */
+};
+
+struct config {
+    /* [queue] */
+    char *prefix;                           /* of topics */
+    int64_t log_days, shards, submit_partitions, payload_max_bytes, lease_ms, retry_max_delay_ms, deleted_log_days;
+    /* [redis] */
+    char *redis_url;
+    int64_t redis_timeout_ms;
+    /* [kafka] */
+    char *brokers;
+    struct kafka_property *properties; size_t property_count;
+    /* [log] */
+    char *log_level, *log_format;           /* error warning info debug; logfmt json */
+    /* [coordinator] */
+    int64_t intake_loops, status_loops, batch_max_messages, tick_max_ms;
+    /* [worker] */
+    char *worker_types;                     /* names separated by blanks or commas; empty: all with a handler */
+    int64_t worker_concurrency, drain_timeout_ms;
+    char *listen;                           /* address:port of the status page; port 0: any */
+    /* [types], [type NAME] */
+    struct type_config *types; size_t type_count;   /* the record's own and the declared ones */
+};
+
+void config_init(struct config *config);                /* defaults */
+void config_release(struct config *config);
+/* Reads an INI file over what is there. ST_INVALID: err names file, line, option and the nearest known one. */
+enum status config_read_file(struct config *config, const char *path, struct err *err) MUST_CHECK;
+/* BGOP_KAFKA, BGOP_REDIS, BGOP_LOG_LEVEL, BGOP_LOG_FORMAT. */
+enum status config_read_environment(struct config *config, struct err *err) MUST_CHECK;
+/* One option as "section" (or "type NAME"), "name", "value". */
+enum status config_set(struct config *config, const char *section, const char *name, const char *value, struct err *err) MUST_CHECK;
+/* Bounds across options (heartbeat below lease ...), after everything was read. */
+enum status config_check(struct config *config, struct err *err) MUST_CHECK;
+/* Every option with its effective value, each Type's section in full, as a file that could be used. */
+void config_print(const struct config *config, FILE *to);
+
+struct type_config *config_type(const struct config *config, const char *name);     /* NULL: unknown */
+struct type_lookup config_type_lookup(const struct config *config);
+/* prefix + "." + name ("bgop.submit", "bgop.WebCart"). */
+const char *config_topic(const struct config *config, const char *name, char *topic, size_t room);
+struct kafka_settings config_kafka(const struct config *config, const char *client_id);
+
+/* ---- command lines ---- */
+/* What every program of ours takes: --config FILE, --kafka LIST, --redis URL, --help, --version, --print-config, plus
+ * the program's own. Options may stand anywhere; "--name value" and "--name=value". */
+struct flag {
+    const char *name;                       /* without "--" */
+    const char *argument;                   /* what help calls it; NULL: a switch */
+    const char *help;
+    const char **value;                     /* set to the argument (or "yes" for a switch); NULL: absent */
+};
+struct command_line { const char *program, *usage, *about; const struct flag *flags; size_t flag_count; const char *tail; };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE_ERROR = 64, EXIT_UNREACHABLE = 69, EXIT_CONFIG = 78 };
+/* Reads file, environment and flags into config. Answers -1 to go on, else the exit code (after having printed help,
+ * version, the configuration or an error). Operands are moved to the front of argv; *argc becomes their count. */
+int config_command_line(struct config *config, const struct command_line *line, int *argc, char **argv);
+
+#endif

@@ -1,0 +1,108 @@
+/* The Kafka edge: the only includer of librdkafka. A consumer belongs to one thread; a producer may be shared.
+ * Settings that bite are fixed here (reliability.md B1-B14): offsets are stored by hand, range assignor, eager
+ * rebalancing, auto.offset.reset=error, one message per poll, idempotent producer with FATAL recovery. */
+#ifndef BGOP_KAFKA_KAFKA_H
+#define BGOP_KAFKA_KAFKA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+
+/* What every client gets: bootstrap servers and the [kafka] section's librdkafka properties, in order. */
+struct kafka_property { char *name, *value; };
+struct kafka_settings { const char *brokers; const struct kafka_property *properties; size_t property_count; const char *client_id; };
+
+struct kafka_message {                          /* borrowed until released */
+    const char *topic; int partition; int64_t offset; int64_t timestamp_ms;
+    const void *key; size_t key_size;           /* NULL: none */
+    const void *value; size_t value_size;
+    void *handle;
+};
+/* Text of a header, copied into value[room]; false: none. */
+bool kafka_message_header(const struct kafka_message *message, const char *name, char *value, size_t room);
+void kafka_message_release(struct kafka_message *message);
+
+/* ---- consumer ---- */
+struct kafka_consumer;
+struct kafka_position { const char *topic; int partition; int64_t offset; };
+struct kafka_consumer_events {                  /* called inside kafka_consumer_poll, on its thread; all may be NULL */
+    /* Partitions now owned: the callee answers with where to start, per partition (offset, or
+     * KAFKA_OFFSET_STORED for the group's committed one). */
+    void (*on_assigned)(void *arg, struct kafka_position *positions, size_t count);
+    void (*on_revoked)(void *arg, const struct kafka_position *positions, size_t count, bool lost);
+    /* A position is out of the log's range, or the partition's end was reached (EOF: next offset to come). */
+    void (*on_out_of_range)(void *arg, const char *topic, int partition, const char *text);
+    void (*on_end)(void *arg, const char *topic, int partition, int64_t next_offset);
+    /* Brokers unreachable, authentication: err in words, for an outage's begin; NULL text: they answer again. */
+    void (*on_outage)(void *arg, const char *text);
+    void *arg;
+};
+#define KAFKA_OFFSET_STORED (-1000)             /* the group's committed offset, else the beginning */
+#define KAFKA_OFFSET_BEGINNING (-2)
+
+struct kafka_consumer *kafka_consumer_new(const struct kafka_settings *settings, const char *group,
+                                          const struct kafka_consumer_events *events, struct err *err);
+/* Leaves the group (on_revoked is called) and frees. */
+void kafka_consumer_free(struct kafka_consumer *consumer);
+enum status kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const *topics, size_t count, struct err *err) MUST_CHECK;
+/* Next message within timeout_ms, or false. */
+bool kafka_consumer_poll(struct kafka_consumer *consumer, int timeout_ms, struct kafka_message *message);
+enum status kafka_consumer_seek(struct kafka_consumer *consumer, const char *topic, int partition, int64_t offset, struct err *err) MUST_CHECK;
+/* Marks everything below next_offset as handled; committed in the background (each second) and at revoke. */
+enum status kafka_consumer_store(struct kafka_consumer *consumer, const char *topic, int partition, int64_t next_offset, struct err *err) MUST_CHECK;
+enum status kafka_consumer_pause(struct kafka_consumer *consumer, const char *topic, int partition, struct err *err) MUST_CHECK;
+enum status kafka_consumer_resume(struct kafka_consumer *consumer, const char *topic, int partition, int64_t offset, struct err *err) MUST_CHECK;
+/* Log start and end of a partition, asked of the broker (blocks up to timeout_ms). */
+enum status kafka_consumer_log_range(struct kafka_consumer *consumer, const char *topic, int partition, int timeout_ms,
+                                     int64_t *start, int64_t *end, struct err *err) MUST_CHECK;
+/* Committed offsets of a group (-1: none). */
+enum status kafka_consumer_committed(struct kafka_consumer *consumer, const char *topic, int partition_count, int timeout_ms,
+                                     int64_t *offsets, struct err *err) MUST_CHECK;
+
+/* Reads a whole partition from its beginning to the end as it was at the call (the control topic). */
+enum status kafka_read_all(const struct kafka_settings *settings, const char *topic, int partition, int timeout_ms,
+                           void (*on_message)(void *arg, const struct kafka_message *message), void *arg, struct err *err) MUST_CHECK;
+
+/* ---- producer ---- */
+struct kafka_producer;
+/* Called inside kafka_producer_poll or kafka_producer_flush. status ST_OK: the log has it, at partition/offset.
+ * ST_AGAIN: not known to be there (timed out, possibly persisted, producer was recreated): send again if it matters.
+ * ST_INVALID: refused for good (too large ...). */
+struct kafka_delivery { void *arg; enum status status; const char *text; const char *topic; int partition; int64_t offset; };
+typedef void kafka_on_delivery(void *producer_arg, const struct kafka_delivery *delivery);
+/* linger_ms: how long a message may wait for others; own librdkafka properties go over it. */
+struct kafka_producer *kafka_producer_new(const struct kafka_settings *settings, int linger_ms, kafka_on_delivery *on_delivery,
+                                          void *producer_arg, struct err *err);
+void kafka_producer_free(struct kafka_producer *producer);
+enum { KAFKA_PARTITION_BY_KEY = -1 };           /* murmur2, as Java's; without a key: random */
+/* Copies key and value. headers: name, value pairs closed by NULL, or NULL. ST_LIMIT: the queue is full: poll,
+ * then try again; nothing was taken. */
+enum status kafka_producer_send(struct kafka_producer *producer, const char *topic, int partition, const void *key, size_t key_size,
+                                const void *value, size_t value_size, const char *const *headers, void *arg, struct err *err) MUST_CHECK;
+/* Serves delivery reports; recreates a producer that turned FATAL (whatever it held is reported ST_AGAIN). */
+int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms);
+enum status kafka_producer_flush(struct kafka_producer *producer, int timeout_ms, struct err *err) MUST_CHECK;
+
+/* ---- topics and brokers ---- */
+struct kafka_topic { const char *name; int partitions; int64_t retention_ms; /* -1: for ever */ bool found; int found_partitions; };
+/* Fills found and found_partitions. ST_AGAIN: unreachable; err says which address, what was tried, the likely cause. */
+enum status kafka_topics_look(const struct kafka_settings *settings, struct kafka_topic *topics, size_t count, int timeout_ms, struct err *err) MUST_CHECK;
+/* Creates those that are not there (replication: the brokers' default); fine when somebody else was first. */
+enum status kafka_topics_create(const struct kafka_settings *settings, const struct kafka_topic *topics, size_t count, int timeout_ms, struct err *err) MUST_CHECK;
+/* One setting of a topic ("retention.ms", "min.insync.replicas" ...); ST_MISSING: brokers do not tell (mock). */
+enum status kafka_topic_setting(const struct kafka_settings *settings, const char *topic, const char *name, char *value, size_t room,
+                                int timeout_ms, struct err *err) MUST_CHECK;
+int kafka_broker_count(const struct kafka_settings *settings, int timeout_ms);
+/* "librdkafka 2.0.2": for the first log line. */
+const char *kafka_version(void);
+
+/* ---- the mock broker (bgop dev, tests) ---- */
+struct kafka_mock;
+struct kafka_mock *kafka_mock_new(struct err *err);
+void kafka_mock_free(struct kafka_mock *mock);
+const char *kafka_mock_brokers(const struct kafka_mock *mock);
+enum status kafka_mock_create_topic(struct kafka_mock *mock, const char *topic, int partitions, struct err *err) MUST_CHECK;
+
+#endif

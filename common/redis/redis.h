@@ -1,0 +1,68 @@
+/* The Redis edge: one connection, used by one thread; the only includer of hiredis. Blocking, with a timeout, and
+ * pipelined: send several commands, then receive their replies in order.
+ *
+ * After any error the connection is closed and never reused (a late reply would be read by the next command:
+ * hiredis#306); the next send connects anew. Every reply outstanding at that moment is lost: receivers get
+ * ST_AGAIN, and callers repeat what is idempotent. */
+#ifndef BGOP_REDIS_REDIS_H
+#define BGOP_REDIS_REDIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+
+struct redis;
+
+/* uri: redis://[user:password@]host:port[/db] or unix:///path. Does not connect. NULL: err says what is wrong with
+ * the uri. timeout_ms bounds connecting and each wait for a reply. */
+struct redis *redis_new(const char *uri, int timeout_ms, struct err *err);
+void redis_free(struct redis *redis);
+/* "127.0.0.1:6379" or the socket's path: for messages; never the password. */
+const char *redis_address(const struct redis *redis);
+
+/* Connects when there is no connection. ST_AGAIN: err says which address, what was tried, the likely cause. */
+enum status redis_connect(struct redis *redis, struct err *err) MUST_CHECK;
+bool redis_connected(const struct redis *redis);
+void redis_disconnect(struct redis *redis);
+/* Rises with every new connection: whoever keeps facts about the server reads them again when it changed. */
+uint64_t redis_connection_number(const struct redis *redis);
+
+/* One argument of a command. */
+struct redis_arg { const char *data; size_t size; };
+struct redis_command {                          /* arguments collected one by one; numbers are kept inside */
+    struct redis_arg *args;
+    size_t count, capacity;
+    char *numbers; size_t numbers_used, numbers_capacity;   /* chunked: pointers into it stay valid */
+};
+void redis_command_init(struct redis_command *command);
+void redis_command_release(struct redis_command *command);
+void redis_command_clear(struct redis_command *command);
+void redis_command_add(struct redis_command *command, const char *data, size_t size);   /* borrowed until sent */
+void redis_command_add_text(struct redis_command *command, const char *text);           /* borrowed until sent */
+void redis_command_add_int(struct redis_command *command, int64_t number);
+void redis_command_set_int(struct redis_command *command, size_t index, int64_t number);/* one added by add_int */
+
+/* Queues a command for sending (connects first when needed). */
+enum status redis_send(struct redis *redis, const struct redis_command *command, struct err *err) MUST_CHECK;
+
+enum redis_reply_kind { REDIS_NIL, REDIS_INTEGER, REDIS_TEXT, REDIS_STATUS, REDIS_ARRAY, REDIS_ERROR };
+struct redis_reply;                             /* a view into hiredis' own; elements live as long as the whole */
+/* Receives the next reply; the caller frees it. Error replies are classified: ST_FENCED (text begins "FENCED"),
+ * ST_RECOVERING, ST_AGAIN (LOADING, BUSY, OOM, MISCONF, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, function not
+ * loaded, I/O), ST_STALE ("STALE"), ST_INVALID (any other error reply); *reply is then NULL and err has its text. */
+enum status redis_receive(struct redis *redis, struct redis_reply **reply, struct err *err) MUST_CHECK;
+void redis_reply_free(struct redis_reply *reply);
+enum redis_reply_kind redis_reply_kind(const struct redis_reply *reply);
+size_t redis_reply_count(const struct redis_reply *reply);                                  /* of an array; else 0 */
+const struct redis_reply *redis_reply_at(const struct redis_reply *reply, size_t index);    /* NULL: beyond */
+/* Text (or status) of a reply or array element: never NULL ("" for nil and other kinds); size may be NULL. */
+const char *redis_reply_text(const struct redis_reply *reply, size_t *size);
+int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise);                /* integer, or text of one */
+
+/* Send and receive in one: for tools, checks and tests. Arguments are texts, closed by NULL. */
+enum status redis_call(struct redis *redis, struct redis_reply **reply, struct err *err, ...) MUST_CHECK
+    __attribute__((sentinel));
+
+#endif
