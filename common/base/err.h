@@ -34,7 +34,7 @@ struct err {
 /* Fills *err (which may be NULL: nobody asks why) and returns status. Text beyond the size is cut. */
 enum status err_set(struct err *err, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Puts "prefix: " before the text that *err already has; returns its status. */
+/* Puts "prefix: " before the text that *err already has; returns its status. Not for a NULL err. */
 enum status err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *status_name(enum status status);
 
