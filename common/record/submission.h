@@ -2,6 +2,7 @@
 #ifndef BGOP_RECORD_SUBMISSION_H
 #define BGOP_RECORD_SUBMISSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,13 @@ struct type_lookup {
     void *arg;
 };
 
+/* The rules that hold for each string (UTF-8, at most 255 characters, no NUL: the record is read by C programs and
+ * handed over in environment variables; other control characters are the caller's business) and each number
+ * (0 .. max). member is what the error calls it. The codec uses them where a value would not even fit into the struct
+ * (too long, NUL inside, -1 for absent). */
+enum status submission_check_string(const char *member, const char *text, size_t size, struct err *err) MUST_CHECK;
+enum status submission_check_number(const char *member, int64_t value, int64_t max, struct err *err) MUST_CHECK;
+
 /* Checks every rule of record.md and interface.md 3 that one submission alone can break: known and not reserved
  * Type, lengths in characters, UTF-8, ints in 0 .. 999,999,999, SequenceGroup with SequenceNumber, Name not
  * beginning "BO-", payload size. ST_INVALID: err names field, value and rule. */
@@ -41,7 +49,8 @@ enum status submission_check(const struct submission *submission, const struct t
                              size_t payload_max_bytes, struct err *err) MUST_CHECK;
 /* The first non-empty of ParentKey, SequenceGroup, Name; *size 0 when there is none. */
 const char *submission_routing_key(const struct submission *submission, size_t *size);
-/* What two submissions of one Name are compared by: a checksum over every member and the payload. */
+/* What two submissions of one Name are compared by: a checksum over every member and the payload. Kept in
+ * records: must never change. */
 uint64_t submission_content(const struct submission *submission);
 
 #endif
