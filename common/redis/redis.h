@@ -25,6 +25,7 @@ const char *redis_address(const struct redis *redis);
 /* Connects when there is no connection. ST_AGAIN: err says which address, what was tried, the likely cause. */
 enum status redis_connect(struct redis *redis, struct err *err) MUST_CHECK;
 bool redis_connected(const struct redis *redis);
+/* Also drops what is outstanding: nobody may receive it any more. */
 void redis_disconnect(struct redis *redis);
 /* Rises with every new connection: whoever keeps facts about the server reads them again when it changed. */
 uint64_t redis_connection_number(const struct redis *redis);
@@ -44,8 +45,11 @@ void redis_command_add_text(struct redis_command *command, const char *text);   
 void redis_command_add_int(struct redis_command *command, int64_t number);
 void redis_command_set_int(struct redis_command *command, size_t index, int64_t number);/* one added by add_int */
 
-/* Queues a command for sending (connects first when needed). */
+/* Queues a command for sending (connects first when needed): each ST_OK is to be followed by one redis_receive,
+ * also after an error in between. Any amount may be outstanding. */
 enum status redis_send(struct redis *redis, const struct redis_command *command, struct err *err) MUST_CHECK;
+/* Writes what is queued now: the server works while the caller prepares more or waits for something else. */
+enum status redis_flush(struct redis *redis, struct err *err) MUST_CHECK;
 
 enum redis_reply_kind { REDIS_NIL, REDIS_INTEGER, REDIS_TEXT, REDIS_STATUS, REDIS_ARRAY, REDIS_ERROR };
 struct redis_reply;                             /* a view into hiredis' own; elements live as long as the whole */
@@ -61,7 +65,7 @@ const struct redis_reply *redis_reply_at(const struct redis_reply *reply, size_t
 const char *redis_reply_text(const struct redis_reply *reply, size_t *size);
 int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise);                /* integer, or text of one */
 
-/* Send and receive in one: for tools, checks and tests. Arguments are texts, closed by NULL. */
+/* Send and receive in one: for tools, checks and tests; nothing may be outstanding. Arguments are texts, closed by NULL. */
 enum status redis_call(struct redis *redis, struct redis_reply **reply, struct err *err, ...) MUST_CHECK
     __attribute__((sentinel));
 
