@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
+
 void buf_init(struct buf *buf, size_t max)
 {
     *buf = (struct buf){ .max = max };
@@ -49,15 +51,23 @@ refused:
     return false;
 }
 
-bool buf_append(struct buf *buf, const void *data, size_t size)
+char *buf_extend(struct buf *buf, size_t size)
 {
     if (!buf_reserve(buf, size))
-        return false;
-    if (size)
-        memcpy(buf->data + buf->size, data, size);
+        return NULL;
+    char *room = buf->data + buf->size;
     buf->size += size;
     buf->data[buf->size] = '\0';
-    return true;
+    return room;
+}
+
+bool buf_append(struct buf *buf, const void *data, size_t size)
+{
+    char *room = buf_extend(buf, size);
+
+    if (room && size)
+        memcpy(room, data, size);
+    return room != NULL;
 }
 
 bool buf_append_string(struct buf *buf, const char *text)
@@ -102,6 +112,25 @@ bool buf_vprintf(struct buf *buf, const char *format, va_list args)
     }
     buf->size += (size_t)wanted;
     return true;
+}
+
+bool buf_append_json(struct buf *buf, const char *text, size_t size)
+{
+    buf_append_char(buf, '"');
+    for (size_t at = 0; at < size;) {
+        size_t whole = text_utf8_cut(text + at, size - at, 1);
+        unsigned char byte = (unsigned char)text[at];
+        if (whole == 0)
+            buf_append_string(buf, "\\ufffd");
+        else if (byte < ' ')
+            buf_printf(buf, "\\u%04x", byte);
+        else if (byte == '"' || byte == '\\')
+            buf_printf(buf, "\\%c", byte);
+        else
+            buf_append(buf, text + at, whole);
+        at += whole ? whole : 1;
+    }
+    return buf_append_char(buf, '"');
 }
 
 char *buf_take(struct buf *buf)

@@ -23,6 +23,10 @@ bool buf_append_string(struct buf *buf, const char *text);
 bool buf_append_char(struct buf *buf, char c);
 bool buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vprintf(struct buf *buf, const char *format, va_list args);
+/* Room for size more bytes, which the caller fills; NULL when they do not fit. */
+char *buf_extend(struct buf *buf, size_t size);
+/* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+bool buf_append_json(struct buf *buf, const char *text, size_t size);
 char *buf_take(struct buf *buf);                    /* the caller frees; the buffer is empty afterwards */
 
 #endif

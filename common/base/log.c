@@ -47,31 +47,12 @@ bool log_enabled(enum log_level level)
     return level <= settings.level;
 }
 
-static void append_json_string(struct buf *line, const char *text, size_t size)
-{
-    buf_append_char(line, '"');
-    for (size_t at = 0; at < size;) {
-        size_t whole = text_utf8_cut(text + at, size - at, 1);
-        unsigned char byte = (unsigned char)text[at];
-        if (whole == 0)
-            buf_append_string(line, "\\ufffd");
-        else if (byte < ' ')
-            buf_printf(line, "\\u%04x", byte);
-        else if (byte == '"' || byte == '\\')
-            buf_printf(line, "\\%c", byte);
-        else
-            buf_append(line, text + at, whole);
-        at += whole ? whole : 1;
-    }
-    buf_append_char(line, '"');
-}
-
 static void append_json_member(struct buf *line, const char *key, size_t key_size, const char *value, size_t value_size)
 {
     buf_append_char(line, ',');
-    append_json_string(line, key, key_size);
+    buf_append_json(line, key, key_size);
     buf_append_char(line, ':');
-    append_json_string(line, value, value_size);
+    buf_append_json(line, value, value_size);
 }
 
 /* A number that every JSON reader keeps exactly; all else is a string. */

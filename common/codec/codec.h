@@ -13,7 +13,8 @@
 #include "common/record/submission.h"
 
 /* ---- submissions: protobuf, or JSON when the first byte is '{' ---- */
-/* payload points into data for protobuf where possible, else is owned. ST_INVALID names what is wrong: an unknown
+/* payload points into data where it stands there as it is, else is owned. Initializes *submission; nothing has to be
+ * released after an error. ST_INVALID names what is wrong: an unknown
  * member by name (with the nearest known one), a value of the wrong kind, unreadable bytes. */
 enum status codec_read_submission(struct submission *submission, const void *data, size_t size, struct err *err) MUST_CHECK;
 /* Appends the protobuf form. */
@@ -31,6 +32,7 @@ struct command {
     char reason[RECORD_STRING_SIZE];
     char command_id[RECORD_STRING_SIZE];
 };
+/* ST_INVALID also when the target is not what the command takes (an Id; a Type or a ParentKey). */
 enum status codec_read_command(struct command *command, const void *data, size_t size, struct err *err) MUST_CHECK;
 void codec_write_command(struct buf *to, const struct command *command);
 
@@ -38,7 +40,7 @@ void codec_write_command(struct buf *to, const struct command *command);
 void codec_write_hint(struct buf *to, const char (*ids)[ID_SIZE], size_t count);
 /* ids joined by blanks, as the Redis Functions answer them, straight into a hint. */
 void codec_write_hint_joined(struct buf *to, const char *ids, size_t size);
-/* Calls on_id for each well-formed Id. */
+/* Calls on_id for each well-formed Id (the others are skipped). */
 enum status codec_read_hint(const void *data, size_t size, void (*on_id)(void *arg, const char id[ID_SIZE]), void *arg,
                             struct err *err) MUST_CHECK;
 
@@ -67,6 +69,8 @@ enum {
     STATUS_BATCH_MAX_BYTES = 512 * 1024,
     RESULT_MAX_BYTES = 32 * 1024,
 };
+/* Writing makes text fit for the record (UTF-8, one line, cut at 255 characters; reading does so again, for other
+ * writers), and cuts a result over RESULT_MAX_BYTES, which then says so at its end. */
 struct status_entry {
     enum entry_kind kind;
     char id[ID_SIZE];
@@ -77,9 +81,11 @@ struct status_entry {
     char leader_id[ID_SIZE];                                /* empty: absent */
     const char *command_id;                                 /* borrowed; NULL: absent */
 };
+/* At most STATUS_BATCH_MAX_ENTRIES. */
 void codec_write_status_batch(struct buf *to, const struct status_entry *entries, size_t count,
                               const char *worker_uri, const char *instance);
-/* A read batch owns the memory that its entries borrow from. */
+/* A read batch owns the memory that its entries borrow from; its texts are never NULL, nothing has to be released
+ * after an error. ST_INVALID: one bad entry refuses the whole batch. */
 struct status_batch { struct status_entry *entries; size_t count; const char *worker_uri; const char *instance; void *message; };
 enum status codec_read_status_batch(struct status_batch *batch, const void *data, size_t size, struct err *err) MUST_CHECK;
 void status_batch_release(struct status_batch *batch);

@@ -8,7 +8,6 @@
 #include "common/base/checksum.h"
 #include "common/base/text.h"
 
-#define PROCESS_AFTER_MAX_MS INT64_C(253402300799999)       /* the last millisecond of year 9999 */
 #define DERIVED_NAME_PREFIX "BO-"
 enum { QUOTE_SIZE = 96 };                                   /* of a value in a refusal */
 
@@ -84,7 +83,7 @@ static enum status check_numbers(const struct submission *submission, struct err
         { "RetryLimit", submission->retry_limit, RECORD_INT_MAX },
         { "Timeout", submission->timeout_ms, RECORD_INT_MAX },
         { "SequenceNumber", submission->sequence_number, RECORD_INT_MAX },
-        { "ProcessAfter", submission->process_after_ms, PROCESS_AFTER_MAX_MS },
+        { "ProcessAfter", submission->process_after_ms, SUBMISSION_TIME_MAX_MS },
     };
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {

@@ -10,6 +10,7 @@
 #include "common/record/tables.h"
 
 enum { SUBMISSION_ABSENT = -1 };            /* of the numbers */
+#define SUBMISSION_TIME_MAX_MS INT64_C(253402300799999)     /* ProcessAfter: the last millisecond of year 9999 */
 
 struct submission {
     char type[RECORD_STRING_SIZE];
