@@ -14,6 +14,10 @@
 struct kafka_property { char *name, *value; };
 struct kafka_settings { const char *brokers; const struct kafka_property *properties; size_t property_count; const char *client_id; };
 
+/* May a user set this librdkafka property? ST_INVALID: err names an unknown one with the nearest known, a value that
+ * librdkafka refuses, or why ours is fixed. */
+enum status kafka_property_check(const char *name, const char *value, struct err *err) MUST_CHECK;
+
 struct kafka_message {                          /* borrowed until released */
     const char *topic; int partition; int64_t offset; int64_t timestamp_ms;
     const void *key; size_t key_size;           /* NULL: none */
@@ -57,6 +61,9 @@ enum status kafka_consumer_resume(struct kafka_consumer *consumer, const char *t
 /* Log start and end of a partition, asked of the broker (blocks up to timeout_ms). */
 enum status kafka_consumer_log_range(struct kafka_consumer *consumer, const char *topic, int partition, int timeout_ms,
                                      int64_t *start, int64_t *end, struct err *err) MUST_CHECK;
+/* Log ends of several partitions of one topic in one round trip per broker (ends[i] of partitions[i]). */
+enum status kafka_consumer_log_ends(struct kafka_consumer *consumer, const char *topic, const int *partitions, size_t count,
+                                    int timeout_ms, int64_t *ends, struct err *err) MUST_CHECK;
 /* Committed offsets of a group (-1: none). */
 enum status kafka_consumer_committed(struct kafka_consumer *consumer, const char *topic, int partition_count, int timeout_ms,
                                      int64_t *offsets, struct err *err) MUST_CHECK;
@@ -77,8 +84,9 @@ struct kafka_producer *kafka_producer_new(const struct kafka_settings *settings,
                                           void *producer_arg, struct err *err);
 void kafka_producer_free(struct kafka_producer *producer);
 enum { KAFKA_PARTITION_BY_KEY = -1 };           /* murmur2, as Java's; without a key: random */
-/* Copies key and value. headers: name, value pairs closed by NULL, or NULL. ST_LIMIT: the queue is full: poll,
- * then try again; nothing was taken. */
+/* Copies key and value. headers: name, value pairs closed by NULL, or NULL. Anything but ST_OK: nothing was taken.
+ * ST_LIMIT: the queue is full, or the producer is being replaced: poll, then try again. ST_INVALID: too large.
+ * ST_MISSING: no such topic or partition. Sending from any thread, polling and flushing by one. */
 enum status kafka_producer_send(struct kafka_producer *producer, const char *topic, int partition, const void *key, size_t key_size,
                                 const void *value, size_t value_size, const char *const *headers, void *arg, struct err *err) MUST_CHECK;
 /* Serves delivery reports; recreates a producer that turned FATAL (whatever it held is reported ST_AGAIN). */
@@ -89,7 +97,7 @@ enum status kafka_producer_flush(struct kafka_producer *producer, int timeout_ms
 struct kafka_topic { const char *name; int partitions; int64_t retention_ms; /* -1: for ever */ bool found; int found_partitions; };
 /* Fills found and found_partitions. ST_AGAIN: unreachable; err says which address, what was tried, the likely cause. */
 enum status kafka_topics_look(const struct kafka_settings *settings, struct kafka_topic *topics, size_t count, int timeout_ms, struct err *err) MUST_CHECK;
-/* Creates those that are not there (replication: the brokers' default); fine when somebody else was first. */
+/* Creates those that are not found (replication: the brokers' default); fine when somebody else was first. */
 enum status kafka_topics_create(const struct kafka_settings *settings, const struct kafka_topic *topics, size_t count, int timeout_ms, struct err *err) MUST_CHECK;
 /* One setting of a topic ("retention.ms", "min.insync.replicas" ...); ST_MISSING: brokers do not tell (mock). */
 enum status kafka_topic_setting(const struct kafka_settings *settings, const char *topic, const char *name, char *value, size_t room,
@@ -104,5 +112,8 @@ struct kafka_mock *kafka_mock_new(struct err *err);
 void kafka_mock_free(struct kafka_mock *mock);
 const char *kafka_mock_brokers(const struct kafka_mock *mock);
 enum status kafka_mock_create_topic(struct kafka_mock *mock, const char *topic, int partitions, struct err *err) MUST_CHECK;
+/* Trouble to order, for tests: the broker closes its port; produce requests are answered by a Kafka error code. */
+void kafka_mock_set_down(struct kafka_mock *mock, bool down);
+void kafka_mock_fail_produce(struct kafka_mock *mock, int kafka_error_code, int times);
 
 #endif

@@ -1,0 +1,354 @@
+/* The consumer: one thread, one message per poll (B2), offsets stored by hand (B1), eager rebalancing (B4). Where
+ * partitions stand is in positions.c, questions about offsets in offsets.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/kafka/consumer.h"
+
+enum {
+    COMMITTED_TRIES = 6,                /* x KAFKA_CALL_TIMEOUT_MS, at assignment */
+    PROBE_EVERY_MS = 1000,              /* during an outage: does a broker answer again? */
+    PROBE_TIMEOUT_MS = 100,
+    CLOSE_TIMEOUT_MS = 10000,
+};
+
+static const char *const tunable[] = {
+    "session.timeout.ms", "10000",
+    "heartbeat.interval.ms", "3000",
+    "max.poll.interval.ms", "300000",
+    "fetch.min.bytes", "1",
+    "fetch.wait.max.ms", "100",         /* bounds what a partition newly to be fetched waits for the request in flight */
+    "fetch.error.backoff.ms", "50",
+    "fetch.max.bytes", "8388608",
+    "queued.max.messages.kbytes", "8192",
+    "auto.commit.interval.ms", "1000",
+    "topic.metadata.refresh.interval.ms", "10000",  /* topics created later are found soon */
+    NULL,
+};
+
+/* ---- rebalancing ---- */
+
+static struct kafka_position *positions_of(const rd_kafka_topic_partition_list_t *list)
+{
+    struct kafka_position *positions = xcalloc((size_t)list->cnt + 1, sizeof *positions);
+
+    for (int i = 0; i < list->cnt; i++)
+        positions[i] = (struct kafka_position){ list->elems[i].topic, list->elems[i].partition, KAFKA_OFFSET_STORED };
+    return positions;
+}
+
+static rd_kafka_resp_err_t committed_once(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, int timeout_ms)
+{
+    rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, timeout_ms);
+
+    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        code = list->elems[i].err;
+    return code;
+}
+
+/* Turns KAFKA_OFFSET_STORED into the committed offset, or the beginning when there is none: with
+ * auto.offset.reset=error librdkafka would call that an error. */
+static void resolve_stored(struct kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_topic_partition_list_t *stored = rd_kafka_topic_partition_list_new(list->cnt);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    for (int i = 0; i < list->cnt; i++)
+        if (list->elems[i].offset == RD_KAFKA_OFFSET_STORED)
+            rd_kafka_topic_partition_list_add(stored, list->elems[i].topic, list->elems[i].partition);
+    for (int try = 0; stored->cnt > 0 && try < COMMITTED_TRIES; try++) {
+        code = committed_once(consumer->rk, stored, KAFKA_CALL_TIMEOUT_MS);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            break;
+    }
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < stored->cnt; i++) {
+        rd_kafka_topic_partition_t *found =
+            rd_kafka_topic_partition_list_find(list, stored->elems[i].topic, stored->elems[i].partition);
+
+        found->offset = stored->elems[i].offset >= 0 ? stored->elems[i].offset : RD_KAFKA_OFFSET_BEGINNING;
+    }
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_error_text(LOG_LEVEL_WARNING, "committed offsets unknown", rd_kafka_err2str(code), "partitions=%d",
+                       stored->cnt);
+    rd_kafka_topic_partition_list_destroy(stored);
+}
+
+static void assign(struct kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list)
+{
+    struct kafka_position *positions = positions_of(list);
+
+    if (consumer->events.on_assigned)
+        consumer->events.on_assigned(consumer->events.arg, positions, (size_t)list->cnt);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = positions[i].offset == KAFKA_OFFSET_STORED ? RD_KAFKA_OFFSET_STORED
+                                : positions[i].offset < 0                  ? RD_KAFKA_OFFSET_BEGINNING
+                                                                           : positions[i].offset;
+    free(positions);
+    resolve_stored(consumer, list);
+    kafka_owned_fill(consumer, list);
+    rd_kafka_assign(consumer->rk, list);
+}
+
+static void revoke(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+    struct kafka_position *positions = positions_of(list);
+
+    if (consumer->events.on_revoked)
+        consumer->events.on_revoked(consumer->events.arg, positions, (size_t)list->cnt,
+                                    rd_kafka_assignment_lost(consumer->rk));
+    free(positions);
+    rd_kafka_assign(consumer->rk, NULL);            /* commits what was stored */
+    kafka_owned_clear(consumer);
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct kafka_consumer *consumer = opaque;
+
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+        assign(consumer, list);
+    else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
+        revoke(consumer, list);
+    else
+        rd_kafka_assign(rk, NULL);
+}
+
+/* ---- outages ---- */
+
+static void outage_begins(struct kafka_client *client, rd_kafka_resp_err_t code, const char *text)
+{
+    struct kafka_consumer *consumer = (struct kafka_consumer *)(void *)client;
+    char words[768];
+
+    (void)text;
+    if (!kafka_error_is_outage(code) || consumer->outage)
+        return;
+    consumer->outage = true;
+    consumer->probe_at_ms = clock_boot_ms() + PROBE_EVERY_MS;
+    kafka_trouble_text(client, words, sizeof words);
+    if (consumer->events.on_outage)
+        consumer->events.on_outage(consumer->events.arg, words);
+}
+
+static void outage_ends(struct kafka_consumer *consumer)
+{
+    consumer->outage = false;
+    consumer->client.trouble[0] = '\0';
+    if (consumer->events.on_outage)
+        consumer->events.on_outage(consumer->events.arg, NULL);
+}
+
+/* An idle group says nothing when its brokers are back: ask. */
+static void outage_probe(struct kafka_consumer *consumer)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    int64_t now_ms = clock_boot_ms();
+
+    if (now_ms < consumer->probe_at_ms)
+        return;
+    if (rd_kafka_metadata(consumer->rk, 0, NULL, &metadata, PROBE_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_metadata_destroy(metadata);
+        outage_ends(consumer);
+    }
+    consumer->probe_at_ms = clock_boot_ms() + PROBE_EVERY_MS;
+}
+
+/* ---- life ---- */
+
+struct kafka_consumer *kafka_consumer_new(const struct kafka_settings *settings, const char *group,
+                                          const struct kafka_consumer_events *events, struct err *err)
+{
+    const char *fixed[] = {
+        "group.id", group,
+        "enable.auto.offset.store", "false",
+        "enable.auto.commit", "true",
+        "auto.offset.reset", "error",
+        "partition.assignment.strategy", "range",
+        "enable.partition.eof", events && events->on_end ? "true" : "false",
+        NULL,
+    };
+    struct kafka_consumer *consumer = xcalloc(1, sizeof *consumer);
+    rd_kafka_conf_t *conf;
+
+    kafka_client_init(&consumer->client, settings);
+    consumer->client.on_error = outage_begins;
+    if (events)
+        consumer->events = *events;
+    conf = kafka_conf_new(&consumer->client, settings, tunable, fixed, err);
+    if (conf)
+        rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    consumer->rk = conf ? kafka_handle_new(RD_KAFKA_CONSUMER, conf, err) : NULL;
+    if (!consumer->rk) {
+        kafka_client_release(&consumer->client);
+        free(consumer);
+        return NULL;
+    }
+    rd_kafka_poll_set_consumer(consumer->rk);
+    return consumer;
+}
+
+/* Leaves the group. rd_kafka_consumer_close would wait for ever for a broker that is gone, so the closing is served
+ * from a queue of ours, and given up after a while. */
+static bool close_within(struct kafka_consumer *consumer, int timeout_ms)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->rk);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(consumer->rk, queue);
+    int64_t end_ms = clock_boot_ms() + timeout_ms;
+    bool closed;
+
+    if (error)
+        rd_kafka_error_destroy(error);
+    while (!(closed = rd_kafka_consumer_closed(consumer->rk) != 0) && clock_boot_ms() < end_ms) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 50);
+
+        if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+            on_rebalance(consumer->rk, rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event), consumer);
+        if (event)
+            rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    return closed;
+}
+
+void kafka_consumer_free(struct kafka_consumer *consumer)
+{
+    if (!consumer)
+        return;
+    if (close_within(consumer, CLOSE_TIMEOUT_MS))
+        rd_kafka_destroy(consumer->rk);
+    else
+        rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    kafka_owned_clear(consumer);
+    kafka_client_release(&consumer->client);
+    free(consumer);
+}
+
+enum status kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const *topics, size_t count,
+                                     struct err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    rd_kafka_resp_err_t code;
+
+    for (size_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, topics[i], RD_KAFKA_PARTITION_UA);
+    code = rd_kafka_subscribe(consumer->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return kafka_error(&consumer->client, code, "subscribing", 0, err);
+}
+
+/* ---- polling ---- */
+
+static void complain(struct kafka_consumer *consumer, const char *topic, int partition, const char *text)
+{
+    if (strncmp(text, consumer->last_complaint, sizeof consumer->last_complaint - 1) == 0)
+        return;
+    text_copy(consumer->last_complaint, sizeof consumer->last_complaint, text, strlen(text));
+    log_error_text(LOG_LEVEL_WARNING, "kafka consumer", text, "topic=%s partition=%d", topic, partition);
+}
+
+static void out_of_range(struct kafka_consumer *consumer, const char *topic, int partition, const char *text)
+{
+    struct owned_partition *owned = kafka_owned_find(consumer, topic, partition);
+    struct err err = ERR_INIT;
+
+    if (!owned)
+        return;
+    if (consumer->events.on_out_of_range && !owned->from_stored) {
+        consumer->events.on_out_of_range(consumer->events.arg, topic, partition, text);
+        return;
+    }
+    complain(consumer, topic, partition, text);
+    owned->from_stored = false;
+    if (kafka_consumer_seek(consumer, topic, partition, KAFKA_OFFSET_BEGINNING, &err) != ST_OK)
+        complain(consumer, topic, partition, err.text);
+}
+
+static void handle_error(struct kafka_consumer *consumer, const rd_kafka_message_t *message)
+{
+    const char *topic = message->rkt ? rd_kafka_topic_name(message->rkt) : "";
+    const char *text = rd_kafka_message_errstr(message);
+
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        if (consumer->outage)
+            outage_ends(consumer);
+        if (consumer->events.on_end)
+            consumer->events.on_end(consumer->events.arg, topic, message->partition, message->offset);
+        break;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR__NO_OFFSET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        out_of_range(consumer, topic, message->partition, text);
+        break;
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        break;                                      /* told by the error callback */
+    default:
+        complain(consumer, topic, message->partition, text);
+    }
+}
+
+static void fill_message(struct kafka_message *message, rd_kafka_message_t *from)
+{
+    rd_kafka_timestamp_type_t kind;
+
+    *message = (struct kafka_message){
+        .topic = rd_kafka_topic_name(from->rkt),
+        .partition = from->partition,
+        .offset = from->offset,
+        .timestamp_ms = rd_kafka_message_timestamp(from, &kind),
+        .key = from->key, .key_size = from->key_len,
+        .value = from->payload, .value_size = from->len,
+        .handle = from,
+    };
+}
+
+bool kafka_consumer_poll(struct kafka_consumer *consumer, int timeout_ms, struct kafka_message *message)
+{
+    int64_t end_ms = timeout_ms > 0 ? clock_boot_ms() + timeout_ms : 0;
+    rd_kafka_message_t *next;
+
+    while ((next = rd_kafka_consumer_poll(consumer->rk, timeout_ms))) {
+        if (next->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            if (consumer->outage)
+                outage_ends(consumer);
+            fill_message(message, next);
+            return true;
+        }
+        handle_error(consumer, next);
+        rd_kafka_message_destroy(next);
+        if (timeout_ms > 0) {
+            int64_t rest_ms = end_ms - clock_boot_ms();
+
+            timeout_ms = rest_ms > 0 ? (int)rest_ms : 0;
+        }
+    }
+    if (consumer->outage)
+        outage_probe(consumer);
+    return false;
+}
+
+bool kafka_message_header(const struct kafka_message *message, const char *name, char *value, size_t room)
+{
+    rd_kafka_headers_t *headers;
+    const void *found;
+    size_t size;
+
+    if (rd_kafka_message_headers(message->handle, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, name, &found, &size) != RD_KAFKA_RESP_ERR_NO_ERROR || !found)
+        return false;
+    text_copy(value, room, found, size);
+    return true;
+}
+
+void kafka_message_release(struct kafka_message *message)
+{
+    if (message->handle)
+        rd_kafka_message_destroy(message->handle);
+    message->handle = NULL;
+}
