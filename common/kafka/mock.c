@@ -2,7 +2,8 @@
  * about 5 MB per partition, then forgets the oldest silently, and everything when it ends. */
 #include <stdlib.h>
 
-#include <librdkafka/rdkafka_mock.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>        /* after rdkafka.h */
 
 #include "common/base/memory.h"
 #include "common/kafka/edge.h"

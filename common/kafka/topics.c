@@ -135,7 +135,7 @@ static rd_kafka_NewTopic_t *new_topic(const struct kafka_topic *topic, struct er
     return made;
 }
 
-static enum status created(const rd_kafka_event_t *event, struct err *err)
+static enum status created(rd_kafka_event_t *event, struct err *err)
 {
     size_t count;
     const rd_kafka_topic_result_t **results =
@@ -198,7 +198,7 @@ enum status kafka_topics_create(const struct kafka_settings *settings, const str
 }
 
 /* The value of one setting in a DescribeConfigs answer. */
-static enum status described(const rd_kafka_event_t *event, const char *name, char *value, size_t room, struct err *err)
+static enum status described(rd_kafka_event_t *event, const char *name, char *value, size_t room, struct err *err)
 {
     size_t count, entries;
     const rd_kafka_ConfigResource_t **resources =
