@@ -1,7 +1,7 @@
 -- One call's effects on everything that is not a record: said once per batch, not once per operation. A batch `b`
 -- collects and flush(b) writes. Within one flush an Id may appear once: whoever meets it again flushes first.
 local batch_open, flush, finish, batch_answer
-local release, unrelease, hint, moved, count_total, stat, stat_time, done_add
+local release, hint, moved, count_total, stat, stat_time, done_add
 
 -- A list per name, names in the order of their first use: no pairs(), so that replays write the same bytes.
 local function add_to(groups, name, value)
@@ -24,8 +24,6 @@ local function add_number(sums, name, number)
 end
 
 do
-    local concat = table.concat
-
     local function clear(b)
         b.pending_add, b.pending_remove = {}, {}    -- by Type: (score, Id)*, Ids
         b.due_add, b.due_remove = {}, {}            -- (score, Id)*, Ids
@@ -56,10 +54,10 @@ do
 
     local function flush_indexes(b)
         local prefix = b.prefix
-        for _, type in ipairs(b.pending_add) do call('ZADD', prefix .. ':pending:' .. type, unpack(b.pending_add[type])) end
         for _, type in ipairs(b.pending_remove) do
             call('ZREM', prefix .. ':pending:' .. type, unpack(b.pending_remove[type]))
         end
+        for _, type in ipairs(b.pending_add) do call('ZADD', prefix .. ':pending:' .. type, unpack(b.pending_add[type])) end
         if b.due_remove[1] then call('ZREM', prefix .. ':due', unpack(b.due_remove)) end
         if b.due_add[1] then call('ZADD', prefix .. ':due', unpack(b.due_add)) end
         if b.leases_remove[1] then
@@ -78,13 +76,13 @@ do
     local function flush_streams(b)
         for _, retention in ipairs(b.done) do
             call('SADD', b.prefix .. ':retentions', retention)
-            call('XADD', b.prefix .. ':done:' .. retention, b.stream_id, 'ids', concat(b.done[retention], ' '))
+            call('XADD', b.prefix .. ':done:' .. retention, b.stream_id, 'ids', table.concat(b.done[retention], ' '))
         end
         if b.changes[1] then
             local entry = {}
             for _, status in ipairs(b.changes) do
                 entry[#entry + 1] = status
-                entry[#entry + 1] = concat(b.changes[status], ' ')
+                entry[#entry + 1] = table.concat(b.changes[status], ' ')
             end
             call('XADD', b.prefix .. ':changes', b.stream_id, unpack(entry))
         end
@@ -115,7 +113,7 @@ do
     function batch_answer(b, answer)
         for _, type in ipairs(b.hints) do
             answer[#answer + 1] = type
-            answer[#answer + 1] = concat(b.hints[type], ' ')
+            answer[#answer + 1] = table.concat(b.hints[type], ' ')
         end
         return answer
     end
@@ -129,8 +127,6 @@ function release(b, type, id)
     add_to(b.pending_add, type, id)
     hint(b, type, id)
 end
-
-function unrelease(b, type, id) add_to(b.pending_remove, type, id) end
 
 -- The record's status has changed: counts and the stream of changes.
 function moved(b, type, id, from, to)

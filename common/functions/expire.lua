@@ -1,0 +1,220 @@
+-- What leaves a shard, in slices: records whose time has passed with everything that names them, old entries of the
+-- streams, instances that are gone, minutes of statistics. Called by bgop_tick.
+local expire_records, housekeeping
+do
+    local NAME_KEPT_MS, INSTANCE_KEPT_MS = 86400000, 600000
+    local STREAM_MAX_BYTES = 33554432           -- of `changes` and of `deleted`, each
+    local SWEEP_IDS = 500
+    local HOUSEKEEPING_MS = 1000
+
+    local function stream_ms(id) return tonumber(id:match('^(%d+)')) end
+    local function each_id(ids, visit) for id in ids:gmatch('%S+') do visit(id) end end
+
+    -- ---- records ----
+
+    -- The Name stays taken for a day: names_gone says until when.
+    local function name_gone(b, id, name)
+        call('XADD', b.prefix .. ':names_gone', b.stream_id, 'id', id, 'name', name)
+    end
+
+    -- Removes one record if it is final and its time has passed; everything else of it is collected in `gone`.
+    local function expire_one(b, id, gone)
+        local f = call('HMGET', b.ops .. id, 'Status', 'ExpiresAt', 'Type', 'Name', 'ParentKey')
+        if not f[1] or not f[2] or tonumber(f[2]) > b.now then return end      -- redriven, or held: it will end again
+        local keys = gone.keys
+        gone.ids[#gone.ids + 1] = id
+        keys[#keys + 1], keys[#keys + 2] = b.ops .. id, b.prefix .. ':in:' .. id
+        keys[#keys + 1], keys[#keys + 2] = b.prefix .. ':out:' .. id, b.prefix .. ':tries:' .. id
+        if f[1] == 'Error' then b.errors_remove[#b.errors_remove + 1] = id end
+        if f[4] then name_gone(b, id, f[4]) end
+        if f[5] then add_to(gone.parents, f[5], id) end
+        add_number(b.counts, f[3] .. ':' .. f[1], -1)
+    end
+
+    local function gone_flush(b, gone)
+        if not gone.ids[1] then return end
+        call('DEL', unpack(gone.keys))
+        for _, parent in ipairs(gone.parents) do call('ZREM', b.prefix .. ':parent:' .. parent, unpack(gone.parents[parent])) end
+        call('XADD', b.prefix .. ':deleted', b.stream_id, 'ids', table.concat(gone.ids, ' '))
+        add_number(b.stats, 'removed', #gone.ids)
+        flush(b)
+    end
+
+    -- One entry of a `done` stream. Answers how many Ids it had.
+    local function expire_entry(b, stream, entry)
+        local gone, count = {ids = {}, keys = {}, parents = {}}, 0
+        each_id(entry[2][2], function(id)
+            expire_one(b, id, gone)
+            count = count + 1
+        end)
+        gone_flush(b, gone)
+        call('XDEL', stream, entry[1])
+        return count, #gone.ids
+    end
+
+    -- Looks at about `budget` Ids at most, entry by entry. Answers how many were removed, and ms until the next may be
+    -- (0: there is more to do now; nil: nothing is waiting to expire).
+    function expire_records(b, budget)
+        local retentions, removed, next_ms = call('SMEMBERS', b.prefix .. ':retentions'), 0, nil
+        table.sort(retentions, function(x, y) return tonumber(x) < tonumber(y) end)
+        for _, retention in ipairs(retentions) do
+            local stream, kept_ms = b.prefix .. ':done:' .. retention, tonumber(retention) * 1000
+            while true do
+                local entry = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+                if not entry then
+                    call('DEL', stream)
+                    call('SREM', b.prefix .. ':retentions', retention)
+                    break
+                end
+                local wait = stream_ms(entry[1]) + kept_ms - b.now
+                if wait <= 0 and budget <= 0 then wait = 0 end
+                if wait > 0 or budget <= 0 then
+                    next_ms = math.min(next_ms or wait, math.max(wait, 0))
+                    break
+                end
+                local count, gone = expire_entry(b, stream, entry)
+                budget, removed = budget - count, removed + gone
+            end
+        end
+        return removed, next_ms
+    end
+
+    -- ---- streams of batches ----
+
+    -- Deletes the entries of which no operation is left, some hundred Ids from where the last sweep stopped.
+    local function sweep(b, name, ids_left)
+        local stream, cursors = b.prefix .. ':' .. name, b.prefix .. ':sweeps'
+        local cursor = call('HGET', cursors, name)
+        while ids_left > 0 do
+            local entry = call('XRANGE', stream, cursor and '(' .. cursor or '-', '+', 'COUNT', 1)[1]
+            if not entry then
+                call('HDEL', cursors, name)
+                if call('EXISTS', stream) == 1 and call('XLEN', stream) == 0 then call('DEL', stream) end
+                return
+            end
+            local keys = {}
+            each_id(entry[2][2], function(id) keys[#keys + 1] = b.ops .. id end)
+            if call('EXISTS', unpack(keys)) == 0 then call('XDEL', stream, entry[1]) end
+            cursor, ids_left = entry[1], ids_left - #keys
+        end
+        call('HSET', cursors, name, cursor)
+    end
+
+    -- worker:<uri> streams, a few in turn: `uris` holds when each was looked at.
+    local function sweep_workers(b)
+        local uris = call('ZRANGE', b.prefix .. ':uris', '-inf', integer(b.now - 60000), 'BYSCORE', 'LIMIT', 0, 4)
+        for _, uri in ipairs(uris) do
+            sweep(b, 'worker:' .. uri, SWEEP_IDS)
+            if call('EXISTS', b.prefix .. ':worker:' .. uri) == 0 then
+                call('ZREM', b.prefix .. ':uris', uri)
+            else
+                call('ZADD', b.prefix .. ':uris', b.now_text, uri)
+            end
+        end
+    end
+
+    -- `changes` or `deleted`: by time, and by bytes. `<name>_floor` of the gate is the earliest time that is complete.
+    local function trim(b, name, days)
+        local stream = b.prefix .. ':' .. name
+        if call('EXISTS', stream) == 0 then return end
+        local before, trimmed = integer(b.now - days * 86400000), 0
+        trimmed = call('XTRIM', stream, 'MINID', '~', before, 'LIMIT', 1000)
+        if trimmed < 500 then trimmed = trimmed + call('XTRIM', stream, 'MINID', before) end
+        if call('MEMORY', 'USAGE', stream) > STREAM_MAX_BYTES then
+            local length = call('XLEN', stream)
+            trimmed = trimmed + call('XTRIM', stream, 'MAXLEN', '~', math.max(length - 500, 1), 'LIMIT', 1000)
+        end
+        if trimmed == 0 then return end
+        local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+        local floor = first and stream_ms(first[1]) + 1 or b.now
+        call('HSET', b.prefix .. ':gate', name .. '_floor', integer(floor))
+        if not first then call('DEL', stream) end
+    end
+
+    local function names_forget(b)
+        local stream, names = b.prefix .. ':names_gone', b.prefix .. ':names'
+        local entries = call('XRANGE', stream, '-', integer(b.now - NAME_KEPT_MS), 'COUNT', 200)
+        for _, entry in ipairs(entries) do
+            local id, name = entry[2][2], entry[2][4]
+            local text = call('HGET', names, name)
+            local kept = {}
+            for _, holder in ipairs(text and cjson.decode(text) or {}) do
+                if holder[1] ~= id then kept[#kept + 1] = holder end
+            end
+            if kept[1] then call('HSET', names, name, cjson.encode(kept)) else call('HDEL', names, name) end
+            call('XDEL', stream, entry[1])
+        end
+        if entries[1] and call('XLEN', stream) == 0 then call('DEL', stream) end
+    end
+
+    local function instances_forget(b)
+        local workers = b.prefix .. ':workers'
+        local gone = call('ZRANGE', workers, '-inf', integer(b.now - INSTANCE_KEPT_MS), 'BYSCORE', 'LIMIT', 0, 100)
+        for _, instance in ipairs(gone) do
+            call('DEL', b.prefix .. ':w:' .. instance)
+            call('ZREM', workers, instance)
+        end
+    end
+
+    -- ---- statistics: stats:5 and stats:60 hold the sums of the last 5 and 60 full minutes ----
+
+    local function stats_add(b, minute, window, sign)
+        local from, to = b.prefix .. ':stats:' .. integer(minute), b.prefix .. ':stats:' .. window
+        local all = call('HGETALL', from)
+        for i = 1, #all, 2 do
+            if call('HINCRBY', to, all[i], sign * tonumber(all[i + 1])) == 0 then call('HDEL', to, all[i]) end
+        end
+    end
+
+    -- After a long time without ticks: what the windows held is over; drops minutes from `rolled` on, some at a time.
+    local function stats_skip(b, rolled, to)
+        local keys, last = {b.prefix .. ':stats:5', b.prefix .. ':stats:60'}, math.min(rolled + 500, to)
+        for minute = rolled - 60, last do keys[#keys + 1] = b.prefix .. ':stats:' .. integer(minute) end
+        call('DEL', unpack(keys))
+        return last
+    end
+
+    -- Rolls full minutes into the windows and drops what is older than an hour.
+    local function stats_roll(b)
+        local current = math.floor(b.now / 60000)
+        local rolled = tonumber(call('HGET', b.prefix .. ':gate', 'rolled') or current - 61)
+        local last = current - 1
+        if current - rolled > 125 then
+            last = stats_skip(b, rolled, current - 62)
+        else
+            for minute = rolled + 1, last do
+                stats_add(b, minute, '5', 1)
+                stats_add(b, minute, '60', 1)
+                stats_add(b, minute - 5, '5', -1)
+                stats_add(b, minute - 60, '60', -1)
+                call('DEL', b.prefix .. ':stats:' .. integer(minute - 60))
+            end
+        end
+        call('HSET', b.prefix .. ':gate', 'rolled', integer(last))
+    end
+
+    -- Above 70% of maxmemory what ends from now on is kept for a tenth of its time.
+    local function pressure_look(b)
+        local memory = call('INFO', 'memory')
+        local used, most = tonumber(memory:match('used_memory:(%d+)')), tonumber(memory:match('maxmemory:(%d+)'))
+        local pressure = most > 0 and used > 0.7 * most and '1' or '0'
+        if pressure ~= (b.pressure or '0') then call('HSET', b.prefix .. ':gate', 'pressure', pressure) end
+    end
+
+    -- Once a second a shard, or when much was removed: everything that may be late.
+    function housekeeping(b, removed)
+        local gate = b.prefix .. ':gate'
+        local g = call('HMGET', gate, 'swept', 'log_days', 'deleted_log_days')
+        if b.now - tonumber(g[1] or 0) < HOUSEKEEPING_MS and removed < SWEEP_IDS then return end
+        sweep(b, 'born', math.max(SWEEP_IDS, 2 * removed))
+        sweep_workers(b)
+        trim(b, 'changes', tonumber(g[2] or 30))
+        trim(b, 'deleted', tonumber(g[3] or 15))
+        names_forget(b)
+        instances_forget(b)
+        park_expire(b, 100)
+        stats_roll(b)
+        pressure_look(b)
+        call('HSET', gate, 'swept', b.now_text)
+    end
+end

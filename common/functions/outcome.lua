@@ -1,0 +1,124 @@
+-- What one entry of the status log (an outcome, a verdict, a command) does to its operation: tokens decide (R16).
+-- An entry is 11 texts in a list, from index i on: kind, Id, token, StartedAt, duration_ms, WorkerUri, text,
+-- retry_after_ms, result, leader Id, command id. The same for entries that were parked.
+local ENTRY_SIZE = 11
+local OUTCOMES = {ok = true, error = true, permanent = true, crashed = true, timed_out = true, lost = true, skipped = true,
+                  returned = true}
+local COMMANDS = {cancel = true, redrive = true}
+local entry_apply
+do
+    local MAX_CRASHES = 3
+    -- Outcomes that are failed attempts, and what Error says when they do not.
+    local FAILED = {error = 'failed', permanent = 'failed for good', crashed = 'crashed', timed_out = 'timed out',
+                    lost = 'lease lost'}
+
+    -- An attempt failed: canceled when that was asked for, final, or retried by the law.
+    local function fail(b, rec, kind, finished, text, retry_after)
+        local reason = cancel_requested(b, rec.id)
+        if reason then return end_canceled(b, rec, reason) end
+        local crashes = kind == 'crashed' and rec.crashes + 1 or 0
+        if crashes > 0 then
+            call('HSET', b.ops .. rec.id, 'crashes', crashes)
+        elseif rec.crashes > 0 then
+            call('HDEL', b.ops .. rec.id, 'crashes')
+        end
+        local settings, k = settings_of(b, rec), rec.retries + 1
+        local limit = tonumber(rec.limit or settings.retry_limit or 0)
+        if kind == 'permanent' or kind == 'lost' or crashes >= MAX_CRASHES or k > limit then
+            return end_error(b, rec, finished, text)
+        end
+        count_total(b, 'retried', 1)
+        local delay = retry_delay_ms(k, tonumber(rec.backoff or settings.retry_backoff_ms or 0), b.retry_max_delay_ms)
+        if retry_after then delay = math.min(retry_after, b.retry_max_delay_ms) end
+        if delay <= 0 then return wait_again(b, rec, 'RetryCount', k) end
+        wait_retry(b, rec, k, finished, finished + delay, text)
+    end
+
+    -- The attempt of this outcome is over. rec.status may be another than Running: a late success, or an attempt that
+    -- Redis forgot and that was adopted.
+    local function attempt_ended(b, rec, e, i)
+        local kind, started, duration = e[i], whole(e[i + 3]) or rec.started, whole(e[i + 4])
+        if kind == 'returned' or kind == 'skipped' then
+            local reason = cancel_requested(b, rec.id)
+            if reason then return end_canceled(b, rec, reason) end
+            return wait_again(b, rec)
+        end
+        local finished = b.now
+        if started and duration then finished = math.min(started + duration, b.now) end
+        if duration then stat_time(b, 'r', duration) end
+        if kind == 'ok' then
+            if rec.status ~= 'Running' then call('HDEL', b.ops .. rec.id, 'Error', 'reason') end
+            return end_complete(b, rec.type, rec.id, rec.status, finished,
+                                rec.large and 'L' or rec.payload and 'p' or '-', e[i + 8])
+        end
+        local text = error_cut(e[i + 6] ~= '' and e[i + 6] or FAILED[kind])
+        try_add(b, rec.id, tonumber(e[i + 2]), e[i + 5] ~= '' and e[i + 5] or rec.worker, started, finished, text)
+        fail(b, rec, kind, finished, text, whole(e[i + 7]))
+    end
+
+    -- Redis went backwards and forgot this attempt: what its outcome says of it becomes the record's own.
+    local function adopt(b, rec, token, started, worker)
+        local fields = {'token', token}
+        if started then fields[3], fields[4], rec.started = 'StartedAt', integer(started), started end
+        if worker ~= '' then fields[#fields + 1], fields[#fields + 2], rec.worker = 'WorkerUri', worker, worker end
+        call('HSET', b.ops .. rec.id, unpack(fields))
+        rec.token = tonumber(token)
+        count_total(b, 'adopted', 1)
+    end
+
+    -- An outcome for a record that is final. A higher token is kept in every state, so that it is never given again;
+    -- with it a success beats Error and Canceled, a failure goes on from Error by the law, nothing undoes Complete.
+    local function outcome_of_final(b, rec, e, i, token)
+        local kind, complete = e[i], rec.status == 'Complete' or rec.status == 'Merged'
+        if complete and kind == 'ok' and token ~= rec.token then count_total(b, 'dup_exec', 1) end
+        if token <= rec.token then return count_total(b, token == rec.token and 'repeated' or 'superseded', 1) end
+        if complete then return adopt(b, rec, e[i + 2], nil, '') end
+        adopt(b, rec, e[i + 2], whole(e[i + 3]), e[i + 5])
+        if kind == 'ok' or rec.status == 'Error' and FAILED[kind] then attempt_ended(b, rec, e, i) end
+    end
+
+    local function outcome(b, rec, e, i)
+        local token = tonumber(e[i + 2])
+        if is_final(b, rec) then return outcome_of_final(b, rec, e, i, token) end
+        if token < rec.token then return count_total(b, 'superseded', 1) end
+        if token > rec.token then
+            adopt(b, rec, e[i + 2], whole(e[i + 3]), e[i + 5])
+        elseif rec.status ~= 'Running' and e[i] ~= 'ok' then
+            return count_total(b, 'late', 1)        -- its lease was taken back: already counted
+        end
+        attempt_ended(b, rec, e, i)
+    end
+
+    -- Not running: canceled at once. Running (or known to have been, by the token the command saw): asked for; the
+    -- worker hears of it when it renews, and the first terminal outcome wins.
+    local function cancel(b, rec, e, i)
+        if is_final(b, rec) then return end
+        local token, reason = tonumber(e[i + 2]), error_cut(e[i + 6])
+        if token > rec.token then
+            run_again(b, rec, e[i + 2], b.now, rec.worker, '-')
+        elseif rec.status ~= 'Running' then
+            return end_canceled(b, rec, reason)
+        end
+        call('HSET', b.prefix .. ':cancels', rec.id, reason)
+        b.cancels = true
+    end
+
+    -- An Error that is final gets its retries back. The token it saw: so a command that was read twice acts once.
+    local function redrive(b, rec, e, i)
+        if rec.status ~= 'Error' or tonumber(e[i + 2]) < rec.token or not is_final(b, rec) then return end
+        call('HDEL', b.ops .. rec.id, 'RetryCount', 'lost', 'crashes')
+        wait_again(b, rec)
+        count_total(b, 'redriven', 1)
+    end
+
+    function entry_apply(b, e, i)
+        local id, kind = e[i + 1], e[i]
+        if b.touched[id] then flush(b) end
+        b.touched[id] = true
+        local rec = record_load(b, id)
+        if not rec then return park_add(b, id, {unpack(e, i, i + ENTRY_SIZE - 1)}) end
+        if kind == 'cancel' then return cancel(b, rec, e, i) end
+        if kind == 'redrive' then return redrive(b, rec, e, i) end
+        outcome(b, rec, e, i)
+    end
+end

@@ -1,0 +1,43 @@
+-- Entries of the status log, and workers' claims, for operations that are not recorded yet: read before the submission
+-- they belong to (a Redis that went backwards replays logs that are not ordered among each other). Kept for a day
+-- in `parked`, Id -> JSON list of entries; `parked_at` says since when. bgop_ingest applies them.
+local park_add, park_take, park_expire
+do
+    local MAX_ENTRIES, KEPT_MS = 50, 86400000
+
+    -- entry: 11 texts as in outcome.lua, or {'held', Id, token, StartedAt, instance, WorkerUri}.
+    function park_add(b, id, entry)
+        local parked = b.prefix .. ':parked'
+        local text = call('HGET', parked, id)
+        local list = text and cjson.decode(text) or {}
+        local last = list[#list]
+        if last and last[1] == 'held' and entry[1] == 'held' and last[3] == entry[3] then list[#list] = nil end
+        if #list >= MAX_ENTRIES then return end
+        list[#list + 1] = entry
+        call('HSET', parked, id, cjson.encode(list))
+        call('ZADD', b.prefix .. ':parked_at', 'NX', b.now_text, id)
+        count_total(b, 'parked', 1)
+    end
+
+    -- Calls apply(b, entry) for what was parked for the Ids just recorded, in the order it came.
+    function park_take(b, ids, apply)
+        local parked = b.prefix .. ':parked'
+        if call('EXISTS', parked) == 0 then return end
+        local texts, found = call('HMGET', parked, unpack(ids)), {}
+        for n, id in ipairs(ids) do
+            if texts[n] then found[#found + 1] = {id, cjson.decode(texts[n])} end
+        end
+        for _, pair in ipairs(found) do
+            for _, entry in ipairs(pair[2]) do apply(b, entry) end
+            call('HDEL', parked, pair[1])
+            call('ZREM', b.prefix .. ':parked_at', pair[1])
+        end
+    end
+
+    function park_expire(b, limit)
+        local ids = call('ZRANGE', b.prefix .. ':parked_at', '-inf', integer(b.now - KEPT_MS), 'BYSCORE', 'LIMIT', 0, limit)
+        if not ids[1] then return end
+        call('HDEL', b.prefix .. ':parked', unpack(ids))
+        call('ZREM', b.prefix .. ':parked_at', unpack(ids))
+    end
+end

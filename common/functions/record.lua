@@ -1,0 +1,190 @@
+-- One record: loading it, and the single place where its status changes.
+local transition, record_load, settings_of, is_final, cancel_requested, lease_add, error_cut, try_add
+local end_complete, end_error, end_canceled, wait_again, wait_retry, run_again
+
+do
+    local MAX_TRIES = 100
+    local BACKSTOP_MS = 5000
+
+    -- Taken out of the index that belongs to a status. A terminal record is in none but `done`, which is looked at
+    -- when its time has passed and believes the record only.
+    local leave = {
+        New = function(b, type, id) add_to(b.pending_remove, type, id) end,
+        Waiting = function(b, type, id) add_to(b.pending_remove, type, id) end,
+        Scheduled = function(b, _, id) b.due_remove[#b.due_remove + 1] = id end,
+        Running = function(b, _, id) b.leases_remove[#b.leases_remove + 1] = id end,
+        Error = function(b, _, id)
+            b.due_remove[#b.due_remove + 1] = id
+            b.errors_remove[#b.errors_remove + 1] = id
+        end,
+        Complete = function() end,
+        Canceled = function() end,
+        Merged = function() end,
+    }
+
+    -- The status changes: record (with more fields, as name, value ...), index left, counts, stream of changes. The
+    -- index of the new status is the caller's: release, due_add, leases ... Each Id once between two flushes.
+    function transition(b, type, id, from, to, ...)
+        call('HSET', b.ops .. id, 'Status', to, 'SystemModstamp', b.now_text, ...)
+        leave[from](b, type, id)
+        moved(b, type, id, from, to)
+    end
+
+    -- What the slow ways need to know of a record; nil: there is none.
+    function record_load(b, id)
+        local f = call('HMGET', b.ops .. id, 'Status', 'Type', 'token', 'RetryCount', 'RetryLimit', 'RetryBackoff', 'Timeout',
+                       'v', 'lost', 'crashes', 'StartedAt', 'WorkerUri', 'large', 'ExpiresAt', 'in')
+        if not f[1] then return nil end
+        return {id = id, status = f[1], type = f[2], token = tonumber(f[3] or 0), retries = tonumber(f[4] or 0), limit = f[5],
+                backoff = f[6], timeout = f[7], version = f[8], lost = tonumber(f[9] or 0), crashes = tonumber(f[10] or 0),
+                started = tonumber(f[11] or nil), worker = f[12] or '', large = f[13], expires = f[14], payload = f[15]}
+    end
+
+    -- The settings a record was made with: they hold what the record does not say.
+    function settings_of(b, rec)
+        rec.settings = rec.settings or b.types.versions[rec.type .. ':' .. (rec.version or '1')] or b.types.current[rec.type]
+            or {}
+        return rec.settings
+    end
+
+    -- An Error that is final: nothing is timed for it any more.
+    function is_final(b, rec)
+        local status = rec.status
+        if status == 'Error' then return not call('ZSCORE', b.prefix .. ':due', rec.id) end
+        return status == 'Complete' or status == 'Canceled' or status == 'Merged'
+    end
+
+    -- Seconds a terminal record is kept; a tenth, but a minute at least, while Redis is short of memory.
+    local function retention_of(b, type, status)
+        local settings = b.types.current[type] or {}
+        local seconds = status == 'Error' and (settings.retention_error_s or 604800) or (settings.retention_s or 86400)
+        if b.pressure == '1' then return math.max(math.min(seconds, 60), math.floor(seconds / 10)) end
+        return seconds
+    end
+
+    -- Failure and end of the attempt before, where the next status does not have them.
+    local function clear_failure(b, rec)
+        if rec.status == 'Error' then
+            call('HDEL', b.ops .. rec.id, 'Error', 'FinishedAt', 'ExpiresAt')
+        elseif rec.expires then
+            call('HDEL', b.ops .. rec.id, 'FinishedAt', 'ExpiresAt')
+        end
+    end
+
+    local function cancel_remove(b, id)
+        if b.cancels then b.cancels_remove[#b.cancels_remove + 1] = id end
+    end
+
+    -- The reason of a recorded cancel request, nil: there is none. b.cancels: there are any at all.
+    function cancel_requested(b, id)
+        return b.cancels and call('HGET', b.prefix .. ':cancels', id) or nil
+    end
+
+    -- At most 255 characters (UTF-8), as the record says.
+    function error_cut(text)
+        if #text <= 255 then return text end
+        local characters = 0
+        for at = 1, #text do
+            local byte = text:byte(at)
+            if byte < 128 or byte >= 192 then
+                characters = characters + 1
+                if characters == 256 then return text:sub(1, at - 1) end
+            end
+        end
+        return text:sub(1, 1020)
+    end
+
+    local function json_text(text) return (cjson.encode(text):gsub('\\/', '/')) end
+
+    -- One more failed attempt (lost leases are some) in the operation's history.
+    function try_add(b, id, token, worker, started, finished, text)
+        local list = b.prefix .. ':tries:' .. id
+        local try = string.format('{"attempt":%d,"worker":%s,"started":%s,"finished":%s,"error":%s}', token % ATTEMPTS,
+                                  json_text(worker), started and integer(started) or 'null', integer(finished),
+                                  json_text(text))
+        if call('RPUSH', list, try) > MAX_TRIES then call('LTRIM', list, -MAX_TRIES, -1) end
+    end
+
+    -- What runs under a lease: until its worker does not renew it, but never beyond the backstop (its worker should
+    -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none.
+    function lease_add(b, type, id, token, started, timeout, instance, payload)
+        local backstop = started + timeout + BACKSTOP_MS
+        local deadline = math.min(b.now + b.lease_ms, backstop)
+        local leases, running = b.leases, b.running
+        leases[#leases + 1] = id
+        leases[#leases + 1] = token .. ' ' .. integer(backstop) .. ' ' .. instance .. ' ' .. type .. ' ' .. payload
+        running[#running + 1] = integer(deadline)
+        running[#running + 1] = id
+    end
+
+    function end_complete(b, type, id, from, finished, payload, result)
+        local retention = retention_of(b, type, 'Complete')
+        local finished_at, expires_at = integer(finished), integer(finished + retention * 1000)
+        if payload == 'p' then
+            transition(b, type, id, from, 'Complete', 'FinishedAt', finished_at, 'ExpiresAt', expires_at, 'in', '')
+        else
+            transition(b, type, id, from, 'Complete', 'FinishedAt', finished_at, 'ExpiresAt', expires_at)
+            if payload == 'L' then b.unneeded[#b.unneeded + 1] = b.prefix .. ':in:' .. id end
+        end
+        if result and result ~= '' then call('SET', b.prefix .. ':out:' .. id, result) end
+        cancel_remove(b, id)
+        done_add(b, retention, id)
+        count_total(b, 'finished', 1)
+    end
+
+    function end_error(b, rec, finished, text, ...)
+        local retention = retention_of(b, rec.type, 'Error')
+        transition(b, rec.type, rec.id, rec.status, 'Error', 'FinishedAt', integer(finished), 'Error', text,
+                   'ExpiresAt', integer(finished + retention * 1000), ...)
+        b.errors_add[#b.errors_add + 1] = integer(finished)
+        b.errors_add[#b.errors_add + 1] = rec.id
+        cancel_remove(b, rec.id)
+        done_add(b, retention, rec.id)
+        count_total(b, 'failed', 1)
+    end
+
+    function end_canceled(b, rec, reason)
+        local retention = retention_of(b, rec.type, 'Canceled')
+        local expires_at = integer(b.now + retention * 1000)
+        clear_failure(b, rec)
+        if reason ~= '' then
+            transition(b, rec.type, rec.id, rec.status, 'Canceled', 'ExpiresAt', expires_at, 'reason', reason)
+        else
+            transition(b, rec.type, rec.id, rec.status, 'Canceled', 'ExpiresAt', expires_at)
+        end
+        cancel_remove(b, rec.id)
+        done_add(b, retention, rec.id)
+        count_total(b, 'canceled', 1)
+    end
+
+    -- Released again for another attempt.
+    function wait_again(b, rec, ...)
+        clear_failure(b, rec)
+        transition(b, rec.type, rec.id, rec.status, 'Waiting', ...)
+        release(b, rec.type, rec.id)
+    end
+    -- Failed, and timed for its next attempt: retry k.
+    function wait_retry(b, rec, k, finished, due, text)
+        local finished_at = integer(finished)
+        if rec.expires then call('HDEL', b.ops .. rec.id, 'ExpiresAt') end
+        transition(b, rec.type, rec.id, rec.status, 'Error', 'RetryCount', k, 'FinishedAt', finished_at, 'Error', text)
+        b.due_add[#b.due_add + 1] = integer(due)
+        b.due_add[#b.due_add + 1] = rec.id
+        b.errors_add[#b.errors_add + 1] = finished_at
+        b.errors_add[#b.errors_add + 1] = rec.id
+    end
+
+    -- An attempt that Redis forgot when it went backwards runs: it gets its lease back. What was an Error for good must
+    -- have been redriven.
+    function run_again(b, rec, token, started, worker, instance)
+        local settings = settings_of(b, rec)
+        if rec.status == 'Error' and is_final(b, rec) then
+            call('HDEL', b.ops .. rec.id, 'RetryCount', 'lost', 'crashes')
+        end
+        clear_failure(b, rec)
+        transition(b, rec.type, rec.id, rec.status, 'Running', 'token', token, 'StartedAt', integer(started),
+                   'WorkerUri', worker)
+        lease_add(b, rec.type, rec.id, token, started, tonumber(rec.timeout or settings.timeout_ms or 60000), instance,
+                  rec.large and 'L' or rec.payload and 'p' or '-')
+    end
+end

@@ -1,0 +1,111 @@
+-- bgop_tick: what time brings: fires what is due, takes back leases nobody renewed, removes what has expired.
+--   keys  1 shard prefix
+--   args  generation, read_to, budget
+--   ->    OK, now, sleep_ms, overdue, v, (Id, token, kind, StartedAt, duration_ms, text) x v, (Type, Ids to hint)*
+-- read_to: the time up to which the status log is known to be applied: leases are judged up to it only, so that nobody
+-- is robbed whose outcome is still unread; `overdue` counts those past their end that had to wait for it. Tick makes
+-- no record final: it answers verdicts for the status log (again while they are not applied).
+-- sleep_ms: until something is due, -1: nothing is. Open only.
+do
+    local MAX_LOST = 5
+
+    -- Scheduled -> New, Error -> Waiting.
+    local function fire_due(b, budget)
+        local ids = call('ZRANGE', b.prefix .. ':due', '-inf', b.now_text, 'BYSCORE', 'LIMIT', 0, budget)
+        for _, id in ipairs(ids) do
+            local rec = record_load(b, id)
+            if rec and rec.status == 'Scheduled' then
+                transition(b, rec.type, id, 'Scheduled', 'New')
+                release(b, rec.type, id)
+            elseif rec and rec.status == 'Error' then
+                wait_again(b, rec)
+            else
+                b.due_remove[#b.due_remove + 1] = id
+            end
+        end
+        if ids[1] then flush(b) end
+        return #ids
+    end
+
+    -- A verdict for the status log; asked for again in a lease's time if it was not applied by then.
+    local function verdict(b, verdicts, rec, token, kind, ended, text)
+        local started = rec.started or b.now
+        for _, value in ipairs({rec.id, token, kind, integer(started), integer(math.max(ended - started, 0)), text}) do
+            verdicts[#verdicts + 1] = value
+        end
+        call('ZADD', b.prefix .. ':running', 'XX', integer(b.now + b.lease_ms), rec.id)
+    end
+
+    -- Nobody renewed it: back to pending, with a new token when it is claimed; final after five of them, or when it
+    -- was to be canceled.
+    local function lease_lost(b, verdicts, rec, token, deadline)
+        local lost = rec.lost + 1
+        if cancel_requested(b, rec.id) then return verdict(b, verdicts, rec, token, 'lost', deadline, 'lease lost') end
+        if lost >= MAX_LOST then
+            return verdict(b, verdicts, rec, token, 'lost', deadline, 'lease lost ' .. lost .. ' times')
+        end
+        try_add(b, rec.id, rec.token, rec.worker, rec.started, deadline, 'lease lost')
+        wait_again(b, rec, 'lost', lost)
+        count_total(b, 'lost', 1)
+    end
+
+    local function judge(b, verdicts, id, deadline)
+        local lease, rec = call('HGET', b.prefix .. ':leases', id), record_load(b, id)
+        if not lease or not rec or rec.status ~= 'Running' then
+            b.leases_remove[#b.leases_remove + 1] = id
+            return
+        end
+        local token, backstop = lease:match('^(%S+) (%S+)')
+        if deadline < tonumber(backstop) then return lease_lost(b, verdicts, rec, token, deadline) end
+        local timeout = tonumber(rec.timeout or settings_of(b, rec).timeout_ms or 60000)
+        verdict(b, verdicts, rec, token, 'timed_out', tonumber(backstop), 'timed out after ' .. timeout .. ' ms')
+    end
+
+    -- Leases that ended up to read_to; none before the floor that opening set. Answers how many, and how many are
+    -- overdue but beyond read_to.
+    local function judge_leases(b, verdicts, read_to, budget)
+        local running, limit, list = b.prefix .. ':running', math.min(read_to, b.now), {}
+        if limit >= b.floor then
+            list = call('ZRANGE', running, '-inf', integer(limit), 'BYSCORE', 'LIMIT', 0, budget, 'WITHSCORES')
+        end
+        for i = 1, #list, 2 do judge(b, verdicts, list[i], tonumber(list[i + 1])) end
+        if list[1] then flush(b) end
+        if b.now < b.floor then return 0, 0 end
+        local overdue = call('ZCOUNT', running, '-inf', b.now_text)
+        return #list / 2, limit >= b.floor and #list / 2 >= budget and 0 or overdue
+    end
+
+    local function sooner(sleep, ms) return sleep < 0 and ms or math.min(sleep, ms) end
+
+    local function sleep_until(b, expiry_ms)
+        local sleep = expiry_ms or -1
+        local due = call('ZRANGE', b.prefix .. ':due', 0, 0, 'WITHSCORES')[2]
+        if due then sleep = sooner(sleep, tonumber(due) - b.now) end
+        local from = b.now < b.floor and '-inf' or '(' .. b.now_text
+        local running = call('ZRANGE', b.prefix .. ':running', from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+        if running then sleep = sooner(sleep, math.max(tonumber(running), b.floor) - b.now) end
+        return sleep < 0 and sleep ~= -1 and 0 or sleep
+    end
+
+    local function tick(keys, args)
+        local gate, refusal = gate_pass(keys, args, true)
+        if not gate then return refusal end
+        local read_to, budget = whole(args[2]), whole(args[3])
+        if not read_to then return invalid('read_to: %s', tostring(args[2])) end
+        if not budget or budget < 1 or budget > MAX_ITEMS then return invalid('budget: %s', tostring(args[3])) end
+        local b, verdicts = batch_open(gate), {}
+        b.cancels = call('EXISTS', b.prefix .. ':cancels') == 1
+        local fired = fire_due(b, budget)
+        local judged, overdue = judge_leases(b, verdicts, read_to, budget)
+        local removed, expiry_ms = expire_records(b, budget)
+        housekeeping(b, removed)
+        finish(b)
+        local sleep = sleep_until(b, expiry_ms)
+        if fired >= budget or judged >= budget then sleep = 0 end
+        local answer = {'OK', b.now, sleep, overdue, #verdicts / 6}
+        for n, value in ipairs(verdicts) do answer[n + 5] = value end
+        return batch_answer(b, answer)
+    end
+
+    redis.register_function{function_name = 'bgop_tick', callback = tick, flags = {'allow-oom'}}
+end
