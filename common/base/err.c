@@ -17,7 +17,8 @@ static void err_store(struct err *err, char *text, int wanted)
         size_t whole = size;
         while (whole > 0 && size - whole < 4 && ((unsigned char)text[whole - 1] & 0xc0) == 0x80)
             whole--;
-        if (whole > 0 && (unsigned char)text[whole - 1] >= 0xc0 && text_utf8_length(text + whole - 1, size - whole + 1) < 0)
+        if (whole > 0 && (unsigned char)text[whole - 1] >= 0xc0 &&
+            text_utf8_length(text + whole - 1, size - whole + 1) < 0)
             size = whole - 1;
     }
     while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))

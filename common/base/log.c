@@ -21,9 +21,11 @@ static struct {
     const char *component;
     enum log_level level;
     bool json;
-} settings = { "bgop", LOG_LEVEL_INFO, false };     /* written by log_start only, before there are threads */
+} settings = { "bgop", LOG_LEVEL_INFO, false }; /* written by log_start only, before there are threads */
 
-struct text_field { const char *key, *value; };     /* free text, quoted whatever it holds */
+struct text_field {
+    const char *key, *value;
+}; /* free text, quoted whatever it holds */
 
 void log_start(const char *component, enum log_level level, bool json)
 {
@@ -61,7 +63,8 @@ static bool json_number(const char *text, size_t size)
     size_t sign = size > 0 && text[0] == '-';
     size_t digits = strspn(text + sign, "0123456789");
 
-    return digits > 0 && sign + digits == size && digits <= JSON_NUMBER_MAX_DIGITS && (text[sign] != '0' || digits == 1);
+    return digits > 0 && sign + digits == size && digits <= JSON_NUMBER_MAX_DIGITS &&
+           (text[sign] != '0' || digits == 1);
 }
 
 /* "key=value key=value" as members. A word without = belongs to the value before it. */
@@ -126,7 +129,7 @@ static void write_line(const struct buf *line)
         if (written > 0)
             at += (size_t)written;
         else if (written < 0 && errno != EINTR)
-            return;                     /* nobody to tell */
+            return; /* nobody to tell */
     }
 }
 
@@ -134,7 +137,7 @@ static void log_line(enum log_level level, const char *event, const struct text_
                      const char *format, va_list args)
 {
     char fields[FIELDS_MAX_BYTES], time[CLOCK_TEXT_SIZE];
-    int saved_errno = errno;            /* callers log, then look at errno */
+    int saved_errno = errno; /* callers log, then look at errno */
     struct buf line;
 
     if (vsnprintf(fields, sizeof fields, format, args) < 0)

@@ -11,7 +11,7 @@
 static size_t utf8_size(const unsigned char *text, size_t size)
 {
     size_t length;
-    unsigned char low = 0x80, high = 0xbf;      /* of the second byte: RFC 3629, table in section 4 */
+    unsigned char low = 0x80, high = 0xbf; /* of the second byte: RFC 3629, table in section 4 */
 
     if (text[0] < 0x80)
         return 1;
@@ -21,13 +21,13 @@ static size_t utf8_size(const unsigned char *text, size_t size)
     if (size < length)
         return 0;
     if (text[0] == 0xe0)
-        low = 0xa0;                             /* overlong */
+        low = 0xa0; /* overlong */
     else if (text[0] == 0xed)
-        high = 0x9f;                            /* surrogates */
+        high = 0x9f; /* surrogates */
     else if (text[0] == 0xf0)
-        low = 0x90;                             /* overlong */
+        low = 0x90; /* overlong */
     else if (text[0] == 0xf4)
-        high = 0x8f;                            /* beyond U+10FFFF */
+        high = 0x8f; /* beyond U+10FFFF */
     if (text[1] < low || text[1] > high)
         return 0;
     for (size_t i = 2; i < length; i++)
@@ -89,7 +89,8 @@ char *text_quote(char *to, size_t room, const char *text, size_t size)
         size_t length = utf8_size((const unsigned char *)text + at, size - at);
         unsigned char byte = (unsigned char)text[at];
         if (length == 0 || byte < ' ' || byte == 0x7f) {
-            used += (size_t)snprintf(to + used, room - used, byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : "\\x%02x", byte);
+            const char *escape = byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : "\\x%02x";
+            used += (size_t)snprintf(to + used, room - used, escape, byte);
             at++;
         } else {
             if (byte == '"' || byte == '\\')
@@ -216,7 +217,7 @@ long text_base64_decode(void *to, size_t room, const char *text, size_t size)
             bits = bits << 6 | (uint32_t)value;
         }
         if (bytes < 3 && (bits & ((1u << (8 * (3 - bytes))) - 1)) != 0)
-            return -1;              /* bits that no encoder sets: two texts for the same bytes */
+            return -1; /* bits that no encoder sets: two texts for the same bytes */
         for (size_t j = 0; j < bytes; j++)
             out[used++] = (unsigned char)(bits >> (16 - 8 * j));
     }

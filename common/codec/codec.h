@@ -14,13 +14,15 @@
 
 /* ---- submissions: protobuf, or JSON when the first byte is '{' ---- */
 /* payload points into data where it stands there as it is, else is owned. Initializes *submission; nothing has to be
- * released after an error. ST_INVALID names what is wrong: an unknown
- * member by name (with the nearest known one), a value of the wrong kind, unreadable bytes. */
-enum status codec_read_submission(struct submission *submission, const void *data, size_t size, struct err *err) MUST_CHECK;
+ * released after an error. ST_INVALID names what is wrong: an unknown member by name (with the nearest known one), a
+ * value of the wrong kind, too long or too large, unreadable bytes. What it accepts submission_check has yet to see. */
+enum status codec_read_submission(struct submission *submission, const void *data, size_t size,
+                                  struct err *err) MUST_CHECK;
 /* Appends the protobuf form. */
 void codec_write_submission(struct buf *to, const struct submission *submission);
 /* One JSON object (as interface.md 3) to a submission; used by bgopctl submit --from as well. */
-enum status codec_read_submission_json(struct submission *submission, const char *json, size_t size, struct err *err) MUST_CHECK;
+enum status codec_read_submission_json(struct submission *submission, const char *json, size_t size,
+                                       struct err *err) MUST_CHECK;
 
 /* ---- commands: protobuf, or JSON when the first byte is '{' ---- */
 enum command_kind { COMMAND_CANCEL, COMMAND_REDRIVE, COMMAND_PAUSE, COMMAND_RESUME };
@@ -86,8 +88,14 @@ void codec_write_status_batch(struct buf *to, const struct status_entry *entries
                               const char *worker_uri, const char *instance);
 /* A read batch owns the memory that its entries borrow from; its texts are never NULL, nothing has to be released
  * after an error. ST_INVALID: one bad entry refuses the whole batch. */
-struct status_batch { struct status_entry *entries; size_t count; const char *worker_uri; const char *instance; void *message; };
-enum status codec_read_status_batch(struct status_batch *batch, const void *data, size_t size, struct err *err) MUST_CHECK;
+struct status_batch {
+    struct status_entry *entries;
+    size_t count;
+    const char *worker_uri, *instance;
+    void *message;
+};
+enum status codec_read_status_batch(struct status_batch *batch, const void *data, size_t size,
+                                    struct err *err) MUST_CHECK;
 void status_batch_release(struct status_batch *batch);
 
 /* ---- control ---- */

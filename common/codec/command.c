@@ -8,7 +8,7 @@
 #include "common/codec/members.h"
 #include "common/codec/pack.h"
 
-struct command_texts {                      /* as they came */
+struct command_texts { /* as they came */
     char command[RECORD_STRING_SIZE], id[RECORD_STRING_SIZE];
     char type[RECORD_STRING_SIZE], parent_key[RECORD_STRING_SIZE];
     char reason[RECORD_STRING_SIZE], command_id[RECORD_STRING_SIZE];
@@ -22,7 +22,10 @@ static const struct member members[] = {
 const struct member_table command_members = { "a bgop.v1.Command", members, sizeof members / sizeof *members };
 
 static const char *const names[] = {
-    [COMMAND_CANCEL] = "cancel", [COMMAND_REDRIVE] = "redrive", [COMMAND_PAUSE] = "pause", [COMMAND_RESUME] = "resume",
+    [COMMAND_CANCEL] = "cancel",
+    [COMMAND_REDRIVE] = "redrive",
+    [COMMAND_PAUSE] = "pause",
+    [COMMAND_RESUME] = "resume",
 };
 enum { COMMAND_COUNT = sizeof names / sizeof *names, QUOTE_SIZE = 96 };
 
@@ -53,11 +56,11 @@ static enum status check_target(const struct command_texts *texts, enum command_
     if (of_one && texts->id[0] == '\0')
         return err_set(err, ST_INVALID, "Id: is required for %s, got none", names[kind]);
     if (of_one && (texts->type[0] || texts->parent_key[0]))
-        return err_set(err, ST_INVALID, "%s: must not come with %s, which takes one Id", texts->type[0] ? "Type" : "ParentKey",
-                       names[kind]);
+        return err_set(err, ST_INVALID, "%s: must not come with %s, which takes one Id",
+                       texts->type[0] ? "Type" : "ParentKey", names[kind]);
     if (!of_one && texts->id[0])
-        return err_set(err, ST_INVALID, "Id: must not come with %s, which takes a Type or a ParentKey, got %s", names[kind],
-                       text_quote(quoted, sizeof quoted, texts->id, strlen(texts->id)));
+        return err_set(err, ST_INVALID, "Id: must not come with %s, which takes a Type or a ParentKey, got %s",
+                       names[kind], text_quote(quoted, sizeof quoted, texts->id, strlen(texts->id)));
     if (!of_one && (texts->type[0] != '\0') == (texts->parent_key[0] != '\0'))
         return err_set(err, ST_INVALID, "Type or ParentKey: exactly one is required for %s, got %s", names[kind],
                        texts->type[0] ? "both" : "none");

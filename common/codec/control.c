@@ -33,7 +33,8 @@ enum status codec_read_control(struct control *control, const void *data, size_t
 
     *control = (struct control){ .generation = -1, .shard = -1, .shards = -1 };
     if (size > CONTROL_MAX_BYTES)
-        return err_set(err, ST_INVALID, "a bgop.v1.Control must have at most %d bytes, got %zu", CONTROL_MAX_BYTES, size);
+        return err_set(err, ST_INVALID, "a bgop.v1.Control must have at most %d bytes, got %zu", CONTROL_MAX_BYTES,
+                       size);
     arena_init(&arena, CONTROL_BUDGET_BYTES);
     Bgop__V1__Control *message = bgop__v1__control__unpack(&arena.allocator, size, data);
     if (message) {

@@ -4,7 +4,7 @@
 #include "common/codec/codec.h"
 #include "common/codec/wire.h"
 
-enum { HINT_ID = 1 };               /* the field's number in hint.proto */
+enum { HINT_ID = 1 }; /* the field's number in hint.proto */
 
 void codec_write_hint(struct buf *to, const char (*ids)[ID_SIZE], size_t count)
 {
@@ -35,7 +35,7 @@ enum status codec_read_hint(const void *data, size_t size, void (*on_id)(void *a
     while ((more = wire_next(&wire, &field)) > 0) {
         if (field.number != HINT_ID || field.type != WIRE_BYTES || field.size != ID_LENGTH ||
             !id_parse(field.bytes, field.size, &parts))
-            continue;               /* a hint is only a wake-up: what cannot be understood wakes nobody */
+            continue; /* a hint is only a wake-up: what cannot be understood wakes nobody */
         memcpy(id, field.bytes, ID_LENGTH);
         id[ID_LENGTH] = '\0';
         on_id(arg, id);

@@ -10,7 +10,7 @@
 struct scanner {
     const char *text;
     size_t size, at;
-    const char *expected;                               /* set when the text is broken at `at` */
+    const char *expected; /* set when the text is broken at `at` */
     bool in_object[JSONTEXT_DEPTH_MAX];
 };
 
@@ -197,15 +197,15 @@ static bool scan_member(struct scanner *scanner, struct jsontext *name, struct j
     return true;
 }
 
-static enum status tell_member(struct jsontext raw_name, struct jsontext value, jsontext_on_member *on_member, void *arg,
-                               struct err *err)
+static enum status tell_member(struct jsontext raw_name, struct jsontext value, jsontext_on_member *on_member,
+                               void *arg, struct err *err)
 {
     const char *name;
     size_t size;
     char *memory;
 
     if (!jsontext_string(raw_name, &name, &size, &memory))
-        return err_set(err, ST_INVALID, "not JSON: a member's name holds half a surrogate pair");
+        return err_set(err, ST_INVALID, "not JSON: a member's name must be Unicode text");
     enum status st = on_member(arg, name, size, value, err);
     free(memory);
     return st;
@@ -216,19 +216,18 @@ static enum status say_broken(const struct scanner *scanner, struct err *err)
     char found[24] = "the end";
 
     if (scanner->at < scanner->size)
-        text_quote(found, sizeof found, scanner->text + scanner->at, text_utf8_cut(scanner->text + scanner->at, scanner->size - scanner->at, 1));
-    return err_set(err, ST_INVALID, "not JSON: expected %s at byte %zu, found %s", scanner->expected, scanner->at, found);
+        text_quote(found, sizeof found, scanner->text + scanner->at,
+                   text_utf8_cut(scanner->text + scanner->at, scanner->size - scanner->at, 1));
+    return err_set(err, ST_INVALID, "not JSON: expected %s at byte %zu, found %s", scanner->expected, scanner->at,
+                   found);
 }
 
 enum status jsontext_walk(const char *text, size_t size, jsontext_on_member *on_member, void *arg, struct err *err)
 {
     struct scanner scanner;
     struct jsontext name, value;
-    size_t valid = text_utf8_cut(text, size, size);
 
     scanner.text = text, scanner.size = size, scanner.at = 0, scanner.expected = NULL;
-    if (valid < size)
-        return err_set(err, ST_INVALID, "not JSON: must be UTF-8, found byte 0x%02x at byte %zu", (unsigned char)text[valid], valid);
     skip_blanks(&scanner);
     if (!take(&scanner, '{')) {
         broken(&scanner, "{");
@@ -300,7 +299,7 @@ static size_t walk_compact(struct jsontext value, char *to)
         used++;
         if (c == '"') {
             quoted = !quoted;
-        } else if (c == '\\') {             /* only inside strings; what it escapes may be a quote */
+        } else if (c == '\\') { /* only inside strings; what it escapes may be a quote */
             at++;
             if (to)
                 to[used] = value.text[at];

@@ -14,14 +14,15 @@ enum { EXCERPT_SIZE = 96, MEMBERS_MAX = 32, NUMBER_SIZE = 24, TIME_SIZE = 64 };
 struct reader {
     const struct member_table *table;
     void *to;
-    unsigned seen;                      /* bit i: members[i] stood there, with whatever value */
-    const struct member *payload;       /* the member that gave the payload */
+    unsigned seen;                /* bit i: members[i] stood there, with whatever value */
+    const struct member *payload; /* the member that gave the payload */
 };
 
 /* A value's text for an error, cut. */
 static const char *excerpt(char to[EXCERPT_SIZE], struct jsontext value)
 {
-    size_t whole = text_utf8_cut(value.text, value.size < EXCERPT_SIZE - 4 ? value.size : EXCERPT_SIZE - 4, EXCERPT_SIZE);
+    size_t whole =
+        text_utf8_cut(value.text, value.size < EXCERPT_SIZE - 4 ? value.size : EXCERPT_SIZE - 4, EXCERPT_SIZE);
 
     text_copy(to, EXCERPT_SIZE, value.text, whole);
     if (whole < value.size)
@@ -68,14 +69,16 @@ static enum status read_time(const struct member *member, int64_t *to, struct js
     struct jsontext inner = value;
 
     if (jsontext_is_string(value))
-        inner = (struct jsontext){ value.text + 1, value.size - 2 };      /* an escape in it is no time either */
+        inner = (struct jsontext){ value.text + 1, value.size - 2 }; /* an escape in it is no time either */
     if (text_copy(text, sizeof text, inner.text, inner.size) && clock_parse(text, to))
         return ST_OK;
-    return refuse(member, "ISO 8601 with a zone (2026-11-23T10:00:00Z) or epoch milliseconds, up to year 9999", value, err);
+    return refuse(member, "ISO 8601 with a zone (2026-11-23T10:00:00Z) or epoch milliseconds, up to year 9999", value,
+                  err);
 }
 
 /* A string stands for its own bytes, anything else for its compact text; in place where nothing has to change. */
-static enum status read_payload(const struct member *member, struct submission *to, struct jsontext value, struct err *err)
+static enum status read_payload(const struct member *member, struct submission *to, struct jsontext value,
+                                struct err *err)
 {
     if (jsontext_is_string(value)) {
         if (!jsontext_string(value, &to->payload, &to->payload_size, &to->payload_memory))
@@ -93,7 +96,8 @@ static enum status read_payload(const struct member *member, struct submission *
     return ST_OK;
 }
 
-static enum status read_base64(const struct member *member, struct submission *to, struct jsontext value, struct err *err)
+static enum status read_base64(const struct member *member, struct submission *to, struct jsontext value,
+                               struct err *err)
 {
     const char *text;
     size_t size;
@@ -112,19 +116,28 @@ static enum status read_base64(const struct member *member, struct submission *t
     return ST_OK;
 }
 
-static enum status read_value(struct reader *reader, const struct member *member, struct jsontext value, struct err *err)
+static enum status check_utf8(const struct member *member, struct jsontext value, struct err *err)
+{
+    size_t valid = text_utf8_cut(value.text, value.size, value.size);
+    char quoted[EXCERPT_SIZE];
+
+    if (valid == value.size)
+        return ST_OK;
+    return err_set(err, ST_INVALID, "%s: must be UTF-8, got byte 0x%02x at position %zu of %s", member->name,
+                   (unsigned char)value.text[valid], valid, text_quote(quoted, sizeof quoted, value.text, value.size));
+}
+
+static enum status read_value(struct reader *reader, const struct member *member, struct jsontext value,
+                              struct err *err)
 {
     char *place = (char *)reader->to + member->offset;
 
     if (jsontext_is_null(value) || (jsontext_is_string(value) && value.size == 2))
         return ST_OK;
     switch (member->kind) {
-    case MEMBER_TEXT:
-        return read_text(member, place, value, err);
-    case MEMBER_NUMBER:
-        return read_number(member, (int64_t *)(void *)place, value, err);
-    case MEMBER_TIME:
-        return read_time(member, (int64_t *)(void *)place, value, err);
+    case MEMBER_TEXT: return read_text(member, place, value, err);
+    case MEMBER_NUMBER: return read_number(member, (int64_t *)(void *)place, value, err);
+    case MEMBER_TIME: return read_time(member, (int64_t *)(void *)place, value, err);
     case MEMBER_PAYLOAD:
     case MEMBER_PAYLOAD_BASE64:
         if (reader->payload)
@@ -160,12 +173,16 @@ static enum status on_member(void *arg, const char *name, size_t name_size, stru
         if (reader->seen & 1u << i)
             return err_set(err, ST_INVALID, "%s: must stand there once, got it twice", member->name);
         reader->seen |= 1u << i;
+        enum status st = check_utf8(member, value, err);
+        if (st != ST_OK)
+            return st;
         return read_value(reader, member, value, err);
     }
     return refuse_unknown(reader->table, name, name_size, err);
 }
 
-enum status members_read_json(const struct member_table *table, void *to, const void *json, size_t size, struct err *err)
+enum status members_read_json(const struct member_table *table, void *to, const void *json, size_t size,
+                              struct err *err)
 {
     struct reader reader = { .table = table, .to = to };
 

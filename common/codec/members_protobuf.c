@@ -45,12 +45,9 @@ static enum status read_field(const struct member *member, void *to, const struc
         return err_set(err, ST_INVALID, "%s: must be %s (field %u), got wire type %d", member->name,
                        number ? "a varint" : "length-delimited", member->number, (int)field->type);
     switch (member->kind) {
-    case MEMBER_TEXT:
-        return read_text(member, place, field, err);
-    case MEMBER_NUMBER:
-        return read_number(member, (int64_t *)(void *)place, field, RECORD_INT_MAX, err);
-    case MEMBER_TIME:
-        return read_number(member, (int64_t *)(void *)place, field, SUBMISSION_TIME_MAX_MS, err);
+    case MEMBER_TEXT: return read_text(member, place, field, err);
+    case MEMBER_NUMBER: return read_number(member, (int64_t *)(void *)place, field, RECORD_INT_MAX, err);
+    case MEMBER_TIME: return read_number(member, (int64_t *)(void *)place, field, SUBMISSION_TIME_MAX_MS, err);
     case MEMBER_PAYLOAD:
     case MEMBER_PAYLOAD_BASE64:
         submission->payload = field->size ? field->bytes : NULL;

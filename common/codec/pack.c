@@ -79,7 +79,7 @@ static void *arena_alloc(void *arena, size_t size)
 
 static void arena_keep(void *arena, void *memory)
 {
-    (void)arena, (void)memory;              /* goes with the arena */
+    (void)arena, (void)memory; /* goes with the arena */
 }
 
 void arena_init(struct arena *arena, size_t budget)

@@ -17,6 +17,6 @@ void codec_write_reject(struct buf *to, const char *reason, const char *topic, i
     buf_printf(to, ",\"partition\":%d,\"offset\":%" PRId64 ",\"value\":\"", partition, offset);
     char *room = buf_extend(to, BASE64_SIZE(kept) - 1);
     if (room)
-        text_base64_encode(room, value, kept);      /* its NUL lands on the buffer's own */
+        text_base64_encode(room, value, kept); /* its NUL lands on the buffer's own */
     buf_printf(to, "\",\"truncated\":%s}", kept < size ? "true" : "false");
 }

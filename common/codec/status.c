@@ -14,8 +14,7 @@ const char *entry_kind_name(enum entry_kind kind)
 {
     switch (kind) {
 #define XX(id, value, name) \
-    case ENTRY_##id:        \
-        return name;
+    case ENTRY_##id: return name;
         ENTRY_KINDS(XX)
 #undef XX
     }
@@ -23,8 +22,8 @@ const char *entry_kind_name(enum entry_kind kind)
 }
 
 enum {
-    BATCH_READ_MAX_BYTES = 2 * STATUS_BATCH_MAX_BYTES,  /* a writer's last entry may have gone a little over */
-    BUDGET_FACTOR = 16,                                 /* memory per byte: the smallest entry takes 12 times its size */
+    BATCH_READ_MAX_BYTES = 2 * STATUS_BATCH_MAX_BYTES, /* a writer's last entry may have gone a little over */
+    BUDGET_FACTOR = 16,                                /* memory per byte: the smallest entry takes 12 times its size */
     BUDGET_BYTES = 64 * 1024,
 };
 
@@ -61,7 +60,7 @@ static bool write_result(struct arena *arena, ProtobufCBinaryData *to, const cha
     if (!to->data)
         return false;
     size_t kept = RESULT_MAX_BYTES - mark_size;
-    if (text_utf8_length(result, size) >= 0)            /* then do not cut a character in two */
+    if (text_utf8_length(result, size) >= 0) /* then do not cut a character in two */
         while (((unsigned char)result[kept] & 0xc0) == 0x80)
             kept--;
     memcpy(to->data, result, kept);
@@ -114,7 +113,7 @@ void codec_write_status_batch(struct buf *to, const struct status_entry *entries
     if (done)
         pack_message(to, &message.base);
     else
-        to->overflow = true;                            /* no memory */
+        to->overflow = true; /* no memory */
     arena_release(&arena);
 }
 
@@ -154,7 +153,8 @@ static enum status read_entry(struct status_entry *entry, const Bgop__V1__Entry 
         .command_id = from->command_id && from->command_id[0] ? from->command_id : NULL,
     };
     if (!entry_kind_name(entry->kind))
-        return err_set(err, ST_INVALID, "entry %zu: unknown kind %d (written by a later version?)", index, (int)from->kind);
+        return err_set(err, ST_INVALID, "entry %zu: unknown kind %d (written by a later version?)", index,
+                       (int)from->kind);
     if (from->text)
         read_text(entry, from->text);
     enum status st = read_id(entry->id, from->id, index, err);
@@ -167,8 +167,8 @@ static enum status read_entries(struct status_batch *batch, struct arena *arena,
                                 struct err *err)
 {
     if (message->n_entry > STATUS_BATCH_MAX_ENTRIES)
-        return err_set(err, ST_INVALID, "a status batch must have at most %d entries, got %zu", STATUS_BATCH_MAX_ENTRIES,
-                       message->n_entry);
+        return err_set(err, ST_INVALID, "a status batch must have at most %d entries, got %zu",
+                       STATUS_BATCH_MAX_ENTRIES, message->n_entry);
     batch->entries = arena_take(arena, message->n_entry * sizeof *batch->entries);
     if (!batch->entries)
         return err_set(err, ST_INVALID, "a status batch that asks for too much memory");
@@ -187,7 +187,8 @@ enum status codec_read_status_batch(struct status_batch *batch, const void *data
 {
     *batch = (struct status_batch){ 0 };
     if (size > BATCH_READ_MAX_BYTES)
-        return err_set(err, ST_INVALID, "a status batch must have at most %d bytes, got %zu", BATCH_READ_MAX_BYTES, size);
+        return err_set(err, ST_INVALID, "a status batch must have at most %d bytes, got %zu", BATCH_READ_MAX_BYTES,
+                       size);
     struct arena *arena = malloc(sizeof *arena);
     if (!arena)
         return err_set(err, ST_AGAIN, "out of memory");

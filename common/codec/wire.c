@@ -9,7 +9,7 @@ static bool take_varint(struct wire *wire, uint64_t *value)
     for (unsigned shift = 0; shift < 70 && wire->at < wire->size; shift += 7) {
         unsigned char byte = wire->data[wire->at++];
         if (shift == 63 && byte > 1)
-            return false;                       /* more than 64 bits */
+            return false; /* more than 64 bits */
         *value |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
             return true;
@@ -43,16 +43,12 @@ static bool take_bytes(struct wire *wire, struct wire_field *field)
 static bool take_value(struct wire *wire, struct wire_field *field)
 {
     switch (field->type) {
-    case WIRE_VARINT:
-        return take_varint(wire, &field->value);
-    case WIRE_FIXED64:
-        return take_fixed(wire, 8, &field->value);
-    case WIRE_BYTES:
-        return take_bytes(wire, field);
-    case WIRE_FIXED32:
-        return take_fixed(wire, 4, &field->value);
+    case WIRE_VARINT: return take_varint(wire, &field->value);
+    case WIRE_FIXED64: return take_fixed(wire, 8, &field->value);
+    case WIRE_BYTES: return take_bytes(wire, field);
+    case WIRE_FIXED32: return take_fixed(wire, 4, &field->value);
     }
-    return false;                               /* groups: gone from protobuf long ago */
+    return false; /* groups: gone from protobuf long ago */
 }
 
 int wire_next(struct wire *wire, struct wire_field *field)

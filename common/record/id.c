@@ -5,7 +5,8 @@
 
 #include "common/base/err.h"
 
-enum { EPOCH_AT = 3, SHARD_AT = 4, SHARD_DIGITS = 2, NUMBER_AT = 6, NUMBER_DIGITS = 9, SUFFIX_AT = 15, OFFSET_BITS = 43 };
+enum { EPOCH_AT = 3, SHARD_AT = 4, SHARD_DIGITS = 2, NUMBER_AT = 6, NUMBER_DIGITS = 9, SUFFIX_AT = 15 };
+enum { OFFSET_BITS = 43 };
 
 static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

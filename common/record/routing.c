@@ -4,7 +4,7 @@
 #include "common/base/err.h"
 
 enum { MURMUR2_SHIFT = 24 };
-#define MURMUR2_SEED UINT32_C(0x9747b28c)
+#define MURMUR2_SEED   UINT32_C(0x9747b28c)
 #define MURMUR2_FACTOR UINT32_C(0x5bd1e995)
 
 uint32_t routing_murmur2(const void *data, size_t size)

@@ -9,7 +9,7 @@
 #include "common/base/text.h"
 
 #define DERIVED_NAME_PREFIX "BO-"
-enum { QUOTE_SIZE = 96 };                                   /* of a value in a refusal */
+enum { QUOTE_SIZE = 96 }; /* of a value in a refusal */
 
 void submission_init(struct submission *submission)
 {
@@ -53,7 +53,9 @@ enum status submission_check_string(const char *member, const char *text, size_t
 
 static enum status check_strings(const struct submission *submission, struct err *err)
 {
-    const struct { const char *member, *text; } strings[] = {
+    const struct {
+        const char *member, *text;
+    } strings[] = {
         { "Type", submission->type },
         { "ParentKey", submission->parent_key },
         { "Name", submission->name },
@@ -78,7 +80,10 @@ enum status submission_check_number(const char *member, int64_t value, int64_t m
 
 static enum status check_numbers(const struct submission *submission, struct err *err)
 {
-    const struct { const char *member; int64_t value, max; } numbers[] = {
+    const struct {
+        const char *member;
+        int64_t value, max;
+    } numbers[] = {
         { "RetryBackoff", submission->retry_backoff_ms, RECORD_INT_MAX },
         { "RetryLimit", submission->retry_limit, RECORD_INT_MAX },
         { "Timeout", submission->timeout_ms, RECORD_INT_MAX },
@@ -116,7 +121,8 @@ static enum status check_type(const char *type, const struct type_lookup *types,
         return err_set(err, ST_INVALID, "Type: is required, got none");
     if (!types->find(types->arg, type, &reserved)) {
         const char *nearest = nearest_type(type);
-        return err_set(err, ST_INVALID, "Type: must be a Type of the record or one declared in the configuration, got %s%s%s%s",
+        return err_set(err, ST_INVALID,
+                       "Type: must be a Type of the record or one declared in the configuration, got %s%s%s%s",
                        text_quote(quoted, sizeof quoted, type, strlen(type)), nearest ? " (did you mean " : "",
                        nearest ? nearest : "", nearest ? "?)" : "");
     }
