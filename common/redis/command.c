@@ -111,6 +111,17 @@ void redis_command_add_int(struct redis_command *command, int64_t number)
     redis_command_add(command, slot, write_number(slot, number));
 }
 
+void redis_command_add_uint(struct redis_command *command, uint64_t number)
+{
+    char *slot = number_slot(command);
+    char digits[NUMBER_SIZE];
+    char *first = write_backwards(digits + sizeof digits, number);
+    size_t size = (size_t)(digits + sizeof digits - first);
+
+    memcpy(slot, first, size);
+    redis_command_add(command, slot, size);
+}
+
 void redis_command_set_int(struct redis_command *command, size_t index, int64_t number)
 {
     struct redis_arg *arg = &command->args[index];

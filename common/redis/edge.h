@@ -21,6 +21,9 @@ size_t redis_command_wire_max(const struct redis_command *command);
 /* The command as RESP; returns behind the last byte. */
 char *redis_command_write(const struct redis_command *command, char *to);
 
+/* The connection's own command, cleared: for callers that build and send in one go. */
+struct redis_command *redis_scratch(struct redis *redis);
+
 /* What an error reply means for its caller. */
 enum status redis_error_status(const char *text);
 /* The server refuses this connection as a whole (a replica, no login ...): a new one may fare better. */

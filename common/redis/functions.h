@@ -17,6 +17,9 @@ extern const size_t functions_code_size;
  * one of our function names (err names it and what to change). *loaded tells whether it had to. */
 enum status functions_load(struct redis *redis, bool *loaded, struct err *err) MUST_CHECK;
 
+/* With ST_FENCED: the generation that the gate has now, 0 when it is not armed for this server; -1: err is no fence. */
+int64_t functions_fenced_generation(const struct err *err);
+
 /* What stands in bgop:{s}:gate. */
 enum gate_mode { GATE_ABSENT, GATE_RECOVERING, GATE_OPEN };
 struct gate { int64_t generation; enum gate_mode mode; bool armed_for_this_server; /* its run id is this server's */ };

@@ -35,6 +35,7 @@ struct redis {
     size_t outstanding, lost;
     bool distrusted;                    /* the server refuses this connection: replace it when nothing is outstanding */
     int64_t failed_at_ms;               /* last failed attempt to connect; 0: the last one succeeded */
+    struct redis_command scratch;
     struct err broken;                  /* why the last connection or attempt ended */
 };
 
@@ -56,6 +57,7 @@ void redis_free(struct redis *redis)
         return;
     redis_disconnect(redis);
     redis_address_release(&redis->address);
+    redis_command_release(&redis->scratch);
     free(redis->out);
     free(redis);
 }
@@ -310,6 +312,12 @@ enum status redis_send(struct redis *redis, const struct redis_command *command,
     }
     redis->outstanding++;
     return ST_OK;
+}
+
+struct redis_command *redis_scratch(struct redis *redis)
+{
+    redis_command_clear(&redis->scratch);
+    return &redis->scratch;
 }
 
 enum status redis_flush(struct redis *redis, struct err *err)

@@ -43,6 +43,7 @@ void redis_command_clear(struct redis_command *command);
 void redis_command_add(struct redis_command *command, const char *data, size_t size);   /* borrowed until sent */
 void redis_command_add_text(struct redis_command *command, const char *text);           /* borrowed until sent */
 void redis_command_add_int(struct redis_command *command, int64_t number);
+void redis_command_add_uint(struct redis_command *command, uint64_t number);
 void redis_command_set_int(struct redis_command *command, size_t index, int64_t number);/* one added by add_int */
 
 /* Queues a command for sending (connects first when needed): each ST_OK is to be followed by one redis_receive,
