@@ -142,9 +142,10 @@ static void fixture_wait(struct fixture *fixture, size_t count)
 static inline const struct outcome *fixture_run(struct fixture *fixture, struct claimed op)
 {
     struct execution *execution = fixture_execution(fixture, &op, 1);
+    size_t before = fixture->count;         /* nothing else runs */
 
     fixture_start(fixture, execution);
-    fixture_wait(fixture, fixture->count + 1);
+    fixture_wait(fixture, before + 1);
     return &execution->members[0].outcome;
 }
 
