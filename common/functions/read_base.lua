@@ -1,0 +1,314 @@
+-- What the read-only functions share: failing with a code, arguments, shards and Ids, dates, JSON by hand (cjson writes
+-- an empty array as {}, large numbers with an exponent, and members in no order).
+local read = {
+    ID_MAX = 200,           -- Ids of a retrieve, rows of a find
+    PAGE_MAX = 500,         -- Ids of a page
+    generation = {},        -- of the shards whose gate was read; tells whether a kept copy of the Types is current
+    calls = {},             -- the functions by name: calls.bgop_find(keys, args)
+    parts = {},
+}
+
+-- One concern's code with the functions it provides (in read.calls). While a library is being loaded Redis gives it
+-- nothing but redis.register_function, not even ipairs: so the code runs when a reading function is first called.
+function read.part(names, body)
+    read.parts[#read.parts + 1] = body
+    for i = 1, #names do
+        redis.register_function{
+            function_name = names[i],
+            flags = {'no-writes'},
+            callback = function(keys, args) return read.enter(names[i], keys, args) end,
+        }
+    end
+end
+
+-- Answers what the function answers, or the error it failed with.
+function read.enter(name, keys, args)
+    call = redis.call
+    if read.parts then
+        local parts = read.parts
+        read.parts = nil
+        for i = 1, #parts do parts[i]() end
+    end
+    local done, answer = pcall(read.calls[name], keys, args)
+    if done then return answer end
+    if type(answer) == 'table' and answer.read_error then return refuse(answer.read_error) end
+    error(answer, 0)
+end
+
+read.part({}, function()
+    -- ---- failing ----
+
+    -- Ends the call with a Redis error: its first word is the code (interface.md 4).
+    function read.fail(code, format, ...)
+        error({read_error = code .. ' ' .. string.format(format, ...)}, 0)
+    end
+
+    -- What a caller wrote, fit to stand in an error: short, and one line.
+    function read.quote(text)
+        text = tostring(text)
+        if #text > 80 then text = text:sub(1, 80) .. '...' end
+        return "'" .. text:gsub('%c', '?') .. "'"
+    end
+
+    -- Least number of characters to insert, remove or replace to make one word of the other.
+    local function distance(a, b)
+        local row = {}
+        for j = 0, #b do row[j] = j end
+        for i = 1, #a do
+            local diagonal = row[0]
+            row[0] = i
+            for j = 1, #b do
+                local cost = a:byte(i) == b:byte(j) and 0 or 1
+                local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+                diagonal = row[j]
+                row[j] = best
+            end
+        end
+        return row[#b]
+    end
+
+    -- ", did you mean X?" with the candidate nearest to a word, or nothing when none is near.
+    function read.nearest(word, candidates)
+        local lower = tostring(word):sub(1, 64):lower()
+        local best, least = nil, math.max(1, math.floor(#lower / 3)) + 1
+        for _, candidate in ipairs(candidates) do
+            local d = distance(lower, candidate:lower())
+            if #lower >= 3 and candidate:lower():sub(1, #lower) == lower then d = math.min(d, 1) end
+            if d < least then best, least = candidate, d end
+        end
+        return best and (', did you mean ' .. best .. '?') or ''
+    end
+
+    -- ---- shards ----
+
+    -- The shards a call asks: the one named by its key, or all of this server. Empty: no queue was ever set up here.
+    function read.shards(keys)
+        if #keys > 1 then read.fail('MALFORMED_QUERY', 'give no key (all shards) or one key bgop:{<shard>}') end
+        if #keys == 1 then
+            local shard = tonumber(keys[1]:match('^bgop:{(%d+)}$'))
+            if not shard then read.fail('MALFORMED_QUERY', 'the key is bgop:{<shard>}, not %s', read.quote(keys[1])) end
+            return {shard}
+        end
+        local shards = {}
+        for shard = 0, (tonumber(call('HGET', 'bgop:meta', 'shards')) or 0) - 1 do shards[#shards + 1] = shard end
+        return shards
+    end
+
+    local prefixes, ops = {}, {}
+    function read.prefix(shard)
+        local prefix = prefixes[shard] or 'bgop:{' .. shard .. '}'
+        prefixes[shard] = prefix
+        return prefix
+    end
+    function read.ops(shard)            -- of the records' keys
+        local prefix = ops[shard] or 'bgop:{' .. shard .. '}:op:'
+        ops[shard] = prefix
+        return prefix
+    end
+
+    -- Mode and generation of a shard: OPEN; RECOVERING (also when not yet armed for this server: the data may be older
+    -- than what was answered before); EMPTY: never armed.
+    function read.gate(shard)
+        local gate = call('HMGET', read.prefix(shard) .. ':gate', 'gen', 'run', 'mode')
+        if not gate[1] then return 'EMPTY', '' end
+        return gate[2] == run_id() and gate[3] or 'RECOVERING', gate[1]
+    end
+
+    -- Record reads are refused while a shard replays its log.
+    function read.require_open(shards)
+        if #shards == 0 then read.fail('RECOVERING', 'no coordinator has set up a queue on this Redis yet') end
+        for _, shard in ipairs(shards) do
+            local mode, generation = read.gate(shard)
+            if mode == 'EMPTY' then read.fail('RECOVERING', 'shard %d is not set up yet', shard) end
+            if mode ~= 'OPEN' then read.fail('RECOVERING', 'shard %d replays its log, try again shortly', shard) end
+            read.generation[shard] = generation
+        end
+    end
+
+    -- The settings of a Type that a record with version v (nil: the first) was made with.
+    local own, settings_of_first = {}, {}       -- shard -> { generation, Type -> settings }
+    for _, record_type in ipairs(TYPES) do own[record_type.name] = record_type end
+    function read.settings(shard, type, v)
+        local generation, first = read.generation[shard], settings_of_first[shard]
+        if not first or first.generation ~= generation then
+            first = {generation = generation, of = {}}
+            settings_of_first[shard] = first
+        end
+        if not v and first.of[type] then return first.of[type] end
+        local settings = type_settings(read.prefix(shard), generation, type, v or '1') or own[type] or own.XClean
+        if not v then first.of[type] = settings end
+        return settings
+    end
+
+    -- ---- Ids ----
+
+    local DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+    local SUFFIX = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345'
+    local digit_value, first_suffix = {}, {}
+    for i = 1, #DIGITS do digit_value[DIGITS:byte(i)] = i - 1 end
+
+    local function suffix_character(five)
+        local index = 0
+        for j = 1, 5 do
+            local byte = five:byte(j)
+            if byte >= 65 and byte <= 90 then index = index + 2 ^ (j - 1) end
+        end
+        return SUFFIX:sub(index + 1, index + 1)
+    end
+
+    function read.id_suffix(id15)
+        local first = id15:sub(1, 5)                  -- 08P, epoch, half of the shard: few, so remembered
+        local known = first_suffix[first]
+        if not known then
+            known = suffix_character(first)
+            first_suffix[first] = known
+        end
+        return known .. suffix_character(id15:sub(6, 10)) .. suffix_character(id15:sub(11, 15))
+    end
+
+    -- The 18 characters and the shard of an Id given with 15 or 18; nil when it is none of ours. Whether the suffix of
+    -- 18 is the right one is for id_check: a record is found under the right one only.
+    function read.id_parse(text)
+        if type(text) ~= 'string' or (#text ~= 15 and #text ~= 18) then return nil end
+        if text:find('^08P%w*$') == nil then return nil end
+        local id = #text == 15 and text .. read.id_suffix(text) or text
+        local high, low = id:byte(5, 6)
+        return id, digit_value[high] * 62 + digit_value[low]
+    end
+
+    function read.id_check(id) return id:sub(16) == read.id_suffix(id:sub(1, 15)) end
+
+    -- The same, where anything else is an error.
+    function read.id_require(text)
+        local id, shard = read.id_parse(text)
+        if not id or not read.id_check(id) then read.fail('MALFORMED_ID', 'malformed id %s', read.quote(text)) end
+        return id, shard
+    end
+
+    -- ---- dates ----
+
+    -- Days since 1970-01-01 of a civil date, and back (proleptic Gregorian; years are counted from March).
+    local function days_from_civil(year, month, day)
+        if month <= 2 then year = year - 1 end
+        local era = math.floor(year / 400)
+        local year_of_era = year - era * 400
+        local day_of_year = math.floor((153 * (month + (month > 2 and -3 or 9)) + 2) / 5) + day - 1
+        local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4) - math.floor(year_of_era / 100) + day_of_year
+        return era * 146097 + day_of_era - 719468
+    end
+
+    local function civil_from_days(days)
+        local z = days + 719468
+        local era = math.floor(z / 146097)
+        local doe = z - era * 146097
+        local leap = math.floor(doe / 36524) - math.floor(doe / 1460) - math.floor(doe / 146096)
+        local yoe = math.floor((doe + leap) / 365)
+        local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+        local mp = math.floor((5 * doy + 2) / 153)
+        local month = mp + (mp < 10 and 3 or -9)
+        return yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - math.floor((153 * mp + 2) / 5) + 1
+    end
+
+    -- 2026-11-23T10:00:00.000+0000. Records of one call share most of their dates, so the last ones are remembered.
+    local dates, date_count, day_number, day_text = {}, 0, nil, nil
+    function read.date(ms_text)
+        local known = dates[ms_text]
+        if known then return known end
+        local ms = tonumber(ms_text)
+        local days = math.floor(ms / 86400000)
+        if days ~= day_number then
+            local year, month, day = civil_from_days(days)
+            day_number, day_text = days, string.format('%04d-%02d-%02dT', year, month, day)
+        end
+        local rest = ms - days * 86400000
+        local text = day_text .. string.format('%02d:%02d:%02d.%03d+0000', math.floor(rest / 3600000),
+                                             math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
+        if date_count == 1000 then dates, date_count = {}, 0 end
+        dates[ms_text], date_count = text, date_count + 1
+        return text
+    end
+
+    local function month_length(year, month)
+        if month == 2 then return (year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)) and 29 or 28 end
+        return (month == 4 or month == 6 or month == 9 or month == 11) and 30 or 31
+    end
+
+    local function offset_minutes(zone)
+        if zone == 'Z' or zone == 'z' then return 0 end
+        local sign, hours, minutes = zone:match('^([+ -])(%d%d):?(%d%d)$')
+        if not sign or tonumber(hours) > 23 or tonumber(minutes) > 59 then return nil end
+        return (tonumber(hours) * 60 + tonumber(minutes)) * (sign == '-' and -1 or 1)     -- a blank is a decoded '+'
+    end
+
+    -- Epoch ms of what a caller gave: epoch ms, or ISO 8601 (a date, or date, time and zone); nil when unreadable.
+    function read.date_parse(value)
+        if type(value) == 'number' then
+            return value == math.floor(value) and math.abs(value) < 1e15 and value or nil
+        end
+        if type(value) ~= 'string' then return nil end
+        if value:find('^%-?%d+$') then return #value <= 15 and tonumber(value) or nil end
+        local year, month, day, rest = value:match('^(%d%d%d%d)%-(%d%d)%-(%d%d)(.*)$')
+        if not year then return nil end
+        year, month, day = tonumber(year), tonumber(month), tonumber(day)
+        if month < 1 or month > 12 or day < 1 or day > month_length(year, month) then return nil end
+        local ms = days_from_civil(year, month, day) * 86400000
+        if rest == '' then return ms end
+        local hour, minute, second, fraction, zone = rest:match('^[Tt](%d%d):(%d%d):(%d%d)(%.?%d*)(.*)$')
+        if not hour or fraction == '.' then return nil end
+        local offset = offset_minutes(zone)
+        hour, minute, second = tonumber(hour), tonumber(minute), tonumber(second)
+        if not offset or hour > 23 or minute > 59 or second > 59 then return nil end
+        local part = math.floor((tonumber('0' .. fraction) or 0) * 1000 + 1e-6)
+        return ms + ((hour * 60 + minute - offset) * 60 + second) * 1000 + part
+    end
+
+    -- ---- JSON ----
+
+    local ESCAPES = {['"'] = '\\"', ['\\'] = '\\\\', ['\n'] = '\\n', ['\r'] = '\\r', ['\t'] = '\\t', ['\b'] = '\\b',
+                                  ['\f'] = '\\f'}
+    local function escape(c) return ESCAPES[c] or string.format('\\u%04x', c:byte()) end
+
+    -- Bytes of the UTF-8 character that begins at i, or nil when none does.
+    local function utf8_size(text, i)
+        local a, b, c, d = text:byte(i, i + 3)
+        local function tail(byte) return byte and byte >= 0x80 and byte <= 0xbf end
+        if a < 0x80 then return 1 end
+        if a >= 0xc2 and a <= 0xdf then return tail(b) and 2 end
+        if a >= 0xe0 and a <= 0xef then
+            if not tail(b) or not tail(c) or (a == 0xe0 and b < 0xa0) or (a == 0xed and b > 0x9f) then return nil end
+            return 3
+        end
+        if a >= 0xf0 and a <= 0xf4 then
+            if not tail(b) or not tail(c) or not tail(d) then return nil end
+            return ((a > 0xf0 or b >= 0x90) and (a < 0xf4 or b <= 0x8f)) and 4 or nil
+        end
+    end
+
+    -- Text that is no UTF-8 (a handler's standard error may be anything) must not make the whole answer unreadable.
+    local function utf8_repair(text)
+        local out, i = {}, 1
+        while i <= #text do
+            local size = utf8_size(text, i)
+            out[#out + 1] = size and text:sub(i, i + size - 1) or '\239\191\189'
+            i = i + (size or 1)
+        end
+        return table.concat(out)
+    end
+
+    function read.json_text(text)
+        if not text:find('[%c"\\\128-\255]') then return '"' .. text .. '"' end
+        if text:find('[\128-\255]') then text = utf8_repair(text) end
+        return '"' .. text:gsub('[%c"\\]', escape) .. '"'
+    end
+
+    function read.json_texts(texts)
+        local out = {}
+        for i, text in ipairs(texts) do out[i] = read.json_text(text) end
+        return '[' .. table.concat(out, ',') .. ']'
+    end
+
+    function read.json_text_or_null(text) return text and read.json_text(text) or 'null' end
+
+    -- A count or a length of time: whole numbers stay whole whatever their size.
+    function read.json_number(number) return string.format('%.0f', number) end
+end)

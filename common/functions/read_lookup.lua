@@ -1,0 +1,107 @@
+-- bgop_lookup: Ids by a field with the property idLookup: Id, Name (also the derived BO- names), ParentKey, WorkerUri.
+-- Exact match. Names are unique within Type and routing key, so there may be several; newest first for ParentKey and
+-- WorkerUri.
+--   keys  none or bgop:{s}    args  field, value, [cursor]
+--   ->    {"ids":[...],"cursor":null}, at most 500 a page; a page may be short while there is a cursor
+--   errors INVALID_FIELD, MALFORMED_QUERY, RECOVERING
+read.part({'bgop_lookup'}, function()
+    local EXAMINED_MAX = 1000       -- Ids looked at in one call
+
+    local function exists(shard, id) return call('EXISTS', read.prefix(shard) .. ':op:' .. id) == 1 end
+
+    local function has(shards, wanted)
+        for _, shard in ipairs(shards) do
+            if shard == wanted then return true end
+        end
+        return false
+    end
+
+    -- 15 or 18 characters; anything else is no record's Id, so nothing is found.
+    local function ids_of_id(shards, text)
+        local id, shard = read.id_parse(text)
+        if id and has(shards, shard) and exists(shard, id) then return {id} end
+        return {}
+    end
+
+    -- `names` holds Name -> JSON list of {Id, Type, routing key, content}: longer than the records are there.
+    function read.ids_of_name(shards, name)
+        if name:sub(1, 3) == 'BO-' then return #name == 18 and ids_of_id(shards, name:sub(4)) or {} end
+        local ids = {}
+        for _, shard in ipairs(shards) do
+            local held = call('HGET', read.prefix(shard) .. ':names', name)
+            for _, holder in ipairs(held and cjson.decode(held) or {}) do
+                if exists(shard, holder[1]) then ids[#ids + 1] = holder[1] end
+            end
+        end
+        table.sort(ids)
+        return ids
+    end
+
+    local function cursor_of(text)
+        if not text then return nil end
+        local ms, id = text:match('^(%d+):(%w+)$')
+        if not ms or #ms > 15 or not read.id_parse(id) then
+            read.fail('MALFORMED_QUERY', 'the cursor %s does not belong to this query', read.quote(text))
+        end
+        return {ms = tonumber(ms), id = id}
+    end
+
+    -- Ids of one walk, newest first, that take(id, shard, ms) accepts.
+    local function page(shards, walk, cursor, take)
+        walk.newest_first, walk.position = true, cursor_of(cursor)
+        local ids, examined, last, last_ms = {}, 0, nil, nil
+        for id, shard, ms in read.walk(shards, walk) do
+            if #ids == read.PAGE_MAX or examined == EXAMINED_MAX then
+                return ids, '"' .. integer(last_ms) .. ':' .. last .. '"'
+            end
+            if take(id, shard, ms) then ids[#ids + 1] = id end
+            examined, last, last_ms = examined + 1, id, ms
+        end
+        return ids, 'null'
+    end
+
+    -- Does the stream's entry of this moment name the Id?
+    local function claimed_at(shard, stream, ms, id)
+        for _, entry in ipairs(call('XRANGE', read.prefix(shard) .. ':' .. stream, ms, ms)) do
+            if entry[2][2]:find(id, 1, true) then return true end
+        end
+        return false
+    end
+
+    -- What this worker ran: an operation stands at its latest attempt, and not where another worker took it over. A
+    -- worker's word after a recovery counts where Redis has lost the claim itself.
+    local function ids_of_worker(shards, uri, cursor)
+        local worker, started = read.field('WorkerUri'), read.field('StartedAt')
+        local look, stream, again = read.loader({worker, started}), 'worker:' .. uri, {}
+        return page(shards, {stream = stream}, cursor, function(id, shard, ms)
+            local h = look(shard, id)
+            if not h or worker.value(h) ~= uri or not h.StartedAt then return false end
+            if h.StartedAt == integer(ms) then return true end
+            if ms < tonumber(h.StartedAt) or again[id] then return false end
+            if claimed_at(shard, stream, h.StartedAt, id) then return false end
+            again[id] = true
+            return true
+        end)
+    end
+
+    local FIND = {
+        Id = function(shards, value) return ids_of_id(shards, value), 'null' end,
+        Name = function(shards, value) return read.ids_of_name(shards, value), 'null' end,
+        ParentKey = function(shards, value, cursor)
+            return page(shards, {index = 'parent:' .. value}, cursor, function(id, shard) return exists(shard, id) end)
+        end,
+        WorkerUri = ids_of_worker,
+    }
+
+    function read.calls.bgop_lookup(keys, args)
+        if #args < 2 or #args > 3 then read.fail('MALFORMED_QUERY', 'give a field, a value and at most one cursor') end
+        local field = read.field(args[1])
+        if not field.L then
+            read.fail('INVALID_FIELD', 'field %s can not be looked up (property idLookup)', field.name)
+        end
+        local shards = read.shards(keys)
+        read.require_open(shards)
+        local ids, cursor = FIND[field.name](shards, args[2], args[3])
+        return '{"ids":' .. read.json_texts(ids) .. ',"cursor":' .. cursor .. '}'
+    end
+end)

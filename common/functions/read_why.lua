@@ -1,0 +1,135 @@
+-- bgop_why: what one operation waits for, in words and as data.
+--   keys  none or bgop:{s}    args  Id
+--   ->    {"status","reason","blockedBy":[Ids],"nextAttemptAt","mode"}; status null: no such operation
+--   errors MALFORMED_ID
+-- Answers also while the shard replays its log: mode says so, and the answer is what Redis knows so far.
+read.part({'bgop_why'}, function()
+    local BLOCKERS_MAX = 20
+
+    local function seconds(ms)
+        if ms < 10000 then return string.format('%.1f s', ms / 1000) end
+        return string.format('%.0f s', ms / 1000)
+    end
+
+    -- A moment as people read it: in 12.0 s (2026-11-23T10:00:00.000+0000).
+    local function moment(ms, now)
+        local date = read.date(integer(ms))
+        if ms >= now then return 'in ' .. seconds(ms - now) .. ' (' .. date .. ')' end
+        return seconds(now - ms) .. ' ago (' .. date .. ')'
+    end
+
+    -- Predecessors in its sequence group that are not finished: they hold it.
+    local function predecessors(o)
+        local h = o.h
+        if not h.SequenceGroup then return {} end
+        local index = o.prefix .. ':seq:' .. h.Type .. ':' .. (h.ParentKey or '') .. ':' .. h.SequenceGroup
+        local rank = call('ZRANK', index, h.id)
+        if not rank or rank == 0 then return {} end
+        return call('ZRANGE', index, 0, math.min(rank, BLOCKERS_MAX) - 1)
+    end
+
+    local function attempt(h) return (tonumber(h.token) or 0) % ATTEMPTS end
+
+    -- New and Waiting: claimable, or held until something else ends.
+    local function why_waiting(o)
+        local h, again = o.h, o.h.Status == 'Waiting' and 'released for another attempt' or 'claimable'
+        local released = call('ZSCORE', o.prefix .. ':pending:' .. h.Type, h.id)
+        if released then
+            local before = call('ZRANK', o.prefix .. ':pending:' .. h.Type, h.id)
+            local reason = string.format('%s since %s: waits for a worker that serves %s, %d before it here', again,
+                                         moment(tonumber(released), o.now), h.Type, before)
+            if not read.type_is_served(h.shard, h.Type, o.now) then
+                reason = reason .. '; no live worker serves this Type'
+            end
+            return reason, {}
+        end
+        local blockers = predecessors(o)
+        if #blockers > 0 then
+            return string.format('waits for %d unfinished before it in sequence group %s', #blockers,
+                                 read.quote(h.SequenceGroup)), blockers
+        end
+        return 'held until something else ends (group, limit or pause)', {}
+    end
+
+    local function why_running(o)
+        local h = o.h
+        local reason = string.format('attempt %d runs at %s', attempt(h), h.WorkerUri or 'a worker')
+        if h.StartedAt then reason = reason .. ', started ' .. moment(tonumber(h.StartedAt), o.now) end
+        local deadline = call('ZSCORE', o.prefix .. ':running', h.id)
+        if deadline then reason = reason .. ', its lease ends ' .. moment(tonumber(deadline), o.now) end
+        if call('HEXISTS', o.prefix .. ':cancels', h.id) == 1 then reason = reason .. ', cancel requested' end
+        return reason, {}
+    end
+
+    local function why_error(o, due)
+        local h, text = o.h, read.quote(o.h.Error or '')
+        if due then
+            local limit = read.field('RetryLimit').value(h)
+            return string.format('attempt %d failed (%s): retry %s of %s is due %s', attempt(h), text,
+                                 h.RetryCount or '0', limit, moment(tonumber(due), o.now)), {}
+        end
+        return string.format('failed for good after %s retries: %s', h.RetryCount or '0', text), {}
+    end
+
+    local function ended(o, words)
+        local reason = words
+        if o.h.ExpiresAt then reason = reason .. '; to be removed ' .. moment(tonumber(o.h.ExpiresAt), o.now) end
+        return reason, {}
+    end
+
+    local WHY = {
+        New = why_waiting,
+        Waiting = why_waiting,
+        Scheduled = function(o, due)
+            return 'scheduled: ProcessAfter is ' .. moment(tonumber(o.h.ProcessAfter or due or o.now), o.now), {}
+        end,
+        Running = why_running,
+        Error = why_error,
+        Complete = function(o) return ended(o, 'complete') end,
+        Canceled = function(o)
+            return ended(o, o.h.reason and 'canceled: ' .. read.quote(o.h.reason) or 'canceled')
+        end,
+        Merged = function(o)
+            if o.h.ExpiresAt then return ended(o, 'merged, its leader has ended') end
+            return 'runs inside its execution group', o.h.GroupLeaderId and {o.h.GroupLeaderId} or {}
+        end,
+    }
+
+    local function answer(status, reason, blockers, due, mode)
+        local date = due and '"' .. read.date(integer(tonumber(due))) .. '"' or 'null'
+        return '{"status":' .. read.json_text_or_null(status) .. ',"reason":' .. read.json_text(reason) ..
+               ',"blockedBy":' .. read.json_texts(blockers) .. ',"nextAttemptAt":' .. date ..
+               ',"mode":"' .. mode .. '"}'
+    end
+
+    local function record_of(keys, id, shard)
+        for _, asked in ipairs(read.shards(keys)) do
+            if asked == shard then
+                local mode, generation = read.gate(shard)
+                read.generation[shard] = generation
+                local flat = call('HGETALL', read.prefix(shard) .. ':op:' .. id)
+                if #flat == 0 then return nil, mode end
+                local h = {id = id, shard = shard}
+                for i = 1, #flat, 2 do h[flat[i]] = flat[i + 1] end
+                return h, mode
+            end
+        end
+        return nil, 'EMPTY'
+    end
+
+    function read.calls.bgop_why(keys, args)
+        if #args ~= 1 then read.fail('MALFORMED_QUERY', 'give one Id') end
+        local id, shard = read.id_require(args[1])
+        local h, mode = record_of(keys, id, shard)
+        if not h then
+            local reason = 'no such operation: it was never accepted here, or it was removed after ExpiresAt'
+            if mode ~= 'OPEN' then reason = 'not known so far: shard ' .. shard .. ' is not open yet' end
+            return answer(nil, reason, {}, nil, mode)
+        end
+        local o = {h = h, prefix = read.prefix(shard), now = clock_ms()}
+        local timed = h.Status == 'Scheduled' or h.Status == 'Error'
+        local due = timed and call('ZSCORE', o.prefix .. ':due', id) or nil
+        local reason, blockers = WHY[h.Status](o, due)
+        return answer(h.Status, reason, blockers, due, mode)
+    end
+end)
