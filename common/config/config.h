@@ -25,6 +25,7 @@ struct type_config {                        /* one [type NAME]; what it does not
     char *command;                          /* exec */
     char *url, *method, *headers;           /* http; headers: "Name: value" separated by | */
     char *plugin;                           /* plugin: path of the shared object */
+    uint32_t said;                          /* which options its section named (the rest follows [types]) */
 };
 
 struct config {
@@ -47,6 +48,7 @@ struct config {
     char *listen;                           /* address:port of the status page; port 0: any */
     /* [types], [type NAME] */
     struct type_config *types; size_t type_count;   /* the record's own and the declared ones */
+    struct type_config types_default;       /* what [types] said; the rest of it means nothing */
 };
 
 void config_init(struct config *config);                /* defaults */

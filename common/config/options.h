@@ -1,0 +1,51 @@
+/* The table of options: parser, bounds, --help, --print-config and the sample file are made from it. A new option is
+ * one line in options.c and one member in config.h. */
+#ifndef BGOP_CONFIG_OPTIONS_H
+#define BGOP_CONFIG_OPTIONS_H
+
+#include "common/config/config.h"
+
+enum option_kind {
+    OPTION_TEXT,
+    OPTION_CHOICE,                      /* one of choices */
+    OPTION_INT,                         /* min .. max */
+};
+
+struct option {
+    const char *section, *name;         /* section "types": of every [types] and [type NAME] */
+    enum option_kind kind;
+    size_t offset;                      /* in struct config, for "types" in struct type_config */
+    const char *initial;                /* as text; NULL: the record's table has it per Type */
+    int64_t min, max;
+    const char *choices;                /* separated by blanks; "-" stands for the empty text */
+    const char *help;
+};
+
+extern const struct option options[];
+extern const size_t option_count;
+
+/* NULL: none of that name in that section. */
+const struct option *option_find(const char *section, const char *name);
+/* Checks the value's form and bounds, and writes it to the struct at base. */
+enum status option_set(const struct option *option, void *base, const char *value, struct err *err) MUST_CHECK;
+/* As option_set for a value that cannot be wrong. */
+void option_set_initial(const struct option *option, void *base, const char *value);
+/* The value as text; in room when it is a number. */
+const char *option_get(const struct option *option, const void *base, char *room, size_t size);
+void option_copy(const struct option *option, void *to, const void *from);
+void option_release(const struct option *option, void *base);
+bool option_is_of_types(const struct option *option);
+/* Which bit of type_config.said is this option's. */
+uint32_t option_bit(const struct option *option);
+/* Fills err with an unknown option and the nearest known one. */
+enum status option_unknown(const char *section, const char *name, struct err *err);
+
+/* Is this a section? "type NAME" declares that Type when it is new. */
+enum status config_section_check(struct config *config, const char *section, struct err *err) MUST_CHECK;
+/* NAME may have a section, and is a Type from here on. */
+enum status config_declare(struct config *config, const char *name, struct err *err) MUST_CHECK;
+
+/* End of the value that begins at text: where a comment (a ; after a blank, outside quotes) or the line ends. */
+const char *config_value_end(const char *text);
+
+#endif
