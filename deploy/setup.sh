@@ -1,4 +1,4 @@
-# Sourced by up, down and demo: a local set-up is a folder (BGOP_HOME) and the processes it names.
+# Sourced by up, down, demo and kafka/fetch: a local set-up is a folder (BGOP_HOME) and the processes it names.
 #   $home/pids       "name pid" of each real process: kafka, redis, coordinator-1, worker-1, ...
 #   $home/settings   ports and configuration file, for --restart
 #   $home/env        for people and programs to source
@@ -26,6 +26,19 @@ wait_until() {
 
 port_open() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# A port that nobody listens on, nor on the one above it; below those that the kernel gives out.
+free_port() {
+    local port
+    for _ in {1..50}; do
+        port=$((20000 + RANDOM % 12000))
+        if ! port_open "$port" && ! port_open "$((port + 1))"; then
+            echo "$port"
+            return
+        fi
+    done
+    die "found no free port"
+}
+
 # ---- processes ----
 
 # What must be in the command line of a process of that name: a pid from before a reboot may by now
@@ -36,6 +49,8 @@ program_of() {
     redis) echo redis-server ;;
     coordinator-*) echo bgop-coordinator ;;
     worker-*) echo bgop-worker ;;
+    dev) echo bgop ;;
+    web) echo web_server.py ;;
     esac
 }
 
@@ -131,7 +146,7 @@ stop_in_order() {
     mapfile -t coordinators < <(printf '%s\n' "${all[@]}" | grep '^coordinator-' || true)
     stop 90 "${workers[@]}"
     stop 60 "${coordinators[@]}"
-    for name in redis kafka; do
+    for name in dev redis kafka web; do
         if printf '%s\n' "${all[@]}" | grep -qx "$name"; then
             stop 60 "$name"
         fi

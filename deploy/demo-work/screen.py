@@ -1,0 +1,63 @@
+"""Shows the queue at work: a table that moves on a terminal, a line now and then elsewhere."""
+import sys
+import time
+
+STATUSES = ["New", "Scheduled", "Waiting", "Running", "Error", "Merged", "Complete"]
+ENDED = ("Complete", "Merged", "Canceled")
+BAR = 24
+LINE_EVERY_S = 2
+
+
+class Screen:
+    def __init__(self, total):
+        self.total = total
+        self.terminal = sys.stdout.isatty()
+        self.height = 0
+        self.begin = time.monotonic()
+        self.last_line = 0
+
+    def show(self, stats, submitted, final=False):
+        if self.terminal:
+            self.draw(stats, submitted)
+        elif final or time.monotonic() - self.last_line > LINE_EVERY_S:
+            self.last_line = time.monotonic()
+            counts = count_statuses(stats)
+            print(f"{self.seconds():6.1f} s  submitted {submitted:5d}  " +
+                  "  ".join(f"{name} {n}" for name, n in counts.items() if n), flush=True)
+
+    def seconds(self):
+        return time.monotonic() - self.begin
+
+    def draw(self, stats, submitted):
+        lines = [f"\x1b[1m{'Type':<26}" + "".join(f"{s:>10}" for s in STATUSES) + "\x1b[0m"]
+        for type_name, counts in sorted(stats["byType"].items()):
+            if any(counts.values()):
+                lines.append(table_row(type_name, counts))
+        ended = sum(n for name, n in count_statuses(stats).items() if name in ENDED)
+        lines.append("")
+        lines.append(f"submitted {submitted} of {self.total}, ended well {ended}, {self.seconds():.0f} s, "
+                     f"{stats.get('workers', 0)} worker(s)")
+        up = f"\x1b[{self.height}A" if self.height else ""
+        sys.stdout.write(up + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J")
+        sys.stdout.flush()
+        self.height = len(lines)
+
+
+def table_row(type_name, counts):
+    total = sum(counts.values())
+    done = BAR * sum(counts.get(name, 0) for name in ENDED) // total if total else 0
+    cells = "".join(cell(name, counts.get(name, 0)) for name in STATUSES)
+    return f"{type_name:<26}{cells}  \x1b[32m{'#' * done}\x1b[0m{'.' * (BAR - done)}"
+
+
+def cell(name, count):
+    colour = {"Error": "\x1b[31m", "Running": "\x1b[33m", "Complete": "\x1b[32m", "Merged": "\x1b[32m"}.get(name, "")
+    return f"{colour}{count or '':>10}\x1b[0m" if colour else f"{count or '':>10}"
+
+
+def count_statuses(stats):
+    counts = {}
+    for by_status in stats["byType"].values():
+        for name, count in by_status.items():
+            counts[name] = counts.get(name, 0) + count
+    return counts
