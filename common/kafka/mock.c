@@ -16,8 +16,10 @@ struct kafka_mock {
 struct kafka_mock *kafka_mock_new(struct err *err)
 {
     struct kafka_mock *mock = xcalloc(1, sizeof *mock);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-    mock->rk = kafka_handle_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), err);
+    rd_kafka_conf_set(conf, "log_level", "4", NULL, 0);     /* no word about having no bootstrap servers */
+    mock->rk = kafka_handle_new(RD_KAFKA_PRODUCER, conf, err);
     mock->cluster = mock->rk ? rd_kafka_mock_cluster_new(mock->rk, 1) : NULL;
     if (!mock->cluster) {
         if (mock->rk)

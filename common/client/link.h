@@ -1,0 +1,38 @@
+/* One blocking Redis connection that never takes the process down: connects when needed, and is closed after any
+ * I/O error (a late reply would be read by the next command). The sole user of hiredis in libbgop. */
+#ifndef BGOP_CLIENT_LINK_H
+#define BGOP_CLIENT_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/client/bgop.h"
+
+struct redisContext;
+struct redisReply;
+
+struct link {
+    struct redisContext *context;       /* NULL: not connected */
+    char address[512];                  /* "127.0.0.1:6379" or the socket's path: for messages, never the password */
+    char host[256], path[512];          /* one of the two */
+    int port, database;
+    char user[128], password[256];      /* empty: none */
+    int timeout_ms;
+    char error[512];                    /* of the last call that failed */
+};
+
+/* INVALID: link->error says what is wrong with the URI. */
+enum bgop_code link_init(struct link *link, const char *uri, int timeout_ms);
+void link_close(struct link *link);
+
+/* One command: argc texts. OK: *reply is the caller's (link_reply_free). Error replies are classified: RECOVERING,
+ * UNREACHABLE (away, loading, busy, read only, library not loaded yet), FAILED (no access), INVALID (any other). */
+enum bgop_code link_call(struct link *link, struct redisReply **reply, int argc, const char *const *argv);
+
+/* Views into a reply. */
+size_t link_reply_count(const struct redisReply *reply);                /* elements of an array; else 0 */
+const struct redisReply *link_reply_at(const struct redisReply *reply, size_t index);
+const char *link_reply_text(const struct redisReply *reply);            /* "" for what is no text; never NULL */
+void link_reply_free(struct redisReply *reply);
+
+#endif

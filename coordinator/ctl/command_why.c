@@ -1,0 +1,174 @@
+/* why: what one operation waits for; lookup: Ids by a field; updated, deleted: what changed in a window of time. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/record/tables.h"
+#include "coordinator/ctl/commands.h"
+#include "coordinator/ctl/print.h"
+
+/* ---- why ---- */
+static void print_why(const char *id, const json_t *answer)
+{
+    const char *status = json_string_value(json_object_get(answer, "status"));
+    const char *mode = json_string_value(json_object_get(answer, "mode"));
+    const char *next = json_string_value(json_object_get(answer, "nextAttemptAt"));
+    const json_t *blocker;
+    char text[64];
+    size_t i;
+
+    printf("%s  %s\n%s\n", id, status ? status : "no record", json_string_value(json_object_get(answer, "reason")));
+    json_array_foreach(json_object_get(answer, "blockedBy"), i, blocker)
+        printf("%s %s\n", i ? "           " : "blocked by:", json_string_value(blocker));
+    if (next)
+        printf("next attempt at %s\n", format_time(text, next));
+    if (mode && strcmp(mode, "OPEN") != 0)
+        printf("its shard is %s: this may change\n", mode);
+}
+
+static int run_why(struct session *session, int count, char **operands)
+{
+    char id[ID_SIZE];
+    json_t *answer = NULL;
+    int code = session_resolve(session, operands[0], id);
+
+    (void)count;
+    if (code == EXIT_OK)
+        code = session_ask(session, &answer, "bgop_why", (const char *[]){ id }, 1);
+    if (code != EXIT_OK)
+        return code;
+    if (session->json)
+        print_json_pretty(stdout, answer);
+    else
+        print_why(id, answer);
+    code = json_is_null(json_object_get(answer, "status")) ? EXIT_FAILED : EXIT_OK;
+    json_decref(answer);
+    return code;
+}
+
+const struct subcommand command_why = {
+    .name = "why", .usage = "ID|NAME", .about = "what one operation waits for",
+    .help = "Exit 1 when there is no such operation.\n", .min_operands = 1, .max_operands = 1, .run = run_why,
+};
+
+/* ---- pages of Ids ---- */
+struct id_pages { json_t *list; const char *member; bool json; long long count; char covered[64], earliest[64]; };
+
+static void take_date(char to[64], const json_t *page, const char *name)
+{
+    const char *date = json_string_value(json_object_get(page, name));
+
+    if (date)
+        snprintf(to, 64, "%s", date);
+}
+
+static void print_entry(const json_t *entry)
+{
+    char text[64];
+
+    if (json_is_string(entry))
+        puts(json_string_value(entry));
+    else
+        printf("%s  %s\n", json_string_value(json_object_get(entry, "id")),
+               format_time(text, json_string_value(json_object_get(entry, "deletedDate"))));
+}
+
+static bool on_id_page(void *arg, const json_t *page)
+{
+    struct id_pages *pages = arg;
+    json_t *entry;
+    size_t i;
+
+    json_array_foreach(json_object_get(page, pages->member), i, entry) {
+        pages->count++;
+        if (pages->json)
+            json_array_append(pages->list, entry);
+        else
+            print_entry(entry);
+    }
+    take_date(pages->covered, page, "latestDateCovered");
+    take_date(pages->earliest, page, "earliestDateAvailable");
+    return !ferror(stdout);
+}
+
+static int run_lookup(struct session *session, int count, char **operands)
+{
+    struct id_pages pages = { .list = json_array(), .member = "ids", .json = session->json };
+    int code = session_ask_pages(session, "bgop_lookup", (const char *const *)operands, 2, on_id_page, &pages);
+
+    (void)count;
+    if (code == EXIT_OK && session->json)
+        print_json(stdout, pages.list);
+    json_decref(pages.list);
+    return code;
+}
+
+const struct subcommand command_lookup = {
+    .name = "lookup", .usage = "Id|Name|ParentKey|WorkerUri VALUE", .about = "Ids by one of the look-up fields",
+    .min_operands = 2, .max_operands = 2, .run = run_lookup,
+};
+
+/* ---- updated, deleted ---- */
+static int read_window(char **operands, char start[32], char end[32])
+{
+    int64_t now_ms = clock_wall_ms(), from, to;
+
+    if (!argument_time(operands[0], now_ms, &from) || !argument_time(operands[1], now_ms, &to))
+        return session_fail(EXIT_USAGE_ERROR, "START and END are times: 2026-11-23T10:00:00Z, epoch milliseconds, now, or a distance such as now-2h");
+    snprintf(start, 32, "%lld", (long long)from);
+    snprintf(end, 32, "%lld", (long long)to);
+    return EXIT_OK;
+}
+
+static void print_window(const struct id_pages *pages)
+{
+    json_t *answer = json_object();
+
+    json_object_set(answer, pages->member, pages->list);
+    if (*pages->earliest)
+        json_object_set_new(answer, "earliestDateAvailable", json_string(pages->earliest));
+    if (*pages->covered)
+        json_object_set_new(answer, "latestDateCovered", json_string(pages->covered));
+    print_json(stdout, answer);
+    json_decref(answer);
+}
+
+static int run_window(struct session *session, char **operands, const char *function, const char *member)
+{
+    char start[32], end[32], text[64];
+    struct id_pages pages = { .list = json_array(), .member = member, .json = session->json };
+    int code = read_window(operands, start, end);
+
+    if (code == EXIT_OK)
+        code = session_ask_pages(session, function, (const char *[]){ start, end }, 2, on_id_page, &pages);
+    if (code == EXIT_OK && session->json)
+        print_window(&pages);
+    else if (code == EXIT_OK && *pages.covered)
+        fprintf(stderr, "%lld; covered up to %s\n", pages.count, format_time(text, pages.covered));
+    json_decref(pages.list);
+    return code;
+}
+
+static int run_updated(struct session *session, int count, char **operands)
+{
+    (void)count;
+    return run_window(session, operands, "bgop_get_updated", "ids");
+}
+
+static int run_deleted(struct session *session, int count, char **operands)
+{
+    (void)count;
+    return run_window(session, operands, "bgop_get_deleted", "deletedRecords");
+}
+
+const struct subcommand command_updated = {
+    .name = "updated", .usage = "START END", .about = "Ids that changed in a window of time",
+    .help = "Times: ISO 8601, epoch milliseconds, now, or a distance such as now-2h. Seconds are cut to the minute.\n",
+    .min_operands = 2, .max_operands = 2, .run = run_updated,
+};
+const struct subcommand command_deleted = {
+    .name = "deleted", .usage = "START END", .about = "Ids that were removed in a window of time, and when",
+    .help = "Times: ISO 8601, epoch milliseconds, now, or a distance such as now-2h. Seconds are cut to the minute.\n",
+    .min_operands = 2, .max_operands = 2, .run = run_deleted,
+};

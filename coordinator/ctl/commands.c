@@ -1,0 +1,188 @@
+#include "coordinator/ctl/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+
+const struct subcommand *const commands[] = {
+    &command_submit, &command_get, &command_list, &command_wait, &command_stats, &command_why, &command_cancel,
+    &command_redrive, &command_workers, &command_lookup, &command_find, &command_updated, &command_deleted,
+    &command_describe, &command_help,
+};
+const size_t command_count = sizeof commands / sizeof *commands;
+
+const struct subcommand *command_find_name(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+const char *command_nearest(const char *name)
+{
+    const char *names[sizeof commands / sizeof *commands];
+
+    for (size_t i = 0; i < command_count; i++)
+        names[i] = commands[i]->name;
+    return text_nearest(name, names, command_count);
+}
+
+static bool flag_takes_argument(const char *name)
+{
+    static const char *const common[] = { "config", "kafka", "redis" };
+
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
+        if (strcmp(common[i], name) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < command_count; i++) {
+        for (size_t f = 0; f < commands[i]->flag_count; f++) {
+            if (strcmp(commands[i]->flags[f].name, name) == 0)
+                return commands[i]->flags[f].argument;
+        }
+    }
+    return false;
+}
+
+int command_position(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) != 0)
+            return i;
+        if (!argv[i][2])
+            return i + 1 < argc ? i + 1 : 0;
+        if (!strchr(argv[i], '=') && flag_takes_argument(argv[i] + 2))
+            i++;
+    }
+    return 0;
+}
+
+/* The command's own flags behind those of all commands. */
+static int read_command_line(const struct subcommand *command, struct config *config, bool *json, int *argc, char **argv)
+{
+    const char *json_value = NULL;
+    char program[64], usage[512];
+    struct flag *flags = xcalloc(command->flag_count + 1, sizeof *flags);
+    int code;
+
+    flags[0] = (struct flag){ "json", NULL, "answer in JSON: one array for lists, one object for one thing, an object per line for streams", &json_value };
+    if (command->flag_count)
+        memcpy(flags + 1, command->flags, command->flag_count * sizeof *flags);
+    snprintf(program, sizeof program, "bgopctl %s", command->name);
+    snprintf(usage, sizeof usage, "%s", command->usage);
+    code = config_command_line(config, &(struct command_line){
+        .program = program, .usage = usage, .about = command->about, .flags = flags,
+        .flag_count = command->flag_count + 1, .tail = command->help }, argc, argv);
+    *json = json_value;
+    free(flags);
+    return code;
+}
+
+int command_execute(const struct subcommand *command, struct session *session, int argc, char **argv)
+{
+    int count = argc, code = read_command_line(command, &session->config, &session->json, &count, argv);
+
+    if (code >= 0)
+        return code;
+    if (count < command->min_operands)
+        return session_fail(EXIT_USAGE_ERROR, "%s: something is missing; usage: bgopctl %s %s", command->name, command->name, command->usage);
+    if (command->max_operands >= 0 && count > command->max_operands)
+        return session_fail(EXIT_USAGE_ERROR, "%s: one word too many: %s; usage: bgopctl %s %s", command->name,
+                            argv[command->max_operands], command->name, command->usage);
+    return command->run(session, count, argv);
+}
+
+void command_list_print(FILE *to)
+{
+    fprintf(to, "Usage: bgopctl COMMAND [options]\n\nSubmits, reads and steers the operations of a bgop queue.\n\nCommands:\n");
+    for (size_t i = 0; i < command_count; i++)
+        fprintf(to, "  %-9s  %s\n", commands[i]->name, commands[i]->about);
+    fprintf(to, "\n`bgopctl help COMMAND` tells more. Options may stand anywhere.\n"
+                "Servers: --kafka LIST, --redis URL or BGOP_KAFKA, BGOP_REDIS; --config FILE as for the daemons.\n"
+                "Exit: 0 fine, 1 failure, 64 wrong usage, 69 a server unreachable, 78 wrong configuration.\n");
+}
+
+int command_help_print(const struct subcommand *command)
+{
+    char program[] = "bgopctl", help[] = "--help", *argv[] = { program, help, NULL };
+    struct config config;
+    bool json;
+    int argc = 2, code;
+
+    config_init(&config);
+    code = read_command_line(command, &config, &json, &argc, argv);
+    config_release(&config);
+    return code < 0 ? EXIT_OK : code;
+}
+
+static int run_help(struct session *session, int count, char **operands)
+{
+    const struct subcommand *command;
+    const char *nearest;
+
+    (void)session;
+    if (!count) {
+        command_list_print(stdout);
+        return EXIT_OK;
+    }
+    command = command_find_name(operands[0]);
+    if (command)
+        return command_help_print(command);
+    nearest = command_nearest(operands[0]);
+    return session_fail(EXIT_USAGE_ERROR, "there is no command %s%s%s%s", operands[0], nearest ? "; did you mean " : "",
+                        nearest ? nearest : "", nearest ? "?" : "; `bgopctl help` lists them");
+}
+
+const struct subcommand command_help = {
+    .name = "help", .usage = "[COMMAND]", .about = "the commands, or one command's options", .max_operands = 1, .run = run_help,
+};
+
+/* ---- arguments ---- */
+static int64_t unit_ms(const char *unit)
+{
+    static const struct { const char *name; int64_t ms; } units[] = {
+        { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 }, { "h", 3600000 }, { "d", 86400000 },
+    };
+
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(units[i].name, unit) == 0)
+            return units[i].ms;
+    }
+    return 0;
+}
+
+bool argument_time(const char *text, int64_t now_ms, int64_t *epoch_ms)
+{
+    char *end;
+    long long number;
+
+    if (strcmp(text, "now") == 0) {
+        *epoch_ms = now_ms;
+        return true;
+    }
+    if (strncmp(text, "now", 3) == 0)
+        text += 3;
+    if (*text != '+' && *text != '-')
+        return clock_parse(text, epoch_ms);
+    number = strtoll(text, &end, 10);
+    if (end == text + 1 || number > 1000000000 || number < -1000000000 || !unit_ms(end))
+        return false;
+    *epoch_ms = now_ms + number * unit_ms(end);
+    return *epoch_ms >= 0;
+}
+
+bool argument_seconds(const char *text, int64_t *ms)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+
+    if (end == text || *end || !(seconds >= 0) || seconds > 1e9)
+        return false;
+    *ms = (int64_t)(seconds * 1000 + 0.5);
+    return true;
+}

@@ -1,0 +1,45 @@
+/* The table of bgopctl's commands: parser, help and tests are made from it. A command's options are static variables
+ * of its file, set by config_command_line; run answers the exit code. */
+#ifndef BGOP_CTL_COMMANDS_H
+#define BGOP_CTL_COMMANDS_H
+
+#include "coordinator/ctl/session.h"
+
+struct subcommand {
+    const char *name;
+    const char *usage;                  /* behind the name */
+    const char *about;                  /* one line for the list */
+    const char *help;                   /* what else there is to know; may be NULL */
+    const struct flag *flags;
+    size_t flag_count;
+    int min_operands, max_operands;     /* max -1: any number */
+    int (*run)(struct session *session, int count, char **operands);
+};
+#define COMMAND_FLAGS(array) (array), sizeof (array) / sizeof *(array)
+
+extern const struct subcommand command_submit, command_get, command_list, command_wait, command_stats, command_cancel,
+    command_redrive, command_workers, command_describe, command_why, command_lookup, command_find, command_updated,
+    command_deleted, command_help;
+
+extern const struct subcommand *const commands[];
+extern const size_t command_count;
+
+const struct subcommand *command_find_name(const char *name);      /* NULL: no such command */
+const char *command_nearest(const char *name);                  /* NULL: none is near */
+/* The first word of argv[1..] that is a command's name or could have been meant as one: neither an option nor the
+ * argument of one. 0: there is none. */
+int command_position(int argc, char **argv);
+/* Reads options and operands of argv (without the command's name) and runs the command. */
+int command_execute(const struct subcommand *command, struct session *session, int argc, char **argv);
+/* The list of commands, for `bgopctl help`. */
+void command_list_print(FILE *to);
+/* Help of one command on stdout. */
+int command_help_print(const struct subcommand *command);
+
+/* ---- arguments that several commands take ---- */
+/* ISO 8601, epoch milliseconds, "now", or a distance from now: +90s, now+10m, now-2h, now-1d. */
+bool argument_time(const char *text, int64_t now_ms, int64_t *epoch_ms);
+/* "1.5" -> 1500. */
+bool argument_seconds(const char *text, int64_t *ms);
+
+#endif

@@ -1,0 +1,595 @@
+/* libbgop against a real redis-server with the real functions and librdkafka's mock broker. This test plays the
+ * coordinator: what the library submitted is ingested under the Ids that it told, so they must be right. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "common/base/clock.h"
+#include "common/client/bgop.h"
+#include "common/client/client.h"
+#include "common/kafka/kafka.h"
+#include "common/record/id.h"
+#include "common/record/routing.h"
+#include "common/redis/functions.h"
+#include "tests/support/redis_server.h"
+#include "tests/support/test.h"
+
+enum { SHARDS = 4, PARTITIONS = 3, GENERATION = 7, DELIVERED_MAX = 64 };
+
+static struct redis_server server;
+static struct redis *redis;
+static struct kafka_mock *mock;
+static struct bgop *bgop;
+static struct bgop_delivery delivered[DELIVERED_MAX];
+static int delivered_count;
+static int64_t status_next[SHARDS];
+
+#define FINE(call)                                                      \
+    do {                                                                \
+        struct err err = ERR_INIT;                                      \
+        if ((call) != ST_OK)                                            \
+            fail_msg("%s: %s", #call, err.text);                        \
+    } while (0)
+#define OK(call)                                                        \
+    do {                                                                \
+        enum bgop_code code_ = (call);                                  \
+        if (code_ != BGOP_OK)                                           \
+            fail_msg("%s: %d %s", #call, (int)code_, bgop_error(bgop)); \
+    } while (0)
+
+static void redis_run(const char *verb, const char *key, const char *field, const char *value)
+{
+    struct redis_reply *reply = NULL;
+
+    FINE(redis_call(redis, &reply, &err, verb, key, field, value, NULL));
+    redis_reply_free(reply);
+}
+
+/* ---- the queue, as a coordinator starts it ---- */
+static void arm(int shard)
+{
+    static const struct type_settings types[] = {
+        { .name = "WebCart", .retry_backoff_ms = 1000, .retry_limit = 3, .timeout_ms = 60000, .retention_s = 3600,
+          .retention_error_s = 7200, .merge_max = 1, .merge_max_bytes = 1 << 20, .on_sequence_failure = "hold" },
+    };
+    const struct arm call = {
+        .shard = shard, .generation = GENERATION, .types = types, .type_count = 1,
+        .queue = { .lease_ms = 30000, .retry_max_delay_ms = 3600000, .log_days = 30, .deleted_log_days = 15 },
+    };
+    bool opened = false;
+
+    FINE(arm_send(redis, &call, &err));
+    FINE(arm_receive(redis, &err));
+    FINE(open_send(redis, shard, GENERATION, &err));
+    FINE(open_receive(redis, &opened, &err));
+    assert_true(opened);
+}
+
+static void start_queue(void)
+{
+    bool loaded;
+
+    FINE(functions_load(redis, &loaded, &err));
+    redis_run("HSET", "bgop:meta", "shards", "4");
+    redis_run("HSET", "bgop:epochs", "2", "1");
+    for (int shard = 0; shard < SHARDS; shard++)
+        arm(shard);
+    memset(status_next, 0, sizeof status_next);
+}
+
+/* Reads the submission of that delivery: its record appears, if Id and shard are right. */
+static void ingest(const struct bgop_delivery *delivery, struct submission *submission)
+{
+    struct id_parts parts;
+    struct ingest_op op = { .submission = submission, .traceparent = "" };
+    struct fence_move move;
+    struct ingest_answer answer = { 0 };
+
+    assert_true(id_parse(delivery->id, ID_LENGTH, &parts));
+    memcpy(op.id, delivery->id, ID_SIZE);
+    move = (struct fence_move){ .partition = parts.partition, .from = 0, .next = parts.offset + 1,
+                                .fingerprint = { .offset = parts.offset } };
+    for (int turn = 0; turn < 2; turn++) {
+        const struct ingest call = { .shard = parts.shard, .generation = GENERATION, .moves = &move, .move_count = 1,
+                                     .ops = &op, .op_count = 1 };
+        enum status st;
+
+        FINE(ingest_send(redis, &call, &err));
+        st = ingest_receive(redis, &answer, NULL);
+        if (st == ST_STALE && turn == 0)
+            move.from = answer.fences[0].next;      /* where it stands */
+        else
+            assert_int_equal(st, ST_OK);
+        ingest_answer_release(&answer);
+        if (st == ST_OK)
+            return;
+    }
+}
+
+static uint64_t claim_one(const char *id)
+{
+    struct id_parts parts;
+    char ids[1][ID_SIZE], nonce[32];
+    static int number;
+    struct claim_answer answer = { 0 };
+    uint64_t token;
+
+    memcpy(ids[0], id, ID_SIZE);
+    assert_true(id_parse(id, ID_LENGTH, &parts));
+    snprintf(nonce, sizeof nonce, "n%d", ++number);
+    const struct claim call = { .shard = parts.shard, .generation = GENERATION, .instance = "i1", .worker_uri = "http://w1",
+                                .nonce = nonce, .type = "WebCart", .want = 1, .ids = (const char (*)[ID_SIZE])ids, .id_count = 1 };
+    FINE(claim_send(redis, &call, &err));
+    FINE(claim_receive(redis, &answer, &err));
+    assert_int_equal(answer.count, 1);
+    token = answer.ops[0].token;
+    claim_answer_release(&answer);
+    return token;
+}
+
+static void apply_one(const char *id, uint64_t token, enum entry_kind kind, const char *text)
+{
+    struct id_parts parts;
+    struct status_entry entry = { .kind = kind, .token = token, .started_at_ms = -1, .duration_ms = 5, .retry_after_ms = -1,
+                                  .text = text, .text_size = text ? strlen(text) : 0 };
+    struct apply_entry entries[1] = { { .entry = &entry, .worker_uri = "http://w1" } };
+    struct apply_answer answer = { 0 };
+
+    memcpy(entry.id, id, ID_SIZE);
+    assert_true(id_parse(id, ID_LENGTH, &parts));
+    const struct apply call = { .shard = parts.shard, .generation = GENERATION, .entries = entries, .entry_count = 1,
+                                .move = { .partition = parts.shard, .from = status_next[parts.shard],
+                                          .next = status_next[parts.shard] + 1, .fingerprint = { .offset = status_next[parts.shard] } } };
+    FINE(apply_send(redis, &call, &err));
+    FINE(apply_receive(redis, &answer, &err));
+    apply_answer_release(&answer);
+    status_next[parts.shard]++;
+}
+
+/* ---- fixture ---- */
+static struct bgop *open_client(void)
+{
+    const struct bgop_config config = { .kafka = kafka_mock_brokers(mock), .redis = server.url, .timeout_ms = 5000 };
+    struct bgop *opened;
+    char text[256];
+
+    if (bgop_open(&opened, &config, text, sizeof text) != BGOP_OK)
+        fail_msg("bgop_open: %s", text);
+    return opened;
+}
+
+static int setup_all(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    redis_server_start(&server, false);
+    mock = kafka_mock_new(&err);
+    assert_non_null(mock);
+    assert_int_equal(kafka_mock_create_topic(mock, "bgop.submit", PARTITIONS, &err), ST_OK);
+    redis = redis_new(server.url, 5000, &err);
+    return redis ? 0 : -1;
+}
+
+static int teardown_all(void **state)
+{
+    (void)state;
+    redis_free(redis);
+    kafka_mock_free(mock);
+    redis_server_stop(&server);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    struct redis_reply *reply = NULL;
+
+    (void)state;
+    FINE(redis_call(redis, &reply, &err, "FLUSHALL", NULL));
+    redis_reply_free(reply);
+    start_queue();
+    bgop = open_client();
+    delivered_count = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bgop_close(bgop);
+    bgop = NULL;
+    client_calloc = calloc;
+    return 0;
+}
+
+static void keep(void *arg, const struct bgop_delivery *delivery)
+{
+    (void)arg;
+    assert_true(delivered_count < DELIVERED_MAX);
+    delivered[delivered_count++] = *delivery;
+}
+
+/* Submits, waits for the report, lets the "coordinator" read it. */
+static const char *submit(const struct bgop_submission *given)
+{
+    static struct submission submission;
+
+    OK(bgop_submit(bgop, given, keep, NULL));
+    OK(bgop_flush(bgop, 10000));
+    assert_int_equal(delivered[delivered_count - 1].code, BGOP_OK);
+    submission_init(&submission);
+    snprintf(submission.type, sizeof submission.type, "%s", given->type);
+    if (given->parent_key)
+        snprintf(submission.parent_key, sizeof submission.parent_key, "%s", given->parent_key);
+    submission.retry_limit = given->retry_limit;
+    submission.payload = given->payload;
+    submission.payload_size = given->payload_size;
+    ingest(&delivered[delivered_count - 1], &submission);
+    return delivered[delivered_count - 1].id;
+}
+
+static struct bgop_submission web_cart(const char *parent_key)
+{
+    struct bgop_submission submission = BGOP_SUBMISSION_INIT;
+
+    submission.type = "WebCart";
+    submission.parent_key = parent_key;
+    submission.payload = "hello";
+    submission.payload_size = 5;
+    return submission;
+}
+
+/* ---- submitting ---- */
+static void a_delivery_report_names_the_operation(void **state)
+{
+    struct bgop_submission keyed = web_cart("acct-42"), lone = web_cart(NULL);
+    struct id_parts parts;
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        OK(bgop_submit(bgop, i % 2 ? &keyed : &lone, keep, NULL));
+    OK(bgop_flush(bgop, 10000));
+    assert_int_equal(delivered_count, 20);
+    for (int i = 0; i < 20; i++) {
+        const struct bgop_delivery *d = &delivered[i];
+
+        assert_int_equal(d->code, BGOP_OK);
+        assert_true(id_parse(d->id, ID_LENGTH, &parts));
+        assert_int_equal(parts.partition, d->partition);
+        assert_int_equal(parts.offset, d->offset);
+        assert_int_equal(parts.epoch, d->partition == 2 ? 1 : 0);
+        assert_true(parts.shard == routing_shard("acct-42", 7, 0, 0, SHARDS) ||
+                    parts.shard == (d->partition + d->offset) % SHARDS);
+    }
+}
+
+static void wrong_submissions_are_refused_with_a_reason_and_no_report(void **state)
+{
+    struct bgop_submission cases[4] = { web_cart("a"), web_cart("a"), web_cart("a"), web_cart("a") };
+    char text[400], *payload = calloc(1, 300000);
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    cases[0].type = "";
+    cases[1].name = text;
+    cases[2].sequence_group = "g";
+    cases[3].payload = payload;
+    cases[3].payload_size = 300000;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        assert_int_equal(bgop_submit(bgop, &cases[i], keep, NULL), BGOP_INVALID);
+        assert_true(strlen(bgop_error(bgop)) > 10);
+    }
+    assert_int_equal(bgop_in_flight(bgop), 0);
+    assert_int_equal(delivered_count, 0);
+    free(payload);
+}
+
+static void more_than_may_be_in_flight_is_full_and_goes_on_after_a_poll(void **state)
+{
+    const struct bgop_config config = { .kafka = kafka_mock_brokers(mock), .redis = server.url, .in_flight_max = 3, .linger_ms = 50 };
+    struct bgop_submission submission = web_cart("a");
+    enum bgop_code code = BGOP_OK;
+    int taken = 0;
+
+    (void)state;
+    bgop_close(bgop);
+    assert_int_equal(bgop_open(&bgop, &config, NULL, 0), BGOP_OK);
+    while (taken < 4 && (code = bgop_submit(bgop, &submission, keep, NULL)) == BGOP_OK)
+        taken++;
+    assert_int_equal(taken, 3);
+    assert_int_equal(code, BGOP_FULL);
+    OK(bgop_flush(bgop, 10000));
+    OK(bgop_submit(bgop, &submission, keep, NULL));
+    OK(bgop_flush(bgop, 10000));
+    assert_int_equal(delivered_count, 4);
+}
+
+static void closing_reports_what_was_not_delivered_as_unknown(void **state)
+{
+    const struct bgop_config config = { .kafka = kafka_mock_brokers(mock), .redis = server.url, .linger_ms = 60000 };
+    struct bgop_submission submission = web_cart("a");
+
+    (void)state;
+    bgop_close(bgop);
+    assert_int_equal(bgop_open(&bgop, &config, NULL, 0), BGOP_OK);
+    OK(bgop_submit(bgop, &submission, keep, NULL));
+    assert_int_equal(bgop_flush(bgop, 50), BGOP_TIMED_OUT);
+    bgop_close(bgop);
+    bgop = NULL;
+    assert_int_equal(delivered_count, 1);
+    assert_int_not_equal(delivered[0].code, BGOP_OK);
+    assert_string_equal(delivered[0].id, "");
+}
+
+static void without_redis_a_submission_is_delivered_but_has_no_id(void **state)
+{
+    const struct bgop_config config = { .kafka = kafka_mock_brokers(mock), .redis = "unix:///nowhere/redis.sock" };
+    struct bgop_submission submission = web_cart("a");
+
+    (void)state;
+    bgop_close(bgop);
+    assert_int_equal(bgop_open(&bgop, &config, NULL, 0), BGOP_OK);
+    OK(bgop_submit(bgop, &submission, keep, NULL));
+    OK(bgop_flush(bgop, 10000));
+    assert_int_equal(delivered[0].code, BGOP_OK);
+    assert_string_equal(delivered[0].id, "");
+    assert_true(delivered[0].offset >= 0);
+    assert_int_equal(bgop_check(bgop), BGOP_UNREACHABLE);
+    assert_non_null(strstr(bgop_error(bgop), "/nowhere/redis.sock"));
+}
+
+/* ---- reading ---- */
+static void get_answers_the_whole_record(void **state)
+{
+    struct bgop_submission submission = web_cart("acct-42");
+    const char *id = submit(&submission);
+    char *json = NULL;
+    json_t *record;
+
+    (void)state;
+    OK(bgop_get(bgop, id, &json));
+    record = json_loads(json, 0, NULL);
+    assert_non_null(record);
+    assert_string_equal(json_string_value(json_object_get(record, "Id")), id);
+    assert_string_equal(json_string_value(json_object_get(record, "Status")), "New");
+    assert_string_equal(json_string_value(json_object_get(record, "ParentKey")), "acct-42");
+    assert_int_equal(json_integer_value(json_object_get(record, "RetryLimit")), 3);
+    json_decref(record);
+    bgop_free(json);
+}
+
+static void get_tells_missing_from_malformed(void **state)
+{
+    char id[ID_SIZE], *json;
+    const struct id_parts parts = { .shard = 1, .partition = 1, .offset = 999 };
+
+    (void)state;
+    id_make(id, &parts);
+    assert_int_equal(bgop_get(bgop, id, &json), BGOP_MISSING);
+    assert_null(json);
+    assert_int_equal(bgop_get(bgop, "hello", &json), BGOP_INVALID);
+    assert_non_null(strstr(bgop_error(bgop), "hello"));
+    id[17] = id[17] == 'A' ? 'B' : 'A';
+    assert_int_equal(bgop_get(bgop, id, &json), BGOP_INVALID);
+}
+
+static void wait_tells_how_each_ended(void **state)
+{
+    struct bgop_submission submission = web_cart("acct-1");
+    char ids[4][ID_SIZE];
+    const char *list[4] = { ids[0], ids[1], ids[2], ids[3] };
+    enum bgop_outcome outcomes[4];
+
+    (void)state;
+    submission.retry_limit = 0;
+    for (int i = 0; i < 4; i++)
+        memcpy(ids[i], submit(&submission), ID_SIZE);
+    assert_int_equal(bgop_wait(bgop, list, 4, 0, outcomes), BGOP_TIMED_OUT);
+    apply_one(ids[0], claim_one(ids[0]), ENTRY_OK, NULL);
+    apply_one(ids[1], claim_one(ids[1]), ENTRY_PERMANENT, "no such cart");
+    apply_one(ids[2], 0, ENTRY_CANCEL, "not wanted");
+    assert_int_equal(bgop_wait(bgop, list, 4, 100, outcomes), BGOP_TIMED_OUT);
+    assert_int_equal(outcomes[0], BGOP_COMPLETE);
+    assert_int_equal(outcomes[1], BGOP_ERROR);
+    assert_int_equal(outcomes[2], BGOP_CANCELED);
+    assert_int_equal(outcomes[3], BGOP_PENDING);
+    ids[0][15] = '\0';                          /* 15 characters are an Id as well */
+    OK(bgop_wait(bgop, list, 3, 5000, NULL));
+}
+
+static void an_error_with_retries_left_has_not_ended(void **state)
+{
+    struct bgop_submission submission = web_cart("acct-1");
+    enum bgop_outcome outcome;
+    const char *id;
+
+    (void)state;
+    submission.retry_limit = 2;
+    id = submit(&submission);
+    apply_one(id, claim_one(id), ENTRY_ERROR, "first");         /* retry 1 is immediate */
+    apply_one(id, claim_one(id), ENTRY_ERROR, "second");        /* retry 2 is timed: Error, and due */
+    assert_int_equal(bgop_wait(bgop, &id, 1, 50, &outcome), BGOP_TIMED_OUT);
+    assert_int_equal(outcome, BGOP_PENDING);
+}
+
+static void what_was_read_but_has_no_record_is_gone(void **state)
+{
+    struct bgop_submission submission = web_cart("acct-1");
+    struct id_parts parts;
+    enum bgop_outcome outcomes[2];
+    char earlier[ID_SIZE];
+    const char *id = submit(&submission), *ids[2] = { id, earlier };
+
+    (void)state;
+    apply_one(id, claim_one(id), ENTRY_OK, NULL);
+    assert_true(id_parse(id, ID_LENGTH, &parts));
+    parts.offset = 0;
+    if (delivered[delivered_count - 1].offset == 0) {           /* then one later was never submitted: not gone */
+        parts.offset = 1000;
+        id_make(earlier, &parts);
+        assert_int_equal(bgop_wait(bgop, ids, 2, 100, outcomes), BGOP_TIMED_OUT);
+        assert_int_equal(outcomes[1], BGOP_PENDING);
+        return;
+    }
+    id_make(earlier, &parts);
+    OK(bgop_wait(bgop, ids, 2, 5000, outcomes));
+    assert_int_equal(outcomes[0], BGOP_COMPLETE);
+    assert_int_equal(outcomes[1], BGOP_GONE);
+}
+
+static void wait_outlasts_a_restart_of_redis(void **state)
+{
+    struct bgop_submission submission = web_cart("acct-1");
+    const char *id = submit(&submission);
+    enum bgop_outcome outcome;
+
+    (void)state;
+    assert_int_equal(bgop_wait(bgop, &id, 1, 0, &outcome), BGOP_TIMED_OUT);
+    redis_server_kill(&server);
+    assert_int_equal(bgop_wait(bgop, &id, 1, 100, &outcome), BGOP_UNREACHABLE);    /* never heard in this call */
+    assert_non_null(strstr(bgop_error(bgop), server.socket));
+    redis_server_again(&server);
+    redis_disconnect(redis);
+    start_queue();
+    assert_int_equal(bgop_wait(bgop, &id, 1, 100, &outcome), BGOP_TIMED_OUT);
+}
+
+static void a_recovery_is_told_as_such(void **state)
+{
+    struct bgop_submission submission = web_cart("acct-1");
+    const char *id = submit(&submission);
+    char *json;
+
+    (void)state;
+    redis_run("HSET", "bgop:{0}:gate", "mode", "RECOVERING");
+    redis_run("HSET", "bgop:{1}:gate", "mode", "RECOVERING");
+    redis_run("HSET", "bgop:{2}:gate", "mode", "RECOVERING");
+    redis_run("HSET", "bgop:{3}:gate", "mode", "RECOVERING");
+    assert_int_equal(bgop_get(bgop, id, &json), BGOP_RECOVERING);
+    assert_int_equal(bgop_wait(bgop, &id, 1, 50, NULL), BGOP_RECOVERING);
+}
+
+/* ---- settings and memory ---- */
+static void wrong_settings_are_told_at_open(void **state)
+{
+    static const char *const unknown[] = { "no.such.property", "1", NULL };
+    const struct { struct bgop_config config; const char *word; } cases[] = {
+        { { .redis = "http://127.0.0.1" }, "redis://" },
+        { { .redis = "redis://127.0.0.1:99999" }, "redis://" },
+        { { .redis = "redis://secret@127.0.0.1" }, "redis://" },
+        { { .redis = "unix://relative" }, "redis://" },
+        { { .kafka_properties = unknown }, "no.such.property" },
+    };
+    struct bgop *opened;
+    char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        assert_int_equal(bgop_open(&opened, &cases[i].config, text, sizeof text), BGOP_INVALID);
+        assert_null(opened);
+        assert_non_null(strstr(text, cases[i].word));
+        assert_null(strstr(text, "secret"));
+    }
+}
+
+static void an_unreachable_kafka_is_told_with_its_address(void **state)
+{
+    const struct bgop_config config = { .kafka = "127.0.0.1:1", .redis = server.url, .timeout_ms = 300 };
+    struct bgop_submission submission = web_cart("a");
+
+    (void)state;
+    bgop_close(bgop);
+    assert_int_equal(bgop_open(&bgop, &config, NULL, 0), BGOP_OK);
+    assert_int_equal(bgop_submit(bgop, &submission, keep, NULL), BGOP_UNREACHABLE);
+    assert_non_null(strstr(bgop_error(bgop), "127.0.0.1:1"));
+    assert_int_equal(delivered_count, 0);
+}
+
+static int allocations_left;
+
+static void *failing_calloc(size_t count, size_t size)
+{
+    return allocations_left-- > 0 ? calloc(count, size) : NULL;
+}
+
+/* One run that uses everything; answers its last code. */
+static enum bgop_code run_everything(const char *id)
+{
+    struct bgop_config config = { .kafka = kafka_mock_brokers(mock), .redis = server.url };
+    struct bgop_submission submission = web_cart("a");
+    struct bgop *client;
+    char *json = NULL;
+    enum bgop_code code = bgop_open(&client, &config, NULL, 0);
+
+    if (code != BGOP_OK)
+        return code;
+    code = bgop_submit(client, &submission, NULL, NULL);
+    if (code == BGOP_OK)
+        code = bgop_flush(client, 10000);
+    if (code == BGOP_OK)
+        code = bgop_get(client, id, &json);
+    if (code == BGOP_OK)
+        code = bgop_wait(client, &id, 1, 1000, NULL);
+    bgop_free(json);
+    bgop_close(client);
+    return code;
+}
+
+static void every_failing_allocation_is_an_error_and_no_crash(void **state)
+{
+    struct bgop_submission submission = web_cart("acct-1");
+    char id[ID_SIZE];
+    enum bgop_code code = BGOP_NO_MEMORY;
+    int n = 0;
+
+    (void)state;
+    memcpy(id, submit(&submission), ID_SIZE);
+    apply_one(id, claim_one(id), ENTRY_OK, NULL);
+    for (; n < 100 && code != BGOP_OK; n++) {
+        allocations_left = n;
+        client_calloc = failing_calloc;
+        code = run_everything(id);
+        client_calloc = calloc;
+        assert_true(code == BGOP_OK || code == BGOP_NO_MEMORY);
+    }
+    assert_int_equal(code, BGOP_OK);
+    assert_true(n > 4);
+}
+
+static void every_code_has_a_meaning(void **state)
+{
+    (void)state;
+#define XX(name, number, meaning) assert_string_equal(bgop_code_text(BGOP_##name), meaning);
+    BGOP_CODES(XX)
+#undef XX
+    assert_string_equal(bgop_code_text((enum bgop_code)99), "no such code");
+    assert_string_equal(bgop_version(), BGOP_VERSION);
+}
+
+int main(void)
+{
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CLAIM(a_delivery_report_names_the_operation),
+        CLAIM(wrong_submissions_are_refused_with_a_reason_and_no_report),
+        CLAIM(more_than_may_be_in_flight_is_full_and_goes_on_after_a_poll),
+        CLAIM(closing_reports_what_was_not_delivered_as_unknown),
+        CLAIM(without_redis_a_submission_is_delivered_but_has_no_id),
+        CLAIM(get_answers_the_whole_record),
+        CLAIM(get_tells_missing_from_malformed),
+        CLAIM(wait_tells_how_each_ended),
+        CLAIM(an_error_with_retries_left_has_not_ended),
+        CLAIM(what_was_read_but_has_no_record_is_gone),
+        CLAIM(wait_outlasts_a_restart_of_redis),
+        CLAIM(a_recovery_is_told_as_such),
+        CLAIM(wrong_settings_are_told_at_open),
+        CLAIM(an_unreachable_kafka_is_told_with_its_address),
+        CLAIM(every_failing_allocation_is_an_error_and_no_crash),
+        CLAIM(every_code_has_a_meaning),
+    };
+
+    return cmocka_run_group_tests(tests, setup_all, teardown_all);
+}

@@ -1,0 +1,167 @@
+/* Tables and texts of bgopctl. */
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/ctl/print.h"
+
+static const struct column columns[] = {
+    { "ID", COLUMN_ALWAYS }, { "STATUS", COLUMN_STATUS }, { "RETRIES", COLUMN_RIGHT }, { "ERROR", COLUMN_SHRINK },
+};
+
+/* What table_print writes; the caller frees. */
+static char *printed(const struct table *table, int width, bool colour)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+
+    table_print(table, to, width, colour);
+    fclose(to);
+    return text;
+}
+
+static void add_row(struct table *table, const char *id, const char *status, const char *retries, const char *error)
+{
+    table_add(table, id);
+    table_add(table, status);
+    table_add(table, retries);
+    table_add(table, error);
+}
+
+static void assert_printed(const struct table *table, int width, bool colour, const char *expected)
+{
+    char *text = printed(table, width, colour);
+
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void columns_are_aligned(void **state)
+{
+    struct table table;
+
+    (void)state;
+    table_init(&table, columns, TEST_COUNT(columns));
+    add_row(&table, "a", "New", "2", "boom");
+    add_row(&table, "bcd", "Complete", "10", "");
+    assert_printed(&table, 0, false,
+                   "ID   STATUS    RETRIES  ERROR\n"
+                   "a    New             2  boom\n"
+                   "bcd  Complete       10  \n");
+    table_release(&table);
+}
+
+static void columns_without_text_are_left_out(void **state)
+{
+    struct table table;
+
+    (void)state;
+    table_init(&table, columns, TEST_COUNT(columns));
+    add_row(&table, "", "New", "", "");
+    assert_printed(&table, 0, false, "ID  STATUS\n    New\n");
+    table_release(&table);
+}
+
+static void long_texts_are_cut_to_the_terminal_in_whole_characters(void **state)
+{
+    struct table table;
+
+    (void)state;
+    table_init(&table, columns, TEST_COUNT(columns));
+    add_row(&table, "a", "Error", "", "the cart \xc3\xa4\xc3\xb6\xc3\xbc is not there");
+    assert_printed(&table, 23, false, "ID  STATUS  ERROR\na   Error   the cart \xc3\xa4\xe2\x80\xa6\n");
+    table_release(&table);
+}
+
+static void a_table_never_shrinks_below_what_can_be_read(void **state)
+{
+    struct table table;
+    char *text;
+
+    (void)state;
+    table_init(&table, columns, TEST_COUNT(columns));
+    add_row(&table, "08P000000000000AAA", "Error", "3", "something long enough");
+    text = printed(&table, 10, false);
+    assert_non_null(strstr(text, "08P000000000000AAA"));
+    assert_non_null(strstr(text, "somethi\xe2\x80\xa6"));
+    free(text);
+    table_release(&table);
+}
+
+static void control_characters_cannot_reach_the_terminal(void **state)
+{
+    struct table table;
+
+    (void)state;
+    table_init(&table, columns, 1);
+    table_add(&table, "a\033[31m\nb\x7f");
+    assert_printed(&table, 0, false, "ID\na [31m b \n");
+    table_release(&table);
+}
+
+static void a_status_is_coloured_only_when_asked(void **state)
+{
+    struct table table;
+
+    (void)state;
+    table_init(&table, columns, 2);
+    table_add(&table, "a");
+    table_add(&table, "Error");
+    assert_printed(&table, 0, true, "ID  STATUS\na   \033[31mError\033[0m\n");
+    table_release(&table);
+}
+
+static void json_values_become_cells(void **state)
+{
+    static const struct { const char *json, *cell; } cases[] = {
+        { "\"text\"", "text" }, { "12", "12" }, { "null", "" }, { "true", "true" }, { "[1, \"a\"]", "[1,\"a\"]" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        json_t *value = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
+        struct table table;
+
+        table_init(&table, columns, 1);
+        table_add_json(&table, value);
+        assert_string_equal(table.cells[0], cases[i].cell);
+        table_release(&table);
+        json_decref(value);
+    }
+}
+
+static void numbers_lengths_and_times_are_for_people(void **state)
+{
+    char text[64];
+
+    (void)state;
+    assert_string_equal(format_count(text, 0), "0");
+    assert_string_equal(format_count(text, 999), "999");
+    assert_string_equal(format_count(text, 1000), "1,000");
+    assert_string_equal(format_count(text, -1234567), "-1,234,567");
+    assert_string_equal(format_length(text, 850), "850 ms");
+    assert_string_equal(format_length(text, 12540), "12.5 s");
+    assert_string_equal(format_length(text, 185000), "3 min 5 s");
+    assert_string_equal(format_length(text, 7800000), "2 h 10 min");
+    assert_string_equal(format_length(text, 273600000), "3 d 4 h");
+    assert_string_equal(format_time(text, "2026-11-23T10:00:00.000+0000"), "2026-11-23T10:00:00Z");
+    assert_string_equal(format_time(text, "soon"), "soon");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(columns_are_aligned),
+        cmocka_unit_test(columns_without_text_are_left_out),
+        cmocka_unit_test(long_texts_are_cut_to_the_terminal_in_whole_characters),
+        cmocka_unit_test(a_table_never_shrinks_below_what_can_be_read),
+        cmocka_unit_test(control_characters_cannot_reach_the_terminal),
+        cmocka_unit_test(a_status_is_coloured_only_when_asked),
+        cmocka_unit_test(json_values_become_cells),
+        cmocka_unit_test(numbers_lengths_and_times_are_for_people),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
