@@ -14,7 +14,7 @@ enum {
     COMMITTED_TRIES = 6,                /* x KAFKA_CALL_TIMEOUT_MS, at assignment */
     PROBE_EVERY_MS = 1000,              /* during an outage: does a broker answer again? */
     PROBE_TIMEOUT_MS = 100,
-    CLOSE_TIMEOUT_MS = 10000,
+    CLOSE_TIMEOUT_MS = 5000,
 };
 
 static const char *const tunable[] = {
