@@ -1,0 +1,44 @@
+/* The timers of the shards whose status partition a loop owns: bgop_tick at the moment something is due, never further
+ * apart than tick_max_ms. Hints what was released; appends verdicts on lost and overdue attempts to the status log.
+ *
+ * Leases are judged only up to read_to: a time t of Redis, then the status partition's end offset e; once everything
+ * below e is applied, every outcome reported before t is too, and read_to may be t. Asked for only when leases are
+ * overdue, since it costs a question to the broker. */
+#ifndef BGOP_COORDINATOR_TIMERS_H
+#define BGOP_COORDINATOR_TIMERS_H
+
+#include "coordinator/gates.h"
+#include "coordinator/sources.h"
+
+enum {
+    TICK_BUDGET = 500,                      /* items of each kind in one call */
+    READ_TO_ASK_MS = 1000,                  /* longest wait for the end offset */
+};
+
+struct timer {
+    int64_t at_us;                          /* CLOCK_BOOTTIME of the next tick */
+    int64_t read_to_ms;                     /* Redis time up to which the log is known to be applied */
+    int64_t asked_ms;                       /* the time t above, while waiting for the log to reach ... */
+    int64_t goal;                           /* ... its end e; -1: not waiting */
+};
+
+struct timers {
+    struct loop *loop;
+    struct gates *gates;
+    struct sources *sources;
+    struct timer *at;                       /* [shards] */
+    int *due, due_count;
+};
+
+void timers_init(struct timers *timers, struct loop *loop, struct gates *gates, struct sources *sources);
+void timers_release(struct timers *timers);
+/* A shard was taken over, or armed again: what was known of its log's end is void. */
+void timers_reset(struct timers *timers, int shard);
+/* Something may be due: look now. */
+void timers_soon(struct timers *timers, int shard);
+/* Milliseconds until the next tick, at most max_ms. */
+int timers_wait_ms(struct timers *timers, int max_ms);
+/* Ticks the shards that are due. ST_FENCED: look at the gates. ST_AGAIN: Redis is away. */
+enum status timers_run(struct timers *timers, struct err *err) MUST_CHECK;
+
+#endif

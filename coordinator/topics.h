@@ -1,0 +1,23 @@
+/* The topics of the queue: which there must be, with how many partitions, kept for how long. */
+#ifndef BGOP_COORDINATOR_TOPICS_H
+#define BGOP_COORDINATOR_TOPICS_H
+
+#include "common/config/config.h"
+
+enum { TOPICS_ASK_MS = 10000 };
+
+struct topics { struct kafka_topic *list; size_t count; };     /* names owned */
+
+/* All topics that this configuration needs. Pure. */
+void topics_init(struct topics *topics, const struct config *config);
+void topics_release(struct topics *topics);
+
+/* Looks, creates what is missing, checks partition counts and how long they keep. ST_INVALID: err says what to change.
+ * ST_AGAIN: brokers are away. */
+enum status topics_check(struct topics *topics, const struct kafka_settings *settings, struct err *err) MUST_CHECK;
+/* What a topic's partition count or setting means: ST_INVALID with what to change; ST_OK with a text: a warning. Pure. */
+enum status topic_partitions_check(const struct kafka_topic *topic, struct err *err) MUST_CHECK;
+enum status topic_setting_check(const struct kafka_topic *topic, const char *name, const char *value, struct err *err)
+    MUST_CHECK;
+
+#endif
