@@ -91,6 +91,21 @@ int kafka_broker_count(const struct kafka_settings *settings, int timeout_ms)
 
 /* ---- the admin interface ---- */
 
+/* Admin requests go to the controller; a mock cluster has none, so that they would wait until their time is up. */
+static enum status check_admin(struct question *question, const char *what, struct err *err)
+{
+    char *cluster = rd_kafka_clusterid(question->rk, question->timeout_ms);
+    bool mock = cluster && strncmp(cluster, "mockCluster", 11) == 0;
+
+    if (!cluster)
+        return question_error(question, RD_KAFKA_RESP_ERR__TIMED_OUT, what, err);
+    rd_kafka_mem_free(question->rk, cluster);
+    if (mock)
+        return err_set(err, ST_INVALID, "%s: the mock broker at %s does not serve this request", what,
+                       question->client.brokers);
+    return ST_OK;
+}
+
 /* The answer to an admin request; NULL: err says why. */
 static rd_kafka_event_t *admin_wait(struct question *question, rd_kafka_queue_t *queue, const char *what,
                                     struct err *err)
@@ -100,11 +115,7 @@ static rd_kafka_event_t *admin_wait(struct question *question, rd_kafka_queue_t 
 
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return event;
-    if (code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE || code == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION)
-        err_set(err, ST_INVALID, "%s: the broker at %s does not serve this request (a mock broker?)", what,
-                question->client.brokers);
-    else
-        question_error(question, code, what, err);
+    question_error(question, code, what, err);
     if (event)
         rd_kafka_event_destroy(event);
     return NULL;
@@ -156,11 +167,12 @@ static enum status create_topics(struct question *question, rd_kafka_NewTopic_t 
     rd_kafka_AdminOptions_t *options = admin_options(question, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(question->rk);
     rd_kafka_event_t *event;
+    struct err why = ERR_INIT;
     enum status st;
 
     rd_kafka_CreateTopics(question->rk, made, count, options, queue);
-    event = admin_wait(question, queue, "creating topics", err);
-    st = event ? created(event, err) : err ? err->status : ST_AGAIN;
+    event = admin_wait(question, queue, "creating topics", &why);
+    st = event ? created(event, err) : err_set(err, why.status, "%s", why.text);
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
@@ -189,6 +201,8 @@ enum status kafka_topics_create(const struct kafka_settings *settings, const str
         else
             st = ST_INVALID;
     }
+    if (st == ST_OK && made_count > 0)
+        st = check_admin(&question, "creating topics", err);
     if (st == ST_OK && made_count > 0)
         st = create_topics(&question, made, made_count, err);
     rd_kafka_NewTopic_destroy_array(made, made_count);
@@ -220,33 +234,40 @@ static enum status described(rd_kafka_event_t *event, const char *name, char *va
     return err_set(err, ST_MISSING, "topic setting %s: the brokers do not tell", name);
 }
 
-enum status kafka_topic_setting(const struct kafka_settings *settings, const char *topic, const char *name, char *value,
-                                size_t room, int timeout_ms, struct err *err)
+static enum status ask_setting(struct question *question, const char *topic, const char *name, char *value,
+                               size_t room, struct err *err)
 {
-    rd_kafka_ConfigResource_t *resource;
-    rd_kafka_AdminOptions_t *options;
-    rd_kafka_queue_t *queue;
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_AdminOptions_t *options = admin_options(question, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(question->rk);
     rd_kafka_event_t *event;
-    struct question question;
     struct err why = ERR_INIT;
-    enum status st = question_begin(&question, settings, timeout_ms, err);
+    enum status st;
 
-    if (st != ST_OK)
-        return st;
-    resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    options = admin_options(&question, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    queue = rd_kafka_queue_new(question.rk);
-    rd_kafka_DescribeConfigs(question.rk, &resource, 1, options, queue);
-    event = admin_wait(&question, queue, "asking for topic settings", &why);
-    if (event)
-        st = described(event, name, value, room, err);
-    else
-        st = err_set(err, why.status == ST_INVALID ? ST_MISSING : why.status, "%s", why.text);
+    rd_kafka_DescribeConfigs(question->rk, &resource, 1, options, queue);
+    event = admin_wait(question, queue, "asking for topic settings", &why);
+    st = event ? described(event, name, value, room, err) : err_set(err, why.status, "%s", why.text);
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ConfigResource_destroy(resource);
+    return st;
+}
+
+enum status kafka_topic_setting(const struct kafka_settings *settings, const char *topic, const char *name, char *value,
+                                size_t room, int timeout_ms, struct err *err)
+{
+    struct question question;
+    enum status st = question_begin(&question, settings, timeout_ms, err);
+
+    if (st != ST_OK)
+        return st;
+    st = check_admin(&question, "asking for topic settings", err);
+    if (st == ST_OK)
+        st = ask_setting(&question, topic, name, value, room, err);
+    else if (st == ST_INVALID)
+        st = err_set(err, ST_MISSING, "topic setting %s: the brokers do not tell", name);
     question_end(&question);
     return st;
 }
