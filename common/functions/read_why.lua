@@ -14,7 +14,7 @@ read.part({'bgop_why'}, function()
     -- A moment as people read it: in 12.0 s (2026-11-23T10:00:00.000+0000).
     local function moment(ms, now)
         local date = read.date(integer(ms))
-        if ms >= now then return 'in ' .. seconds(ms - now) .. ' (' .. date .. ')' end
+        if ms > now then return 'in ' .. seconds(ms - now) .. ' (' .. date .. ')' end
         return seconds(now - ms) .. ' ago (' .. date .. ')'
     end
 
