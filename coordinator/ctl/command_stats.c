@@ -120,7 +120,7 @@ static void add_number(struct table *table, const json_t *value)
 
     if (!json_is_number(value))
         text[0] = '\0';
-    else if (number >= 100)
+    else if (json_is_integer(value) || number >= 100)
         format_count(text, (long long)(number + 0.5));
     else
         snprintf(text, sizeof text, number > 0 && number < 0.1 ? "%.3f" : "%.1f", number);
@@ -191,7 +191,10 @@ static void print_errors(const json_t *stats)
 static void print_stats(const json_t *stats)
 {
     print_head(stats);
-    print_types(stats);
+    if (json_object_size(json_object_get(stats, "byType")))
+        print_types(stats);
+    else
+        printf("\nno operations\n");
     print_rates(stats);
     print_times(stats);
     print_errors(stats);

@@ -13,6 +13,7 @@
 #include "common/record/id.h"
 #include "common/record/routing.h"
 #include "common/redis/functions.h"
+#include "tests/support/program.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/test.h"
 
@@ -559,6 +560,57 @@ static void every_failing_allocation_is_an_error_and_no_crash(void **state)
     assert_true(n > 4);
 }
 
+/* ---- the example, as a program of its own ---- */
+struct found { const char *payload; int partition; int64_t offset; };
+
+static void on_submission(void *arg, const struct kafka_message *message)
+{
+    struct found *found = arg;
+
+    if (memmem(message->value, message->value_size, found->payload, strlen(found->payload))) {
+        found->partition = message->partition;
+        found->offset = message->offset;
+    }
+}
+
+/* What the example submitted, once the broker has it. */
+static void find_submission(struct found *found)
+{
+    struct kafka_settings settings = { .brokers = kafka_mock_brokers(mock), .client_id = "test" };
+
+    found->partition = -1;
+    for (int turn = 0; turn < 200 && found->partition < 0; turn++) {
+        for (int partition = 0; partition < PARTITIONS; partition++)
+            FINE(kafka_read_all(&settings, "bgop.submit", partition, 10000, on_submission, found, &err));
+    }
+    assert_true(found->partition >= 0);
+}
+
+static void the_example_submits_waits_and_prints_its_record(void **state)
+{
+    struct found found = { .payload = "from-the-example" };
+    struct bgop_delivery delivery = { .code = BGOP_OK };
+    struct submission submission;
+    struct program example;
+    char *output;
+
+    (void)state;
+    setenv("BGOP_KAFKA", kafka_mock_brokers(mock), 1);
+    setenv("BGOP_REDIS", server.url, 1);
+    program_start(&example, (const char *[]){ "bgop_example", "WebCart", found.payload, NULL }, NULL, 0);
+    find_submission(&found);
+    id_make(delivery.id, &(struct id_parts){ .epoch = found.partition == 2, .partition = found.partition, .offset = found.offset,
+                                             .shard = routing_shard(NULL, 0, found.partition, found.offset, SHARDS) });
+    submission_init(&submission);
+    snprintf(submission.type, sizeof submission.type, "WebCart");
+    ingest(&delivery, &submission);
+    apply_one(delivery.id, claim_one(delivery.id), ENTRY_OK, NULL);
+    assert_int_equal(program_end(&example, &output), 0);
+    assert_non_null(strstr(output, delivery.id));
+    assert_non_null(strstr(output, "\"Status\":\"Complete\""));
+    free(output);
+}
+
 static void every_code_has_a_meaning(void **state)
 {
     (void)state;
@@ -588,6 +640,7 @@ int main(void)
         CLAIM(wrong_settings_are_told_at_open),
         CLAIM(an_unreachable_kafka_is_told_with_its_address),
         CLAIM(every_failing_allocation_is_an_error_and_no_crash),
+        CLAIM(the_example_submits_waits_and_prints_its_record),
         CLAIM(every_code_has_a_meaning),
     };
 
