@@ -13,11 +13,14 @@
 #include "common/base/text.h"
 #include "tests/fuzz/fuzz.h"
 
-struct input { char *data; size_t size; };
+struct input {
+    char *data;
+    size_t size;
+};
 static struct input *inputs;
 static size_t input_count, input_capacity;
 
-static struct input current;                    /* what runs now, for the report of a crash */
+static struct input current; /* what runs now, for the report of a crash */
 
 static void on_crash(int number)
 {
@@ -95,12 +98,8 @@ static size_t mutate(char *to, size_t size, size_t room, uint64_t *random)
         size_t from = other->size ? next_random(random) % other->size : 0;
         size_t taken = other->size ? next_random(random) % (other->size - from) + 1 : 0;
         switch (size ? next_random(random) % 5 : 4) {
-        case 0:
-            to[at] = (char)next_random(random);
-            break;
-        case 1:
-            to[at] = (char)(to[at] ^ 1 << next_random(random) % 8);
-            break;
+        case 0: to[at] = (char)next_random(random); break;
+        case 1: to[at] = (char)(to[at] ^ 1 << next_random(random) % 8); break;
         case 2:
             memmove(to + at, to + at + piece, size - at - piece);
             size -= piece;

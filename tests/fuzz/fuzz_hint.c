@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(count <= size / (ID_LENGTH + 2));
     st = codec_read_control(&control, data, size, &err);
     FUZZ_CHECK(st == ST_OK || st == ST_INVALID);
-    FUZZ_CHECK(strlen(control.genesis_id) < sizeof control.genesis_id && strlen(control.instance) < sizeof control.instance);
+    FUZZ_CHECK(strlen(control.genesis_id) < sizeof control.genesis_id &&
+               strlen(control.instance) < sizeof control.instance);
     return 0;
 }

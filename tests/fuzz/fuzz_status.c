@@ -12,7 +12,8 @@ static bool same_text(const char *a, const char *b)
 
 static void check_same(const struct status_entry *a, const struct status_entry *b)
 {
-    FUZZ_CHECK(a->kind == b->kind && a->token == b->token && strcmp(a->id, b->id) == 0 && strcmp(a->leader_id, b->leader_id) == 0);
+    FUZZ_CHECK(a->kind == b->kind && a->token == b->token && strcmp(a->id, b->id) == 0 &&
+               strcmp(a->leader_id, b->leader_id) == 0);
     FUZZ_CHECK(same_text(a->text, b->text) && same_text(a->command_id, b->command_id));
     FUZZ_CHECK(a->started_at_ms < 0 || a->started_at_ms == b->started_at_ms);
     FUZZ_CHECK(!a->result == !b->result);

@@ -32,7 +32,8 @@ static void check_bounds(const struct submission *submission, const uint8_t *dat
     check_number(submission->retry_limit);
     check_number(submission->timeout_ms);
     check_number(submission->sequence_number);
-    FUZZ_CHECK(submission->process_after_ms >= SUBMISSION_ABSENT && submission->process_after_ms <= SUBMISSION_TIME_MAX_MS);
+    FUZZ_CHECK(submission->process_after_ms >= SUBMISSION_ABSENT &&
+               submission->process_after_ms <= SUBMISSION_TIME_MAX_MS);
     FUZZ_CHECK(submission->payload_size <= size);
     if (submission->payload_memory)
         FUZZ_CHECK(payload == submission->payload_memory);
@@ -59,7 +60,7 @@ static void check_round_trip(const struct submission *submission)
 static void compare_with_jansson(const uint8_t *data, size_t size, enum status st, const struct err *err)
 {
     if (memchr(data, '\0', size))
-        return;                     /* jansson 2.14 skips NULs between tokens */
+        return; /* jansson 2.14 skips NULs between tokens */
     json_t *json = json_loadb((const char *)data, size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
 
     if (json && json_is_object(json))
@@ -79,7 +80,7 @@ static void compare_with_protobuf(const uint8_t *data, size_t size, const struct
     Bgop__V1__Submission *message = bgop__v1__submission__unpack(NULL, size, data);
 
     if (!message)
-        return;                     /* it refuses a submission without Type; ours leaves that to submission_check */
+        return; /* it refuses a submission without Type; ours leaves that to submission_check */
     FUZZ_CHECK(same(message->type, submission->type) && same(message->parent_key, submission->parent_key));
     FUZZ_CHECK(same(message->name, submission->name) && same(message->sequence_group, submission->sequence_group));
     FUZZ_CHECK((message->has_retry_limit ? message->retry_limit : -1) == submission->retry_limit);
