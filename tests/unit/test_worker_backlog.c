@@ -1,0 +1,112 @@
+/* The backlog of hints: Ids in order, and the offset that may be stored. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/backlog.h"
+
+static void add(struct backlog *backlog, int64_t next_offset, int first, int count)
+{
+    backlog_add_message(backlog, next_offset);
+    for (int i = first; i < first + count; i++) {
+        char id[ID_SIZE];
+
+        snprintf(id, sizeof id, "08P0%014d", i);
+        backlog_add_id(backlog, id);
+    }
+}
+
+static void assert_next_id(const struct backlog *backlog, int number)
+{
+    char ids[1][ID_SIZE], expected[ID_SIZE];
+
+    snprintf(expected, sizeof expected, "08P0%014d", number);
+    assert_int_equal(backlog_peek(backlog, ids, 1), 1);
+    assert_string_equal(ids[0], expected);
+}
+
+static void offset_is_stored_when_every_id_of_a_message_has_a_verdict(void **state)
+{
+    struct backlog backlog = {0};
+
+    (void)state;
+    add(&backlog, 11, 0, 3);
+    add(&backlog, 12, 3, 2);
+    assert_int_equal(backlog_take(&backlog, 2), -1);
+    assert_next_id(&backlog, 2);
+    assert_int_equal(backlog_take(&backlog, 2), 11);
+    assert_int_equal(backlog_take(&backlog, 1), 12);
+    assert_int_equal(backlog.id_count, 0);
+    backlog_release(&backlog);
+}
+
+static void messages_without_ids_are_passed(void **state)
+{
+    struct backlog backlog = {0};
+
+    (void)state;
+    add(&backlog, 5, 0, 0);
+    assert_int_equal(backlog_take(&backlog, 0), 5);
+    assert_int_equal(backlog_take(&backlog, 0), -1);
+    add(&backlog, 6, 0, 1);
+    add(&backlog, 7, 0, 0);
+    assert_int_equal(backlog_take(&backlog, 0), -1);        /* the one before still waits */
+    assert_int_equal(backlog_take(&backlog, 1), 7);
+    backlog_release(&backlog);
+}
+
+static void a_dropped_backlog_voids_verdicts_by_its_epoch(void **state)
+{
+    struct backlog backlog = {0};
+    uint64_t epoch = backlog.epoch;
+
+    (void)state;
+    add(&backlog, 11, 0, 3);
+    backlog_drop(&backlog);
+    assert_int_not_equal(backlog.epoch, epoch);
+    assert_int_equal(backlog.id_count, 0);
+    assert_int_equal(backlog_take(&backlog, 0), -1);
+    backlog_release(&backlog);
+}
+
+/* Grown while wrapped around, in all phases. */
+static void order_is_kept_through_any_growth(void **state)
+{
+    struct backlog backlog = {0};
+    int in = 0, out = 0;
+    int64_t stored = 0;
+
+    (void)state;
+    for (int round = 1; round < 200; round++) {
+        add(&backlog, round, in, round % 17);
+        in += round % 17;
+        for (int i = 0; i < round % 13 && out < in; i++, out++) {
+            int64_t next;
+
+            assert_next_id(&backlog, out);
+            next = backlog_take(&backlog, 1);
+            assert_true(next == -1 || next > stored);
+            stored = next == -1 ? stored : next;
+        }
+    }
+    assert_int_equal(backlog.id_count, in - out);
+    assert_int_equal(backlog_take(&backlog, (size_t)(in - out)), 199);
+    backlog_release(&backlog);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offset_is_stored_when_every_id_of_a_message_has_a_verdict),
+        cmocka_unit_test(messages_without_ids_are_passed),
+        cmocka_unit_test(a_dropped_backlog_voids_verdicts_by_its_epoch),
+        cmocka_unit_test(order_is_kept_through_any_growth),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
