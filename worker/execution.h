@@ -64,6 +64,8 @@ struct execution {
     int64_t lease_end_boot_ms;              /* table: by the boot clock, from before the request was sent */
     uint64_t renewal;                       /* table: number of the renewal that last named it */
     struct execution *queue_next;           /* the owner's: handler's or reporter's queue */
+    int unreported;                         /* reporter: members that the status log does not have */
+    bool report_alone;                      /* reporter: a message with others was refused */
 };
 
 /* Timeout in force (of the leader). */

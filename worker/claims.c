@@ -1,0 +1,292 @@
+#include "worker/claims.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "worker/crash_point.h"
+
+enum {
+    CLAIM_MOST_IDS = 500,
+    PULL_WANT = 64,
+    PULL_EVERY_MS = 4000,       /* each lane, by all workers together */
+    PULL_FIRST_MS = 1000,       /* after the start */
+    BACK_OFF_MS = 200,          /* after a refusal that is no verdict */
+};
+
+struct claims {
+    struct claims_parts parts;
+    struct redis *redis;
+    struct lane **calls;                /* sent in this round */
+    size_t call_count;
+    size_t first;                       /* lane at which the next round begins: slots go round */
+    uint64_t last_nonce, granted;
+    unsigned random;
+    bool draining;
+    struct outage outage;               /* refusals of a Redis that is there: OOM, BUSY ...; its absence is renewal's */
+};
+
+/* ---- choosing ---- */
+
+static int64_t jitter(struct claims *claims, int64_t ms)
+{
+    return ms / 2 + (int64_t)rand_r(&claims->random) % (ms + 1);
+}
+
+static void open_call(struct claims *claims, struct lane *lane, size_t id_count, int want)
+{
+    slots_reserve(claims->parts.slots, lane->type, want);
+    lane->call = (struct claim_call){
+        .open = true,
+        .nonce = ++claims->last_nonce,
+        .id_count = id_count,
+        .want = want,
+        .backlog_epoch = lane->backlog.epoch,
+    };
+}
+
+static void close_call(struct claims *claims, struct lane *lane)
+{
+    slots_unreserve(claims->parts.slots, lane->type, lane->call.want);
+    lane->call.open = false;
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Opens a call for the lane when there is something to ask for. A pull comes before hints when it is due: it takes the
+ * oldest, which hints that were lost would leave behind for ever under a load that never ends. */
+static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now, bool *no_slots)
+{
+    size_t hinted = lane->backlog.id_count;
+    bool pull = now >= lane->next_pull_boot_ms;
+    int left;
+
+    if (!hinted && !pull)
+        return false;
+    left = slots_left(claims->parts.slots, lane->type);
+    if (left == 0) {
+        *no_slots |= hinted > 0;
+        return false;
+    }
+    if (pull) {
+        lane->next_pull_boot_ms = now + jitter(claims, (int64_t)PULL_EVERY_MS * renewal_workers(claims->parts.renewal));
+        open_call(claims, lane, 0, least(left, PULL_WANT));
+    } else {
+        int want = least(left, hinted < CLAIM_MOST_IDS ? (int)hinted : CLAIM_MOST_IDS);
+
+        open_call(claims, lane, (size_t)want, want);
+    }
+    return true;
+}
+
+/* ---- asking ---- */
+
+static enum status send_call(struct claims *claims, struct lane *lane, int64_t generation, struct err *err)
+{
+    char ids[CLAIM_MOST_IDS][ID_SIZE], nonce[24];
+    struct claim claim = {
+        .shard = lane->shard,
+        .generation = generation,
+        .instance = claims->parts.identity->instance,
+        .worker_uri = claims->parts.identity->uri,
+        .nonce = nonce,
+        .type = lane->type->config->name,
+        .want = lane->call.want,
+        .ids = ids,
+    };
+
+    if (lane->call.backlog_epoch == lane->backlog.epoch)    /* else its hints are somebody else's now; the nonce will do */
+        claim.id_count = backlog_peek(&lane->backlog, ids, lane->call.id_count);
+    snprintf(nonce, sizeof nonce, "%" PRIu64, lane->call.nonce);
+    if (!lane->call.unsure)
+        lane->call.sent_boot_ms = clock_boot_ms();
+    crash_point("claim-before");
+    return claim_send(claims->redis, &claim, err);
+}
+
+/* I/O trouble: every reply outstanding is lost. */
+static void redis_is_away(struct claims *claims)
+{
+    for (size_t i = 0; i < claims->call_count; i++)
+        if (claims->calls[i])
+            claims->calls[i]->call.unsure = true;
+    redis_disconnect(claims->redis);
+    gates_close_all(claims->parts.gates);
+}
+
+/* Sends a call for every lane that has one open or wants one. false: Redis is away. */
+static bool send_all(struct claims *claims, bool *no_slots)
+{
+    const struct lanes *lanes = claims->parts.lanes;
+    bool may_open = !claims->draining && !reporter_full(claims->parts.reporter);
+    int64_t now = clock_boot_ms(), generation;
+    struct err err = ERR_INIT;
+
+    claims->call_count = 0;
+    for (size_t i = 0; i < lanes->count; i++) {
+        struct lane *lane = &lanes->all[(claims->first + i) % lanes->count];
+
+        if (now < lane->not_before_boot_ms || !gates_ready(claims->parts.gates, lane->shard, &generation))
+            continue;
+        if (!lane->call.open && (!may_open || !open_if_wanted(claims, lane, now, no_slots)))
+            continue;
+        claims->calls[claims->call_count++] = lane;
+        if (send_call(claims, lane, generation, &err) != ST_OK) {
+            redis_is_away(claims);
+            return false;
+        }
+    }
+    claims->first = (claims->first + 1) % lanes->count;
+    return true;
+}
+
+/* ---- answers ---- */
+
+/* Gives back what cannot be started any more: a kill would come before its end, or the worker leaves. */
+static bool give_back_if_late(struct claims *claims, struct execution *execution, int64_t now)
+{
+    int64_t margin = renewal_margin_ms(renewal_lease_ms(claims->parts.renewal));
+
+    if (!claims->draining && now + margin < execution->lease_end_boot_ms && now < execution->deadline_boot_ms)
+        return false;
+    execution_settlef(execution, ENTRY_RETURNED, "%s", claims->draining ? "the worker shut down" : "claimed too late to be started");
+    claims->parts.sink.finished(claims->parts.sink.arg, &execution, 1);
+    return true;
+}
+
+static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch)
+{
+    struct execution *all[CLAIM_MOST_IDS];
+    size_t count = batch->count, started = 0;
+    struct execution *executions = batch->executions;   /* the batch may be gone when its last one is finished */
+    int64_t now = clock_boot_ms();
+
+    BGOP_ASSERT(count <= CLAIM_MOST_IDS);
+    slots_run(claims->parts.slots, type, (int)count);
+    inflight_add(claims->parts.inflight, executions, count);
+    crash_point("start-before");
+    for (size_t i = 0; i < count; i++)
+        if (!give_back_if_late(claims, &executions[i], now))
+            all[started++] = &executions[i];
+    if (started > 0)
+        type->handler->start(type->state, all, started);
+}
+
+/* Every Id that was asked for has its verdict, granted or not. */
+static void take_answer(struct claims *claims, struct lane *lane, struct claim_answer *answer, struct hints_reader *hints)
+{
+    struct claim_call call = lane->call;
+    bool full = answer->count >= (size_t)call.want;
+    struct claim_batch *batch;
+
+    close_call(claims, lane);
+    claims->granted += answer->count;
+    if (call.id_count == 0 && full && lane->backlog.id_count == 0)
+        lane->next_pull_boot_ms = 0;                    /* there is more */
+    if (hints && call.backlog_epoch == lane->backlog.epoch)
+        hints_verdict(hints, lane, call.id_count);
+    batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);
+    if (batch)
+        start(claims, lane->type, batch);
+}
+
+/* No verdict: keep the hints and the call, ask again. */
+static void take_refusal(struct claims *claims, struct lane *lane, enum status status, const struct err *err)
+{
+    lane->not_before_boot_ms = clock_boot_ms() + BACK_OFF_MS;
+    if (!redis_connected(claims->redis)) {
+        redis_is_away(claims);
+    } else if (status == ST_FENCED || status == ST_RECOVERING) {
+        gates_close(claims->parts.gates, lane->shard);
+    } else {
+        outage_begin(&claims->outage, "claims", err->text);
+        if (status == ST_INVALID)                       /* nothing was done under this nonce */
+            close_call(claims, lane);
+    }
+}
+
+static bool receive_all(struct claims *claims, struct hints_reader *hints)
+{
+    bool granted = false;
+
+    for (size_t i = 0; i < claims->call_count; i++) {
+        struct lane *lane = claims->calls[i];
+        struct claim_answer answer = {0};
+        struct err err = ERR_INIT;
+        enum status status = claim_receive(claims->redis, &answer, &err);
+
+        claims->calls[i] = NULL;
+        crash_point("claim-after");
+        if (status == ST_OK) {
+            granted |= answer.count > 0;
+            take_answer(claims, lane, &answer, hints);
+            outage_end(&claims->outage, "claims");
+        } else {
+            lane->call.unsure |= !redis_connected(claims->redis);
+            take_refusal(claims, lane, status, &err);
+        }
+    }
+    return granted;
+}
+
+enum claims_wait claims_round(struct claims *claims, struct hints_reader *hints)
+{
+    bool no_slots = false, granted;
+
+    if (!send_all(claims, &no_slots))
+        return CLAIMS_IDLE;
+    granted = receive_all(claims, hints);
+    return no_slots ? CLAIMS_NO_SLOTS : granted ? CLAIMS_MORE : CLAIMS_IDLE;
+}
+
+/* ---- life ---- */
+
+struct claims *claims_start(const struct claims_parts *parts, struct err *err)
+{
+    struct claims *claims = xcalloc(1, sizeof *claims);
+    int64_t now = clock_boot_ms();
+
+    claims->parts = *parts;
+    claims->calls = xcalloc(parts->lanes->count, sizeof *claims->calls);
+    claims->random = (unsigned)clock_boot_us();
+    for (size_t i = 0; i < parts->lanes->count; i++)
+        parts->lanes->all[i].next_pull_boot_ms = now + jitter(claims, PULL_FIRST_MS);
+    claims->redis = redis_new(parts->config->redis_url, (int)parts->config->redis_timeout_ms, err);
+    if (claims->redis)
+        return claims;
+    claims_stop(claims);
+    return NULL;
+}
+
+void claims_stop(struct claims *claims)
+{
+    if (claims->redis)
+        redis_free(claims->redis);
+    free(claims->calls);
+    free(claims);
+}
+
+void claims_drain(struct claims *claims)
+{
+    claims->draining = true;
+}
+
+bool claims_open(const struct claims *claims)
+{
+    for (size_t i = 0; i < claims->parts.lanes->count; i++)
+        if (claims->parts.lanes->all[i].call.open)
+            return true;
+    return false;
+}
+
+uint64_t claims_granted(const struct claims *claims)
+{
+    return claims->granted;
+}

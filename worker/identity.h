@@ -1,0 +1,15 @@
+/* Who this worker is: the instance for machines (never the same twice), the URI for people. */
+#ifndef BGOP_WORKER_IDENTITY_H
+#define BGOP_WORKER_IDENTITY_H
+
+enum { WORKER_URI_SIZE = 256 };
+
+struct identity {
+    char host[128];
+    char instance[192];                 /* host-pid-random */
+    char uri[WORKER_URI_SIZE];          /* of the status page: http://host:port */
+};
+
+void identity_init(struct identity *identity);      /* all but the uri */
+
+#endif

@@ -1,0 +1,246 @@
+#include "worker/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "worker/claims.h"
+#include "worker/guard.h"
+#include "worker/queue.h"
+#include "worker/status_page.h"
+
+enum {
+    POLL_MS = 50,                   /* with nothing to do: bounds how late a pull or an opened gate is noticed */
+    SLOT_WAIT_MS = 2,               /* while hints wait for a slot of their Type, others must be polled */
+    OPEN_CALLS_MS = 3000,           /* drain: for answers to claims under way */
+    STOP_GRACE_MS = 5000,           /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
+    FLUSH_MS = 15000,               /* drain: for the last delivery reports */
+};
+
+struct worker {
+    const struct config *config;
+    struct identity identity;
+    struct types types;
+    struct slots slots;
+    struct status_page *page;
+    /* from here on known or started by worker_run, in this order */
+    int shard_count;
+    struct inflight inflight;
+    struct gates gates;
+    struct lanes lanes;
+    struct reporter *reporter;
+    struct renewal *renewal;
+    struct guard *guard;
+    struct hints_reader *hints;
+    struct claims *claims;
+};
+
+/* ---- finished executions, from any thread ---- */
+
+static void on_finished(void *arg, struct execution *const *executions, size_t count)
+{
+    struct worker *worker = arg;
+    struct served_type *type = executions[0]->type;     /* all of one Type */
+    int64_t now = clock_boot_ms();
+
+    for (size_t i = 0; i < count; i++)
+        execution_finished(executions[i], now);
+    reporter_add(worker->reporter, executions, count);  /* from here on they are the reporter's */
+    slots_free(&worker->slots, type, (int)count);
+}
+
+/* ---- life ---- */
+
+struct worker *worker_new(const struct config *config, struct err *err)
+{
+    struct worker *worker = xcalloc(1, sizeof *worker);
+    struct handler_sink sink = {on_finished, worker};
+
+    worker->config = config;
+    identity_init(&worker->identity);
+    if (types_choose(&worker->types, config, err) != ST_OK) {
+        free(worker);
+        return NULL;
+    }
+    slots_init(&worker->slots, (int)config->worker_concurrency);
+    worker->page = status_page_start(config->listen, &worker->identity, err);
+    if (worker->page && types_open(&worker->types, &sink, err) == ST_OK)
+        return worker;
+    worker_free(worker);
+    return NULL;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (worker->page)
+        status_page_stop(worker->page);
+    types_close(&worker->types);
+    types_release(&worker->types);
+    slots_release(&worker->slots);
+    free(worker);
+}
+
+const char *worker_uri(const struct worker *worker)
+{
+    return worker->identity.uri;
+}
+
+const char *worker_instance(const struct worker *worker)
+{
+    return worker->identity.instance;
+}
+
+/* ---- starting and ending the parts ---- */
+
+static size_t undelivered(void *arg)
+{
+    const struct worker *worker = arg;
+
+    return reporter_undelivered(worker->reporter);
+}
+
+static enum status start_renewal(struct worker *worker, struct err *err)
+{
+    const struct renewal_parts parts = {
+        .config = worker->config, .identity = &worker->identity, .types = &worker->types, .slots = worker->slots.concurrency,
+        .gates = &worker->gates, .inflight = &worker->inflight,
+    };
+
+    worker->renewal = renewal_start(&parts, err);
+    return worker->renewal ? ST_OK : err->status;
+}
+
+static enum status start_claims(struct worker *worker, struct err *err)
+{
+    const struct claims_parts parts = {
+        .config = worker->config, .identity = &worker->identity, .lanes = &worker->lanes, .gates = &worker->gates,
+        .slots = &worker->slots, .inflight = &worker->inflight, .renewal = worker->renewal, .reporter = worker->reporter,
+        .sink = {on_finished, worker},
+    };
+
+    worker->claims = claims_start(&parts, err);
+    return worker->claims ? ST_OK : err->status;
+}
+
+static enum status start_parts(struct worker *worker, struct err *err)
+{
+    enum status status;
+
+    inflight_init(&worker->inflight, worker->shard_count);
+    gates_init(&worker->gates, worker->shard_count);
+    lanes_init(&worker->lanes, &worker->types, worker->shard_count);
+    worker->reporter = reporter_start(worker->config, &worker->identity, &worker->inflight, err);
+    if (!worker->reporter)
+        return err->status;
+    status = start_renewal(worker, err);
+    if (status != ST_OK)
+        return status;
+    worker->guard = guard_start(&worker->inflight, worker->renewal, &worker->types, err);
+    if (!worker->guard)
+        return err->status;
+    worker->hints = hints_start(worker->config, worker->identity.instance, &worker->types, &worker->lanes, err);
+    return worker->hints ? start_claims(worker, err) : err->status;
+}
+
+/* Leases are renewed until the last outcome is delivered. Answers whether all were. */
+static bool stop_parts(struct worker *worker)
+{
+    bool all;
+
+    if (worker->claims)
+        claims_stop(worker->claims);
+    if (worker->hints)
+        hints_stop(worker->hints);
+    if (worker->guard)
+        guard_stop(worker->guard);
+    all = !worker->reporter || reporter_stop(worker->reporter, FLUSH_MS);
+    if (worker->renewal)
+        renewal_stop(worker->renewal);
+    lanes_release(&worker->lanes);
+    gates_release(&worker->gates);
+    inflight_release(&worker->inflight);
+    return all;
+}
+
+/* ---- serving ---- */
+
+static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
+{
+    enum claims_wait wait = CLAIMS_IDLE;
+
+    while (!*stop) {
+        guard_beat(worker->guard);
+        if (wait == CLAIMS_NO_SLOTS)
+            slots_wait(&worker->slots, SLOT_WAIT_MS);
+        hints_poll(worker->hints, wait == CLAIMS_IDLE ? POLL_MS : 0);
+        wait = claims_round(worker->claims, worker->hints);
+    }
+}
+
+static bool wait_until_none_runs(struct worker *worker, int64_t until_boot_ms)
+{
+    while (atomic_load(&worker->slots.running) > 0 && clock_boot_ms() < until_boot_ms)
+        slots_wait(&worker->slots, POLL_MS);
+    return atomic_load(&worker->slots.running) == 0;
+}
+
+/* No more claims; the partitions go to others at once; what runs gets drain_timeout_ms, then is stopped and given back. */
+static void drain(struct worker *worker)
+{
+    int64_t until = clock_boot_ms() + OPEN_CALLS_MS;
+
+    log_event(LOG_LEVEL_INFO, "draining", "running=%d timeout_ms=%lld", atomic_load(&worker->slots.running),
+              (long long)worker->config->drain_timeout_ms);
+    sd_notify(0, "STOPPING=1");
+    guard_rest(worker->guard);
+    claims_drain(worker->claims);
+    hints_stop(worker->hints);
+    worker->hints = NULL;
+    while (claims_open(worker->claims) && clock_boot_ms() < until) {
+        claims_round(worker->claims, NULL);
+        if (claims_open(worker->claims))
+            usleep(POLL_MS * 1000);
+    }
+    if (!wait_until_none_runs(worker, clock_boot_ms() + worker->config->drain_timeout_ms)) {
+        if (inflight_stop_all(&worker->inflight, STOP_DRAIN) > 0)
+            types_wake(&worker->types);
+        wait_until_none_runs(worker, clock_boot_ms() + STOP_GRACE_MS);
+    }
+}
+
+static void show(struct worker *worker)
+{
+    const struct status_source source = {
+        .identity = &worker->identity, .types = &worker->types, .slots = &worker->slots, .inflight = &worker->inflight,
+        .undelivered = undelivered, .arg = worker,
+    };
+
+    status_page_show(worker->page, &source);
+}
+
+enum status worker_run(struct worker *worker, const volatile sig_atomic_t *stop, struct err *err)
+{
+    enum status status = queue_wait(worker->config, &worker->types, stop, &worker->shard_count, err);
+    bool all;
+
+    if (status != ST_OK || worker->shard_count == 0)
+        return status;                  /* told to stop before anything began, or what will never fit */
+    status = start_parts(worker, err);
+    if (status == ST_OK) {
+        show(worker);
+        log_event(LOG_LEVEL_INFO, "serving", "instance=%s uri=%s shards=%d slots=%d types=\"%s\"", worker->identity.instance,
+                  worker->identity.uri, worker->shard_count, worker->slots.concurrency, worker->types.names);
+        sd_notify(0, "READY=1");
+        serve(worker, stop);
+        drain(worker);
+    }
+    status_page_show(worker->page, &(struct status_source){0});
+    all = stop_parts(worker);
+    if (status == ST_OK && !all)
+        status = err_set(err, ST_AGAIN, "some outcomes could not be delivered to the status log; their leases will run out");
+    return status;
+}
