@@ -6,10 +6,9 @@
  * with a text for people in bgop_error.
  *
  * Threads: a handle is used by one thread at a time (there is no lock in it); different handles are independent.
- * Delivery callbacks run inside bgop_poll, bgop_flush, bgop_wait and bgop_close, on the calling thread, never elsewhere.
- * They must not call the library with the same handle, except for bgop_error and bgop_submit.
+ * Delivery callbacks run inside bgop_poll, bgop_flush, bgop_wait and bgop_close, on the calling thread only. They must not call the library with the same handle, except for bgop_error and bgop_submit.
  *
- * Link with `pkg-config --libs libbgop`, or in CMake find_package(bgop) and bgop::bgop. example.c is a whole program. */
+ * Link with `pkg-config --libs libbgop`, or in CMake find_package(bgop) and bgop::bgop; example.c is a whole program. */
 #ifndef BGOP_H
 #define BGOP_H
 
@@ -47,7 +46,7 @@ struct bgop;                            /* one queue, as one thread uses it */
 
 struct bgop_config {                    /* everything is copied by bgop_open; NULL and 0 mean the default */
     const char *kafka;                  /* bootstrap servers; default 127.0.0.1:9092 */
-    const char *redis;                  /* redis://[user:password@]host:port[/db] or unix:///path; default 127.0.0.1:6379 */
+    const char *redis;                  /* redis://[user:password@]host:port[/db] or unix:///path; default local */
     const char *prefix;                 /* of the queue's topics; default bgop */
     const char *const *kafka_properties;/* librdkafka properties (TLS, SASL ...): name, value, ..., NULL */
     int timeout_ms;                     /* for one answer of a server; default 5,000 */
@@ -86,7 +85,8 @@ typedef void bgop_on_delivery(void *arg, const struct bgop_delivery *delivery);
 
 /* Checks the settings and prepares both connections; talks to no server yet. On failure *bgop is NULL and error_text
  * (may be NULL) gets a line for people. */
-BGOP_API enum bgop_code bgop_open(struct bgop **bgop, const struct bgop_config *config, char *error_text, size_t error_size);
+BGOP_API enum bgop_code bgop_open(struct bgop **bgop, const struct bgop_config *config, char *error_text,
+                                  size_t error_size);
 /* Gives up what is not delivered yet (call bgop_flush first): its callbacks get UNKNOWN. NULL is fine. */
 BGOP_API void bgop_close(struct bgop *bgop);
 /* Do both servers answer, and has the queue been started (by a coordinator)? UNREACHABLE otherwise; the text says
@@ -112,7 +112,7 @@ enum bgop_outcome {
     BGOP_MERGED,                        /* its leader's execution completed */
     BGOP_ERROR,                         /* for good */
     BGOP_CANCELED,
-    BGOP_GONE                           /* its submission was read, but there is no record: refused, a duplicate, or removed */
+    BGOP_GONE                           /* read, but there is no record: refused, a duplicate, or removed */
 };
 /* Waits until all of ids (15 or 18 characters) have ended. timeout_ms -1: for ever. outcomes[i] (may be NULL)
  * belongs to ids[i] and is filled in as far as known, whatever is returned. OK: all ended. TIMED_OUT: not all.

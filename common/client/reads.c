@@ -39,7 +39,8 @@ static enum bgop_code read_shards(struct bgop *bgop)
     shards = strtol(link_reply_text(reply), NULL, 10);
     link_reply_free(reply);
     if (shards < 1 || shards > ID_SHARDS_MAX)
-        return client_fail(bgop, BGOP_UNREACHABLE, "Redis at %s has no bgop:meta: the queue has not been started there; start bgop-coordinator",
+        return client_fail(bgop, BGOP_UNREACHABLE,
+                           "Redis at %s has no bgop:meta: the queue has not been started there; start bgop-coordinator",
                            bgop->link.address);
     bgop->shards = (int)shards;
     return BGOP_OK;
@@ -112,7 +113,8 @@ enum bgop_code bgop_get(struct bgop *bgop, const char *given, char **json)
     *json = found ? only_element(link_reply_text(reply)) : NULL;
     link_reply_free(reply);
     if (!found)
-        return client_fail(bgop, BGOP_MISSING, "there is no operation %s: not recorded yet, refused, a duplicate, or removed", id);
+        return client_fail(bgop, BGOP_MISSING,
+                           "there is no operation %s: not recorded yet, refused, a duplicate, or removed", id);
     return *json ? BGOP_OK : client_no_memory(bgop);
 }
 
@@ -186,7 +188,8 @@ static enum bgop_code retrieve(struct bgop *bgop, const struct waiting *waiting,
     if (*rows && json_array_size(*rows) == count)
         return BGOP_OK;
     json_decref(*rows);
-    return client_fail(bgop, BGOP_FAILED, "Redis at %s: bgop_retrieve answered something else than %zu rows", bgop->link.address, count);
+    return client_fail(bgop, BGOP_FAILED, "Redis at %s: bgop_retrieve answered something else than %zu rows",
+                       bgop->link.address, count);
 }
 
 /* Was the submission read already? Then a record that is not there will not come. */
@@ -258,7 +261,8 @@ static int next_pause_ms(int pause_ms, int64_t look_ms)
     return (int)(next > 10 * look_ms ? next : 10 * look_ms);
 }
 
-static enum bgop_code wait_loop(struct bgop *bgop, struct waiting *waiting, size_t count, int timeout_ms, enum bgop_outcome *outcomes)
+static enum bgop_code wait_loop(struct bgop *bgop, struct waiting *waiting, size_t count, int timeout_ms,
+                                enum bgop_outcome *outcomes)
 {
     int64_t deadline = clock_boot_ms() + timeout_ms;
     bool heard = false;
@@ -277,13 +281,15 @@ static enum bgop_code wait_loop(struct bgop *bgop, struct waiting *waiting, size
         if (left <= 0 && code != BGOP_OK)
             return code;
         if (left <= 0)
-            return client_fail(bgop, BGOP_TIMED_OUT, "%zu of the operations have not ended after %d ms", count, timeout_ms);
+            return client_fail(bgop, BGOP_TIMED_OUT, "%zu of the operations have not ended after %d ms", count,
+                               timeout_ms);
         client_pause(bgop, left < pause_ms ? (int)left : pause_ms);
         pause_ms = next_pause_ms(pause_ms, clock_boot_ms() - begin_ms - pause_ms);
     }
 }
 
-enum bgop_code bgop_wait(struct bgop *bgop, const char *const *ids, size_t count, int timeout_ms, enum bgop_outcome *outcomes)
+enum bgop_code bgop_wait(struct bgop *bgop, const char *const *ids, size_t count, int timeout_ms,
+                         enum bgop_outcome *outcomes)
 {
     struct waiting *waiting = client_calloc(count ? count : 1, sizeof *waiting);
     enum bgop_code code;

@@ -169,8 +169,9 @@ static enum bgop_code replace_fatal_producer(struct bgop *bgop)
 static enum bgop_code fail_metadata(struct bgop *bgop, rd_kafka_resp_err_t error)
 {
     rd_kafka_poll(bgop->producer, 0);   /* what librdkafka has to say about its brokers */
-    return client_fail(bgop, BGOP_UNREACHABLE, "Kafka at %s: asked for its topics for %d ms: %s%s%s; likely: no broker runs there",
-                       bgop->brokers, bgop->timeout_ms, rd_kafka_err2str(error), *bgop->outage ? ": " : "", bgop->outage);
+    return client_fail(
+        bgop, BGOP_UNREACHABLE, "Kafka at %s: asked for its topics for %d ms: %s%s%s; likely: no broker runs there",
+        bgop->brokers, bgop->timeout_ms, rd_kafka_err2str(error), *bgop->outage ? ": " : "", bgop->outage);
 }
 
 enum bgop_code client_find_topic(struct bgop *bgop)
@@ -186,11 +187,13 @@ enum bgop_code client_find_topic(struct bgop *bgop)
         return fail_metadata(bgop, error);
     bgop->topic_found = false;
     for (int i = 0; i < metadata->topic_cnt && !bgop->topic_found; i++)
-        bgop->topic_found = strcmp(metadata->topics[i].topic, bgop->topic) == 0 && metadata->topics[i].partition_cnt > 0;
+        bgop->topic_found =
+            strcmp(metadata->topics[i].topic, bgop->topic) == 0 && metadata->topics[i].partition_cnt > 0;
     rd_kafka_metadata_destroy(metadata);
     if (bgop->topic_found)
         return BGOP_OK;
-    return client_fail(bgop, BGOP_UNREACHABLE, "Kafka at %s has no topic %s: the queue has not been started there; start bgop-coordinator",
+    return client_fail(bgop, BGOP_UNREACHABLE,
+                       "Kafka at %s has no topic %s: the queue has not been started there; start bgop-coordinator",
                        bgop->brokers, bgop->topic);
 }
 
@@ -291,7 +294,8 @@ static enum bgop_code send_submission(struct bgop *bgop, const struct submission
     return code;
 }
 
-enum bgop_code bgop_submit(struct bgop *bgop, const struct bgop_submission *given, bgop_on_delivery *on_delivery, void *arg)
+enum bgop_code bgop_submit(struct bgop *bgop, const struct bgop_submission *given, bgop_on_delivery *on_delivery,
+                           void *arg)
 {
     struct submission submission;
     struct pending *pending;
@@ -323,7 +327,7 @@ int bgop_poll(struct bgop *bgop, int timeout_ms)
     if (bgop->producer)
         rd_kafka_poll(bgop->producer, timeout_ms);
     if (bgop->producer_fatal)
-        (void)(replace_fatal_producer(bgop) == BGOP_OK);    /* if it failed: tried again at the next poll or submission */
+        (void)(replace_fatal_producer(bgop) == BGOP_OK); /* if it failed: tried again at the next poll or submission */
     return bgop->delivered;
 }
 
@@ -335,8 +339,9 @@ enum bgop_code bgop_flush(struct bgop *bgop, int timeout_ms)
         int64_t left = deadline - clock_boot_ms();
 
         if (left <= 0)
-            return client_fail(bgop, BGOP_TIMED_OUT, "%zu submissions are not acknowledged by Kafka at %s after %d ms%s%s",
-                               bgop->in_flight, bgop->brokers, timeout_ms, *bgop->outage ? ": " : "", bgop->outage);
+            return client_fail(bgop, BGOP_TIMED_OUT,
+                               "%zu submissions are not acknowledged by Kafka at %s after %d ms%s%s", bgop->in_flight,
+                               bgop->brokers, timeout_ms, *bgop->outage ? ": " : "", bgop->outage);
         bgop_poll(bgop, left < 100 ? (int)left : 100);
     }
     return BGOP_OK;

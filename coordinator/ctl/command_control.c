@@ -163,7 +163,8 @@ static int open_commands(struct session *session, char *topic, size_t room)
     if (kafka_topics_look(&settings, &look, 1, SESSION_TIMEOUT_MS, &err) != ST_OK)
         return session_fail_status(&err);
     if (!look.found)
-        return session_fail(EXIT_UNREACHABLE, "Kafka at %s has no topic %s: the queue has not been started there; start bgop-coordinator",
+        return session_fail(EXIT_UNREACHABLE,
+                            "Kafka at %s has no topic %s: the queue has not been started there; start bgop-coordinator",
                             settings.brokers, topic);
     session->commands = kafka_producer_new(&settings, LINGER_MS, on_delivery, NULL, &err);
     return session->commands ? EXIT_OK : session_fail(EXIT_CONFIG, "%s", err.text);
@@ -181,8 +182,8 @@ static void send_one(struct steering *steering, const char *topic, struct target
         (void)text_copy(command.reason, sizeof command.reason, options.reason, strlen(options.reason));
     buf_init(&value, 4096);
     codec_write_command(&value, &command);
-    while ((st = kafka_producer_send(steering->session->commands, topic, KAFKA_PARTITION_BY_KEY, target->id, ID_LENGTH, value.data,
-                                     value.size, NULL, target, &err)) == ST_LIMIT)
+    while ((st = kafka_producer_send(steering->session->commands, topic, KAFKA_PARTITION_BY_KEY, target->id, ID_LENGTH,
+                                     value.data, value.size, NULL, target, &err)) == ST_LIMIT)
         kafka_producer_poll(steering->session->commands, 20);
     if (st != ST_OK)
         settle(target, TARGET_FAILED, "%s", err.text);
@@ -207,7 +208,8 @@ static int send_all(struct steering *steering)
         if (steering->targets[i].progress == TARGET_OPEN)
             send_one(steering, topic, &steering->targets[i]);
     }
-    return kafka_producer_flush(steering->session->commands, FLUSH_MS, &err) == ST_OK ? EXIT_OK : session_fail_status(&err);
+    return kafka_producer_flush(steering->session->commands, FLUSH_MS, &err) == ST_OK ? EXIT_OK
+                                                                                      : session_fail_status(&err);
 }
 
 /* ---- waiting for the effect ---- */
@@ -237,7 +239,9 @@ static int wait_for_effects(struct steering *steering, int64_t timeout_ms)
     }
     for (size_t i = 0; i < steering->count; i++) {
         if (steering->targets[i].progress == TARGET_OPEN)
-            settle(&steering->targets[i], TARGET_FAILED, "Kafka has the command, but Redis shows no effect after %.1f s: does a coordinator run? (`bgopctl why` tells where it stands; a refused command is in %s.rejects)",
+            settle(&steering->targets[i], TARGET_FAILED,
+                   "Kafka has the command, but Redis shows no effect after %.1f s: does a coordinator run? (`bgopctl "
+                   "why` tells where it stands; a refused command is in %s.rejects)",
                    (double)timeout_ms / 1000, steering->session->config.prefix);
     }
     return code;
@@ -254,7 +258,8 @@ static int print_targets(const struct steering *steering)
         bool done = target->progress == TARGET_DONE;
 
         if (list)
-            json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "Id", target->id, "done", done, "text", target->text));
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:b, s:s}", "Id", target->id, "done", done, "text", target->text));
         else if (done)
             printf("%s  %s\n", target->id, target->text);
         else
@@ -323,13 +328,18 @@ static const struct flag redrive_flags[] = {
 };
 
 const struct subcommand command_cancel = {
-    .name = "cancel", .usage = "ID|NAME... [--reason TEXT]", .about = "operations shall not run (any more)",
-    .help = "What does not run is Canceled at once; what runs is asked to stop, and the first outcome wins. Exit 1 when one of them\n"
-            "could not be canceled, or when no effect was seen in time.\n",
-    .flags = COMMAND_FLAGS(cancel_flags), .min_operands = 1, .max_operands = -1, .run = run_cancel,
+    .name = "cancel",
+    .usage = "ID|NAME... [--reason TEXT]",
+    .about = "operations shall not run (any more)",
+    .help = "What does not run is Canceled at once; what runs is asked to stop, and the first outcome wins.\n"
+            "Exit 1 when one of them could not be canceled, or when no effect was seen in time.",
+    .flags = COMMAND_FLAGS(cancel_flags),
+    .min_operands = 1,
+    .max_operands = -1,
+    .run = run_cancel,
 };
 const struct subcommand command_redrive = {
     .name = "redrive", .usage = "ID|NAME...", .about = "operations that ended in Error get their retries back",
-    .help = "Exit 1 when one of them is not in Error, or when no effect was seen in time.\n",
+    .help = "Exit 1 when one of them is not in Error, or when no effect was seen in time.",
     .flags = COMMAND_FLAGS(redrive_flags), .min_operands = 1, .max_operands = -1, .run = run_redrive,
 };

@@ -26,7 +26,11 @@ static void add_properties(struct table *table, const json_t *field)
 static void print_fields(const json_t *fields)
 {
     static const struct column columns[] = {
-        { "FIELD", 0 }, { "TYPE", 0 }, { "LENGTH", COLUMN_RIGHT }, { "LABEL", COLUMN_SHRINK }, { "PROPERTIES", COLUMN_SHRINK },
+        { "FIELD", 0 },
+        { "TYPE", 0 },
+        { "LENGTH", COLUMN_RIGHT },
+        { "LABEL", COLUMN_SHRINK },
+        { "PROPERTIES", COLUMN_SHRINK },
     };
     struct table table;
     const json_t *field;

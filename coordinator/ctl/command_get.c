@@ -69,15 +69,16 @@ static int read_result(struct session *session, const char *id, int shard, json_
     return EXIT_OK;
 }
 
-/* A field of the record as a person wants it: nulls left out, dates without their zeros, a length behind milliseconds. */
+/* A field of the record as a person wants it: nulls left out, dates without their zeros. */
 static void print_field(const struct record_field *field, const json_t *record)
 {
     const json_t *value = json_object_get(record, field->name);
     char text[96];
 
     if (json_is_string(value)) {
-        print_pair(stdout, NAME_WIDTH, field->name, field->type == FIELD_DATETIME ? format_time(text, json_string_value(value))
-                                                                                 : json_string_value(value));
+        print_pair(stdout, NAME_WIDTH, field->name,
+                   field->type == FIELD_DATETIME ? format_time(text, json_string_value(value))
+                                                 : json_string_value(value));
     } else if (json_is_integer(value)) {
         snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
         print_pair(stdout, NAME_WIDTH, field->name, text);
@@ -137,7 +138,9 @@ static int complete_record(struct session *session, const char *id, json_t *reco
     int code;
 
     if (!json_is_object(record))
-        return session_fail(EXIT_FAILED, "there is no operation %s: not recorded yet, refused (topic %s.rejects says why), a duplicate of its Name, or removed",
+        return session_fail(EXIT_FAILED,
+                            "there is no operation %s: not recorded yet, refused (topic %s.rejects says why), a "
+                            "duplicate of its Name, or removed",
                             id, session->config.prefix);
     if (!id_parse(id, ID_LENGTH, &parts))
         return session_fail(EXIT_FAILED, "%s is not an Id", id);

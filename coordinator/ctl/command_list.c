@@ -97,13 +97,17 @@ static int print_rows(struct session *session, json_t *query, struct rows *rows)
 
 /* ---- list ---- */
 static const struct column list_columns[] = {
-    { "ID", COLUMN_ALWAYS }, { "TYPE", 0 }, { "STATUS", COLUMN_STATUS }, { "SUBMITTED", 0 }, { "PARENT", COLUMN_SHRINK },
-    { "NAME", COLUMN_SHRINK }, { "RETRIES", COLUMN_RIGHT }, { "AFTER", 0 }, { "FINISHED", 0 }, { "ERROR", COLUMN_SHRINK },
+    { "ID", COLUMN_ALWAYS },     { "TYPE", 0 },
+    { "STATUS", COLUMN_STATUS }, { "SUBMITTED", 0 },
+    { "PARENT", COLUMN_SHRINK }, { "NAME", COLUMN_SHRINK },
+    { "RETRIES", COLUMN_RIGHT }, { "AFTER", 0 },
+    { "FINISHED", 0 },           { "ERROR", COLUMN_SHRINK },
 };
 static const char *const list_fields[] = {
     "Id", "Type", "Status", "SubmittedAt", "ParentKey", "Name", "RetryCount", "ProcessAfter", "FinishedAt", "Error",
 };
-static_assert(sizeof list_columns / sizeof *list_columns == sizeof list_fields / sizeof *list_fields, "a field for each column");
+static_assert(sizeof list_columns / sizeof *list_columns == sizeof list_fields / sizeof *list_fields,
+              "a field for each column");
 
 static void add_condition(json_t *where, const char *field, const char *value)
 {
@@ -138,8 +142,9 @@ static int check_status(void)
     for (int i = 0; i < OP_STATUS_COUNT; i++)
         names[i] = record_statuses[i].name;
     nearest = text_nearest(options.status, names, OP_STATUS_COUNT);
-    return session_fail(EXIT_USAGE_ERROR, "--status %s: there is no such status%s%s%s", options.status, nearest ? "; did you mean " : "",
-                        nearest ? nearest : "", nearest ? "?" : "; `bgopctl help list` names them");
+    return session_fail(EXIT_USAGE_ERROR, "--status %s: there is no such status%s%s%s", options.status,
+                        nearest ? "; did you mean " : "", nearest ? nearest : "",
+                        nearest ? "?" : "; `bgopctl help list` names them");
 }
 
 static int run_list(struct session *session, int count, char **operands)
@@ -164,9 +169,13 @@ static int run_list(struct session *session, int count, char **operands)
 }
 
 const struct subcommand command_list = {
-    .name = "list", .usage = "[--status S] [--type T] [--parent K] [--limit N]", .about = "operations, newest first",
-    .help = "Columns in which nothing stands are left out; on a narrow terminal long texts are cut. --json gives every field.\n",
-    .flags = COMMAND_FLAGS(flags), .run = run_list,
+    .name = "list",
+    .usage = "[--status S] [--type T] [--parent K] [--limit N]",
+    .about = "operations, newest first",
+    .help = "Columns in which nothing stands are left out; on a narrow terminal long texts are cut.\n"
+            "--json gives every field.",
+    .flags = COMMAND_FLAGS(flags),
+    .run = run_list,
 };
 
 /* ---- find ---- */
@@ -212,9 +221,11 @@ static int run_find(struct session *session, int count, char **operands)
     (void)count;
     if (!json_is_object(query)) {
         json_decref(query);
-        return session_fail(EXIT_USAGE_ERROR, "find expects one JSON object: %s", *error.text ? error.text : "this is none");
+        return session_fail(EXIT_USAGE_ERROR, "find expects one JSON object: %s",
+                            *error.text ? error.text : "this is none");
     }
-    rows.limit = json_is_integer(json_object_get(query, "limit")) ? json_integer_value(json_object_get(query, "limit")) : LIMIT_MAX;
+    rows.limit = json_is_integer(json_object_get(query, "limit")) ? json_integer_value(json_object_get(query, "limit"))
+                                                                  : LIMIT_MAX;
     if (rows.limit > PAGE_MAX)
         json_object_set_new(query, "limit", json_integer(PAGE_MAX));
     code = rows.json ? print_rows(session, query, &rows) : run_find_table(session, query, &rows);
@@ -223,9 +234,13 @@ static int run_find(struct session *session, int count, char **operands)
 }
 
 const struct subcommand command_find = {
-    .name = "find", .usage = "JSON", .about = "operations by any filter of bgop_find",
+    .name = "find",
+    .usage = "JSON",
+    .about = "operations by any filter of bgop_find",
     .help = "For example:\n"
-            "  bgopctl find '{\"where\":[[\"Status\",\"=\",\"Error\"]],\"order\":\"-SubmittedAt\",\"fields\":[\"Id\",\"Error\"],\"limit\":50}'\n"
-            "Operators: = != < <= > >= in like. Without limit: all pages.\n",
-    .min_operands = 1, .max_operands = 1, .run = run_find,
+            "  bgopctl find '{\"where\":[[\"Status\",\"=\",\"Error\"]],\"fields\":[\"Id\",\"Error\"],\"limit\":50}'\n"
+            "Operators: = != < <= > >= in like. Order: \"order\":\"-SubmittedAt\". Without limit: all pages.",
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run_find,
 };

@@ -44,7 +44,8 @@ static void print_head(const json_t *stats)
 
     printf("%s", mode ? mode : "?");
     if (json_array_size(json_object_get(stats, "recovering")))
-        printf(" (%zu of %lld shards)", json_array_size(json_object_get(stats, "recovering")), count_at(stats, "shards"));
+        printf(" (%zu of %lld shards)", json_array_size(json_object_get(stats, "recovering")),
+               count_at(stats, "shards"));
     print_total(stats, "workers");
     print_total(stats, "accepted");
     print_total(stats, "duplicates");
@@ -67,7 +68,8 @@ static long long add_statuses(struct table *table, const json_t *statuses, long 
     return total;
 }
 
-static void add_type(struct table *table, const json_t *stats, const char *type, const json_t *statuses, long long *sums)
+static void add_type(struct table *table, const json_t *stats, const char *type, const json_t *statuses,
+                     long long *sums)
 {
     const json_t *oldest = json_object_get(json_object_get(stats, "oldestWaitingMs"), type);
     char text[32];
@@ -147,9 +149,12 @@ static void print_numbers(const json_t *stats, const char *const *rows, size_t r
 
 static void print_rates(const json_t *stats)
 {
-    static const char *const rows[] = { "accepted", "finished", "failed", "retried" }, *const members[] = { "1m", "5m", "60m" };
+    static const char *const rows[] = { "accepted", "finished", "failed", "retried" }, *const members[] = { "1m", "5m",
+                                                                                                            "60m" };
     static const struct column columns[] = {
-        { "PER SECOND", COLUMN_ALWAYS }, { "1 min", COLUMN_RIGHT | COLUMN_ALWAYS }, { "5 min", COLUMN_RIGHT | COLUMN_ALWAYS },
+        { "PER SECOND", COLUMN_ALWAYS },
+        { "1 min", COLUMN_RIGHT | COLUMN_ALWAYS },
+        { "5 min", COLUMN_RIGHT | COLUMN_ALWAYS },
         { "60 min", COLUMN_RIGHT | COLUMN_ALWAYS },
     };
 
@@ -160,8 +165,9 @@ static void print_times(const json_t *stats)
 {
     static const char *const rows[] = { "wait", "run" }, *const members[] = { "p50", "p95", "p99", "count" };
     static const struct column columns[] = {
-        { "MS, LAST HOUR", COLUMN_ALWAYS }, { "p50", COLUMN_RIGHT | COLUMN_ALWAYS }, { "p95", COLUMN_RIGHT | COLUMN_ALWAYS },
-        { "p99", COLUMN_RIGHT | COLUMN_ALWAYS }, { "of", COLUMN_RIGHT | COLUMN_ALWAYS },
+        { "MS, LAST HOUR", COLUMN_ALWAYS },      { "p50", COLUMN_RIGHT | COLUMN_ALWAYS },
+        { "p95", COLUMN_RIGHT | COLUMN_ALWAYS }, { "p99", COLUMN_RIGHT | COLUMN_ALWAYS },
+        { "of", COLUMN_RIGHT | COLUMN_ALWAYS },
     };
 
     print_numbers(stats, rows, sizeof rows / sizeof *rows, members, columns, sizeof columns / sizeof *columns, NULL);
@@ -169,7 +175,8 @@ static void print_times(const json_t *stats)
 
 static void print_errors(const json_t *stats)
 {
-    static const struct column columns[] = { { "ERRORS", COLUMN_RIGHT }, { "TEXT (newest 500 looked at)", COLUMN_SHRINK } };
+    static const struct column columns[] = { { "ERRORS", COLUMN_RIGHT },
+                                             { "TEXT (newest 500 looked at)", COLUMN_SHRINK } };
     const json_t *errors = json_object_get(stats, "errors"), *error;
     struct table table;
     size_t i;
@@ -236,7 +243,11 @@ static int run(struct session *session, int count, char **operands)
 }
 
 const struct subcommand command_stats = {
-    .name = "stats", .usage = "[--watch]", .about = "the queue in numbers: by Type and Status, rates, times, errors",
-    .help = "OLDEST WAITS is how long the oldest claimable operation of a Type has been waiting. With --json --watch: one object a line.\n",
-    .flags = COMMAND_FLAGS(flags), .run = run,
+    .name = "stats",
+    .usage = "[--watch]",
+    .about = "the queue in numbers: by Type and Status, rates, times, errors",
+    .help = "OLDEST WAITS is how long the oldest claimable operation of a Type has been waiting.\n"
+            "With --json --watch: one object a line.",
+    .flags = COMMAND_FLAGS(flags),
+    .run = run,
 };

@@ -12,7 +12,8 @@
 enum { FLUSH_MS = 30000 };
 
 static struct {
-    const char *type, *parent, *name, *after, *retry_limit, *backoff, *timeout, *sequence_group, *sequence, *payload, *file, *from;
+    const char *type, *parent, *name, *after, *retry_limit, *backoff, *timeout, *sequence_group, *sequence, *payload,
+        *file, *from;
 } options;
 
 static const struct flag flags[] = {
@@ -27,7 +28,8 @@ static const struct flag flags[] = {
     { "sequence", "N", "position in the group", &options.sequence },
     { "payload", "TEXT", "what the handler gets", &options.payload },
     { "file", "FILE", "the payload is this file; a lone - is standard input", &options.file },
-    { "from", "FILE", "many: one JSON object per line, - is standard input; no other option goes with it", &options.from },
+    { "from", "FILE", "many: one JSON object per line, - is standard input; no other option goes with it",
+      &options.from },
 };
 
 static bool take_text(char to[RECORD_STRING_SIZE], const char *text, const char *field)
@@ -50,7 +52,10 @@ static bool take_time(int64_t *to, const char *text)
 {
     if (!text || argument_time(text, clock_wall_ms(), to))
         return true;
-    session_fail(EXIT_USAGE_ERROR, "--after %s: a time is expected: 2026-11-23T10:00:00Z, epoch milliseconds, or a distance from now such as +90s, +10m, +2h", text);
+    session_fail(EXIT_USAGE_ERROR,
+                 "--after %s: a time is expected: 2026-11-23T10:00:00Z, epoch milliseconds, or a distance from now "
+                 "such as +90s, +10m, +2h",
+                 text);
     return false;
 }
 
@@ -94,7 +99,8 @@ static int take_payload(struct submission *submission, struct buf *payload, bool
 
 static bool take_options(struct submission *submission)
 {
-    return take_text(submission->type, options.type, "Type") && take_text(submission->parent_key, options.parent, "ParentKey") &&
+    return take_text(submission->type, options.type, "Type") &&
+           take_text(submission->parent_key, options.parent, "ParentKey") &&
            take_text(submission->name, options.name, "Name") &&
            take_text(submission->sequence_group, options.sequence_group, "SequenceGroup") &&
            take_number(&submission->retry_limit, options.retry_limit, "retry-limit") &&
@@ -119,14 +125,16 @@ static int delivered(struct session *session, const struct bgop_delivery *delive
     if (delivery->code != BGOP_OK)
         return delivery->code == BGOP_UNREACHABLE ? EXIT_UNREACHABLE : EXIT_FAILED;
     if (session->json) {
-        json_t *answer = json_pack("{s:s, s:i, s:I}", "Id", delivery->id, "partition", delivery->partition, "offset", (json_int_t)delivery->offset);
+        json_t *answer = json_pack("{s:s, s:i, s:I}", "Id", delivery->id, "partition", delivery->partition, "offset",
+                                   (json_int_t)delivery->offset);
 
         print_json(stdout, answer);
         json_decref(answer);
     } else if (*delivery->id) {
         puts(delivery->id);
     } else {
-        printf("submitted to partition %d at offset %lld; Redis does not tell the Id now\n", delivery->partition, (long long)delivery->offset);
+        printf("submitted to partition %d at offset %lld; Redis does not tell the Id now\n", delivery->partition,
+               (long long)delivery->offset);
     }
     return EXIT_OK;
 }
@@ -181,15 +189,20 @@ static int run_lines(struct session *session, const struct submit_types *types)
 static int check_options(int count, char **operands)
 {
     bool from_stdin = count && strcmp(operands[0], "-") == 0;
-    bool one = options.type || options.parent || options.name || options.after || options.retry_limit || options.backoff ||
-               options.timeout || options.sequence_group || options.sequence || options.payload || options.file;
+    bool one = options.type || options.parent || options.name || options.after || options.retry_limit ||
+               options.backoff || options.timeout || options.sequence_group || options.sequence || options.payload ||
+               options.file;
 
     if (options.from && (one || count))
         return session_fail(EXIT_USAGE_ERROR, "--from takes everything from its lines: no other option goes with it");
     if (!options.from && count && !from_stdin)
-        return session_fail(EXIT_USAGE_ERROR, "submit does not take the word %s; a payload is given by --payload TEXT, --file FILE or -", operands[0]);
+        return session_fail(EXIT_USAGE_ERROR,
+                            "submit does not take the word %s; a payload is given by --payload TEXT, --file FILE or -",
+                            operands[0]);
     if (!options.from && !options.type)
-        return session_fail(EXIT_USAGE_ERROR, "submit needs --type TYPE, or --from FILE with one JSON object per line; `bgopctl help submit` tells more");
+        return session_fail(
+            EXIT_USAGE_ERROR,
+            "submit needs --type TYPE, or --from FILE with one JSON object per line; `bgopctl help submit` tells more");
     return EXIT_OK;
 }
 
@@ -213,8 +226,11 @@ const struct subcommand command_submit = {
     .usage = "--type TYPE [options] [-] | --from FILE",
     .about = "submit one operation, or many from a file; prints Ids",
     .help = "A line of FILE is an object as Kafka's topic takes it; only Type is required:\n"
-            "  {\"Type\":\"WebCart\",\"ParentKey\":\"acct-42\",\"Name\":\"import-7\",\"RetryLimit\":5,\"Payload\":{\"any\":\"JSON\"}}\n"
-            "Lines that are wrong are reported with their number and not submitted; the others are. The Ids come out in the order\n"
-            "of the lines (on a terminal only for a few); with --json {\"line\",\"Id\"} each. Exit 1 when some were not submitted.\n",
-    .flags = COMMAND_FLAGS(flags), .max_operands = 1, .run = run,
+            "  {\"Type\":\"WebCart\",\"ParentKey\":\"acct-42\",\"Name\":\"import-7\",\"Payload\":{\"any\":\"JSON\"}}\n"
+            "Lines that are wrong are reported with their number and not submitted; the others are. The Ids come out\n"
+            "in the order of the lines (on a terminal only for a few); with --json {\"line\",\"Id\"} each. Exit 1 when\n"
+            "some were not submitted.",
+    .flags = COMMAND_FLAGS(flags),
+    .max_operands = 1,
+    .run = run,
 };

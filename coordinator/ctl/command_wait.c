@@ -22,8 +22,11 @@ static int wait_exit_code(const enum bgop_outcome *outcomes, size_t count)
 
     for (size_t i = 0; i < count; i++)
         seen[outcomes[i]]++;
-    return seen[BGOP_PENDING] ? EXIT_TIME_UP : seen[BGOP_ERROR] ? EXIT_ERROR_SEEN : seen[BGOP_CANCELED] ? EXIT_CANCELED_SEEN
-         : seen[BGOP_GONE] ? EXIT_FAILED : EXIT_OK;
+    return seen[BGOP_PENDING]    ? EXIT_TIME_UP
+           : seen[BGOP_ERROR]    ? EXIT_ERROR_SEEN
+           : seen[BGOP_CANCELED] ? EXIT_CANCELED_SEEN
+           : seen[BGOP_GONE]     ? EXIT_FAILED
+                                 : EXIT_OK;
 }
 
 static size_t count_ended(const enum bgop_outcome *outcomes, size_t count)
@@ -50,7 +53,11 @@ static enum bgop_code wait_all(struct session *session, const char *const *ids, 
         int64_t left = timeout_ms < 0 ? LONG_SLICE_MS : deadline - clock_boot_ms();
         int64_t slice_ms = progress.on ? SLICE_MS : LONG_SLICE_MS;
 
-        code = bgop_wait(session->client, ids, count, (int)(left < 0 ? 0 : left < slice_ms ? left : slice_ms), outcomes);
+        code = bgop_wait(session->client, ids, count,
+                         (int)(left < 0          ? 0
+                               : left < slice_ms ? left
+                                                 : slice_ms),
+                         outcomes);
         heard = heard || code == BGOP_TIMED_OUT || code == BGOP_RECOVERING;
         snprintf(text, sizeof text, "%zu of %zu ended", count_ended(outcomes, count), count);
         progress_draw(&progress, (double)count_ended(outcomes, count) / (double)count, text);
@@ -66,7 +73,8 @@ static const char *outcome_name(enum bgop_outcome outcome)
          : bgop_outcome_text(outcome);
 }
 
-static void print_outcomes(const struct session *session, char (*ids)[ID_SIZE], const enum bgop_outcome *outcomes, size_t count)
+static void print_outcomes(const struct session *session, char (*ids)[ID_SIZE], const enum bgop_outcome *outcomes,
+                           size_t count)
 {
     json_t *list = session->json ? json_array() : NULL;
 
@@ -74,8 +82,9 @@ static void print_outcomes(const struct session *session, char (*ids)[ID_SIZE], 
         bool known = outcomes[i] != BGOP_PENDING && outcomes[i] != BGOP_GONE;
 
         if (list)
-            json_array_append_new(list, json_pack("{s:s, s:s?, s:b}", "Id", ids[i], "Status", known ? bgop_outcome_text(outcomes[i]) : NULL,
-                                                  "ended", outcomes[i] != BGOP_PENDING));
+            json_array_append_new(list, json_pack("{s:s, s:s?, s:b}", "Id", ids[i], "Status",
+                                                  known ? bgop_outcome_text(outcomes[i]) : NULL, "ended",
+                                                  outcomes[i] != BGOP_PENDING));
         else
             printf("%s  %s\n", ids[i], outcome_name(outcomes[i]));
     }
@@ -98,7 +107,8 @@ static int wait_for_ids(struct session *session, char (*ids)[ID_SIZE], size_t co
         print_outcomes(session, ids, outcomes, count);
         exit_code = wait_exit_code(outcomes, count);
         if (exit_code == EXIT_TIME_UP)
-            session_fail(exit_code, "time is up: %zu of %zu have not ended", count - count_ended(outcomes, count), count);
+            session_fail(exit_code, "time is up: %zu of %zu have not ended", count - count_ended(outcomes, count),
+                         count);
     } else {
         exit_code = session_fail_client(session, code);
     }
@@ -127,9 +137,14 @@ static int run(struct session *session, int count, char **operands)
 }
 
 const struct subcommand command_wait = {
-    .name = "wait", .usage = "ID... [--timeout S]", .about = "until operations have ended; the exit code says how",
-    .help = "Exit: 124 time is up; else 2 some ended in Error; else 3 some were Canceled; else 1 some have no record (refused, a\n"
-            "duplicate, removed); else 0: all Complete, or Merged under a Complete leader. An operation that is not recorded yet is\n"
-            "waited for.\n",
-    .flags = COMMAND_FLAGS(flags), .min_operands = 1, .max_operands = -1, .run = run,
+    .name = "wait",
+    .usage = "ID... [--timeout S]",
+    .about = "until operations have ended; the exit code says how",
+    .help = "Exit: 124 time is up; else 2 some ended in Error; else 3 some were Canceled; else 1 some have no record\n"
+            "(refused, a duplicate, removed); else 0: all Complete, or Merged under a Complete leader. An operation that\n"
+            "is not recorded yet is waited for.",
+    .flags = COMMAND_FLAGS(flags),
+    .min_operands = 1,
+    .max_operands = -1,
+    .run = run,
 };

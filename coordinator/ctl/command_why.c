@@ -49,7 +49,7 @@ static int run_why(struct session *session, int count, char **operands)
 
 const struct subcommand command_why = {
     .name = "why", .usage = "ID|NAME", .about = "what one operation waits for",
-    .help = "Exit 1 when there is no such operation.\n", .min_operands = 1, .max_operands = 1, .run = run_why,
+    .help = "Exit 1 when there is no such operation.", .min_operands = 1, .max_operands = 1, .run = run_why,
 };
 
 /* ---- pages of Ids ---- */
@@ -115,7 +115,9 @@ static int read_window(char **operands, char start[32], char end[32])
     int64_t now_ms = clock_wall_ms(), from, to;
 
     if (!argument_time(operands[0], now_ms, &from) || !argument_time(operands[1], now_ms, &to))
-        return session_fail(EXIT_USAGE_ERROR, "START and END are times: 2026-11-23T10:00:00Z, epoch milliseconds, now, or a distance such as now-2h");
+        return session_fail(
+            EXIT_USAGE_ERROR,
+            "START and END are times: 2026-11-23T10:00:00Z, epoch milliseconds, now, or a distance such as now-2h");
     snprintf(start, 32, "%lld", (long long)from);
     snprintf(end, 32, "%lld", (long long)to);
     return EXIT_OK;
@@ -164,11 +166,11 @@ static int run_deleted(struct session *session, int count, char **operands)
 
 const struct subcommand command_updated = {
     .name = "updated", .usage = "START END", .about = "Ids that changed in a window of time",
-    .help = "Times: ISO 8601, epoch milliseconds, now, or a distance such as now-2h. Seconds are cut to the minute.\n",
+    .help = "Times: ISO 8601, epoch milliseconds, now, or a distance such as now-2h. Seconds are cut to the minute.",
     .min_operands = 2, .max_operands = 2, .run = run_updated,
 };
 const struct subcommand command_deleted = {
     .name = "deleted", .usage = "START END", .about = "Ids that were removed in a window of time, and when",
-    .help = "Times: ISO 8601, epoch milliseconds, now, or a distance such as now-2h. Seconds are cut to the minute.\n",
+    .help = "Times: ISO 8601, epoch milliseconds, now, or a distance such as now-2h. Seconds are cut to the minute.",
     .min_operands = 2, .max_operands = 2, .run = run_deleted,
 };

@@ -29,7 +29,8 @@ static struct worker *worker_of(struct workers *workers, const char *instance)
             return &workers->list[i];
     }
     GROW(workers->list, workers->count, workers->capacity);
-    workers->list[workers->count] = (struct worker){ .instance = xstrdup(instance), .uri = xstrdup(""), .types = xstrdup("") };
+    workers->list[workers->count] =
+        (struct worker){ .instance = xstrdup(instance), .uri = xstrdup(""), .types = xstrdup("") };
     return &workers->list[workers->count++];
 }
 
@@ -44,8 +45,8 @@ static void workers_release(struct workers *workers)
     free(workers->list);
 }
 
-static enum status ask(struct session *session, struct redis_reply **reply, struct err *err, const char *verb, int shard,
-                       const char *key_end, const char *argument, const char *option)
+static enum status ask(struct session *session, struct redis_reply **reply, struct err *err, const char *verb,
+                       int shard, const char *key_end, const char *argument, const char *option)
 {
     char key[512];
 
@@ -85,7 +86,8 @@ static enum status read_shard(struct session *session, struct workers *workers, 
     if (st != ST_OK)
         return st;
     for (size_t i = 0; i + 1 < redis_reply_count(reply); i += 2)
-        take_lease(workers, redis_reply_text(redis_reply_at(reply, i), NULL), redis_reply_text(redis_reply_at(reply, i + 1), NULL));
+        take_lease(workers, redis_reply_text(redis_reply_at(reply, i), NULL),
+                   redis_reply_text(redis_reply_at(reply, i + 1), NULL));
     redis_reply_free(reply);
     return ST_OK;
 }
@@ -153,8 +155,9 @@ static void print_workers_json(const struct workers *workers)
     for (size_t i = 0; i < workers->count; i++) {
         const struct worker *worker = &workers->list[i];
 
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "instance", worker->instance, "uri", worker->uri,
-                                              "types", worker->types, "slots", (json_int_t)worker->slots, "running", (json_int_t)worker->count,
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "instance", worker->instance,
+                                              "uri", worker->uri, "types", worker->types, "slots",
+                                              (json_int_t)worker->slots, "running", (json_int_t)worker->count,
                                               "seenAtMs", (json_int_t)worker->seen_at_ms, "ids", ids_json(worker)));
     }
     print_json(stdout, list);
@@ -181,7 +184,8 @@ static void add_worker(struct table *table, const struct workers *workers, const
 static void print_workers(const struct workers *workers)
 {
     static const struct column columns[] = {
-        { "INSTANCE", COLUMN_SHRINK }, { "STATUS PAGE", COLUMN_SHRINK }, { "RUNNING", COLUMN_RIGHT }, { "SEEN", 0 }, { "TYPES", COLUMN_SHRINK },
+        { "INSTANCE", COLUMN_SHRINK }, { "STATUS PAGE", COLUMN_SHRINK }, { "RUNNING", COLUMN_RIGHT }, { "SEEN", 0 },
+        { "TYPES", COLUMN_SHRINK },
     };
     struct table table;
 
@@ -219,7 +223,11 @@ static int run(struct session *session, int count, char **operands)
 }
 
 const struct subcommand command_workers = {
-    .name = "workers", .usage = "[--ids]", .about = "the live workers and what they run",
-    .help = "RUNNING is operations and slots. An instance that is \"gone\" still holds leases; they are taken back when they end.\n",
-    .flags = COMMAND_FLAGS(flags), .run = run,
+    .name = "workers",
+    .usage = "[--ids]",
+    .about = "the live workers and what they run",
+    .help = "RUNNING is operations and slots. An instance that is \"gone\" still holds leases; they are taken\n"
+            "back when they end.",
+    .flags = COMMAND_FLAGS(flags),
+    .run = run,
 };

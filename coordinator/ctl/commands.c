@@ -63,14 +63,18 @@ int command_position(int argc, char **argv)
 }
 
 /* The command's own flags behind those of all commands. */
-static int read_command_line(const struct subcommand *command, struct config *config, bool *json, int *argc, char **argv)
+static int read_command_line(const struct subcommand *command, struct config *config, bool *json, int *argc,
+                             char **argv)
 {
     const char *json_value = NULL;
     char program[64], usage[512];
     struct flag *flags = xcalloc(command->flag_count + 1, sizeof *flags);
     int code;
 
-    flags[0] = (struct flag){ "json", NULL, "answer in JSON: one array for lists, one object for one thing, an object per line for streams", &json_value };
+    flags[0] =
+        (struct flag){ "json", NULL,
+                       "answer in JSON: one array for lists, one object for one thing, an object per line for streams",
+                       &json_value };
     if (command->flag_count)
         memcpy(flags + 1, command->flags, command->flag_count * sizeof *flags);
     snprintf(program, sizeof program, "bgopctl %s", command->name);
@@ -90,7 +94,8 @@ int command_execute(const struct subcommand *command, struct session *session, i
     if (code >= 0)
         return code;
     if (count < command->min_operands)
-        return session_fail(EXIT_USAGE_ERROR, "%s: something is missing; usage: bgopctl %s %s", command->name, command->name, command->usage);
+        return session_fail(EXIT_USAGE_ERROR, "%s: something is missing; usage: bgopctl %s %s", command->name,
+                            command->name, command->usage);
     if (command->max_operands >= 0 && count > command->max_operands)
         return session_fail(EXIT_USAGE_ERROR, "%s: one word too many: %s; usage: bgopctl %s %s", command->name,
                             argv[command->max_operands], command->name, command->usage);
@@ -99,7 +104,9 @@ int command_execute(const struct subcommand *command, struct session *session, i
 
 void command_list_print(FILE *to)
 {
-    fprintf(to, "Usage: bgopctl COMMAND [options]\n\nSubmits, reads and steers the operations of a bgop queue.\n\nCommands:\n");
+    fprintf(
+        to,
+        "Usage: bgopctl COMMAND [options]\n\nSubmits, reads and steers the operations of a bgop queue.\n\nCommands:\n");
     for (size_t i = 0; i < command_count; i++)
         fprintf(to, "  %-9s  %s\n", commands[i]->name, commands[i]->about);
     fprintf(to, "\n`bgopctl help COMMAND` tells more. Options may stand anywhere.\n"
@@ -139,7 +146,11 @@ static int run_help(struct session *session, int count, char **operands)
 }
 
 const struct subcommand command_help = {
-    .name = "help", .usage = "[COMMAND]", .about = "the commands, or one command's options", .max_operands = 1, .run = run_help,
+    .name = "help",
+    .usage = "[COMMAND]",
+    .about = "the commands, or one command's options",
+    .max_operands = 1,
+    .run = run_help,
 };
 
 /* ---- arguments ---- */

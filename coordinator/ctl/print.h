@@ -26,7 +26,7 @@ struct table {
 };
 void table_init(struct table *table, const struct column *columns, size_t column_count);
 void table_release(struct table *table);
-/* The next cell, from the left; a row is complete after column_count of them. Copied; control characters become blanks. */
+/* The next cell, from the left; a row is complete after column_count of them. Copied; control characters: blanks. */
 void table_add(struct table *table, const char *text);
 /* A JSON value as text: "" for null, compact JSON for arrays and objects. */
 void table_add_json(struct table *table, const json_t *value);

@@ -44,7 +44,9 @@ int session_fail_status(const struct err *err)
     switch (err->status) {
     case ST_AGAIN:      return session_fail(EXIT_UNREACHABLE, "%s", err->text);
     case ST_RECOVERING:
-        return session_fail(EXIT_UNREACHABLE, "the queue is replaying its log (RECOVERING), for more than %d s now: try again shortly, and see `bgopctl stats`",
+        return session_fail(EXIT_UNREACHABLE,
+                            "the queue is replaying its log (RECOVERING), for more than %d s now: try again shortly, "
+                            "and see `bgopctl stats`",
                             SESSION_RECOVERING_MS / 1000);
     default:            return session_fail(EXIT_FAILED, "%s", err->text);
     }
@@ -83,10 +85,17 @@ int session_client_reads(struct session *session)
         properties[2 * i] = config->properties[i].name;
         properties[2 * i + 1] = config->properties[i].value;
     }
-    code = bgop_open(&session->client, &(struct bgop_config){
-        .kafka = config->brokers, .redis = config->redis_url, .prefix = config->prefix, .kafka_properties = properties,
-        .timeout_ms = SESSION_TIMEOUT_MS, .linger_ms = LINGER_MS, .payload_max_bytes = (size_t)config->payload_max_bytes,
-    }, text, sizeof text);
+    code = bgop_open(&session->client,
+                     &(struct bgop_config){
+                         .kafka = config->brokers,
+                         .redis = config->redis_url,
+                         .prefix = config->prefix,
+                         .kafka_properties = properties,
+                         .timeout_ms = SESSION_TIMEOUT_MS,
+                         .linger_ms = LINGER_MS,
+                         .payload_max_bytes = (size_t)config->payload_max_bytes,
+                     },
+                     text, sizeof text);
     free(properties);
     if (code != BGOP_OK)
         return session_fail(EXIT_CONFIG, "%s", text);
@@ -118,14 +127,17 @@ int session_shards(struct session *session)
     redis_reply_free(reply);
     if (session->shards < 1 || session->shards > ID_SHARDS_MAX) {
         session->shards = 0;
-        return session_fail(EXIT_UNREACHABLE, "Redis at %s has no bgop:meta: the queue has not been started there; start bgop-coordinator",
-                            redis_address(session->redis));
+        return session_fail(
+            EXIT_UNREACHABLE,
+            "Redis at %s has no bgop:meta: the queue has not been started there; start bgop-coordinator",
+            redis_address(session->redis));
     }
     return EXIT_OK;
 }
 
 /* ---- asking the read-only functions ---- */
-static enum status ask_once(struct session *session, json_t **answer, const struct redis_command *command, struct err *err)
+static enum status ask_once(struct session *session, json_t **answer, const struct redis_command *command,
+                            struct err *err)
 {
     struct redis_reply *reply = NULL;
     json_error_t error;
@@ -140,7 +152,9 @@ static enum status ask_once(struct session *session, json_t **answer, const stru
     text = redis_reply_text(reply, &size);
     *answer = json_loadb(text, size, JSON_DECODE_ANY, &error);
     redis_reply_free(reply);
-    return *answer ? ST_OK : err_set(err, ST_FAILED, "Redis at %s: the answer is not JSON: %s", redis_address(session->redis), error.text);
+    return *answer ? ST_OK
+                   : err_set(err, ST_FAILED, "Redis at %s: the answer is not JSON: %s", redis_address(session->redis),
+                             error.text);
 }
 
 int session_ask(struct session *session, json_t **answer, const char *function, const char *const *args, size_t count)
@@ -232,7 +246,8 @@ int session_retrieve(struct session *session, json_t **rows, const char *fields,
             args[1 + i] = ids[from + i];
         code = session_ask(session, &part, "bgop_retrieve", args, 1 + chunk);
         if (code == EXIT_OK && json_array_size(part) != chunk)
-            code = session_fail(EXIT_FAILED, "bgop_retrieve answered %zu rows for %zu Ids", json_array_size(part), chunk);
+            code =
+                session_fail(EXIT_FAILED, "bgop_retrieve answered %zu rows for %zu Ids", json_array_size(part), chunk);
         if (code == EXIT_OK)
             json_array_extend(*rows, part);
         json_decref(part);
@@ -264,9 +279,12 @@ static int resolve_name(struct session *session, const char *name, char id[ID_SI
     first = json_string_value(json_array_get(ids, 0));
     if (!first) {
         code = session_fail(EXIT_FAILED, "there is no operation with the Id or Name %s%s", name,
-                            strncmp(name, ID_PREFIX, 3) == 0 && strlen(name) == ID_LENGTH ? " (as an Id it is mistyped: its last three characters do not match the others)" : "");
+                            strncmp(name, ID_PREFIX, 3) == 0 && strlen(name) == ID_LENGTH
+                                ? " (as an Id it is mistyped: its last three characters do not match the others)"
+                                : "");
     } else if (json_array_size(ids) > 1) {
-        session_fail(EXIT_FAILED, "%zu operations have the Name %s; give one of their Ids:", json_array_size(ids), name);
+        session_fail(EXIT_FAILED, "%zu operations have the Name %s; give one of their Ids:", json_array_size(ids),
+                     name);
         for (size_t i = 0; i < json_array_size(ids); i++)
             fprintf(stderr, "  %s\n", json_string_value(json_array_get(ids, i)));
         code = EXIT_FAILED;

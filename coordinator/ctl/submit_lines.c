@@ -1,5 +1,5 @@
-/* Many submissions from lines: read, check, produce; delivery reports come back in any order, Ids go out in the order of
- * the lines, so a ring holds what is between the oldest unreported line and the newest. */
+/* Many submissions from lines: read, check, produce; delivery reports come back in any order, Ids go out in the order
+ * of the lines, so a ring holds what is between the oldest unreported line and the newest. */
 #include "coordinator/ctl/submit.h"
 
 #include <stdlib.h>
@@ -104,7 +104,8 @@ static void serve(struct lines *lines, int timeout_ms)
         lines->stalled = true;
         lines->limit.on = false;
         progress_end(&lines->progress);
-        session_fail(EXIT_FAILED, "the queue does not read what was submitted; going on, but the mock broker of `bgop dev` forgets what is too old");
+        session_fail(EXIT_FAILED, "the queue does not read what was submitted; going on, but the mock broker of `bgop "
+                                  "dev` forgets what is too old");
     }
     draw(lines);
 }
@@ -197,7 +198,8 @@ static void summarize(const struct lines *lines)
     long long spent_ms = clock_boot_ms() - lines->begun_ms;
 
     fflush(stdout);
-    fprintf(stderr, "submitted %s in %s (%s/s)", format_count(submitted, lines->submitted), format_length(length, spent_ms),
+    fprintf(stderr, "submitted %s in %s (%s/s)", format_count(submitted, lines->submitted),
+            format_length(length, spent_ms),
             format_count(rate, spent_ms > 0 ? lines->submitted * 1000 / spent_ms : lines->submitted));
     if (lines->bad)
         fprintf(stderr, ", %s wrong", format_count(bad, lines->bad));

@@ -8,7 +8,8 @@
 
 static const json_t *type_field(const json_t *describes)
 {
-    json_t *fields = json_object_get(json_is_array(describes) ? json_array_get(describes, 0) : describes, "fields"), *field;
+    json_t *fields = json_object_get(json_is_array(describes) ? json_array_get(describes, 0) : describes, "fields"),
+           *field;
     size_t i;
 
     json_array_foreach(fields, i, field) {
@@ -67,8 +68,8 @@ struct type_lookup submit_types_lookup(const struct submit_types *types)
     return (struct type_lookup){ .find = find_type, .arg = (void *)(uintptr_t)types };
 }
 
-enum status submit_check(const struct submission *submission, const struct submit_types *types, size_t payload_max_bytes,
-                         struct err *err)
+enum status submit_check(const struct submission *submission, const struct submit_types *types,
+                         size_t payload_max_bytes, struct err *err)
 {
     struct type_lookup lookup = submit_types_lookup(types);
     enum status st = submission_check(submission, &lookup, payload_max_bytes, err);

@@ -20,7 +20,8 @@ struct child {
 
 /* argv[0] is searched in PATH when it holds no slash. The child has a process group of its own, so that Ctrl-C on the
  * terminal reaches it only through us. log NULL: its output is ours. */
-enum status child_start(struct child *child, const char *name, char *const argv[], const char *log, struct err *err) MUST_CHECK;
+enum status child_start(struct child *child, const char *name, char *const argv[], const char *log,
+                        struct err *err) MUST_CHECK;
 /* Did it end? Reaps it. */
 bool child_check(struct child *child);
 /* SIGTERM, up to grace_ms for it to leave, SIGKILL. *hurry set meanwhile (a second Ctrl-C) means now. */

@@ -93,7 +93,8 @@ static int start(struct dev *dev)
 
     if (code == EXIT_OK)
         code = dev_make_folder(dev);
-    dev_say(dev, "Starting redis-server, a mock broker, bgop-coordinator and %d bgop-worker (a few seconds) ...", dev->options.workers);
+    dev_say(dev, "Starting redis-server, a mock broker, bgop-coordinator and %d bgop-worker (a few seconds) ...",
+            dev->options.workers);
     if (code == EXIT_OK)
         code = dev_start_redis(dev);
     if (code == EXIT_OK && !dev->stop)
@@ -112,7 +113,8 @@ static int watch(struct dev *dev)
         struct child *dead = dev_dead_child(dev);
 
         if (dead) {
-            dev_fail(EXIT_FAILED, "%s %s, so everything is stopped; its last words:", dead->name, child_end_text(dead, text, sizeof text));
+            dev_fail(EXIT_FAILED, "%s %s, so everything is stopped; its last words:", dead->name,
+                     child_end_text(dead, text, sizeof text));
             child_print_tail(dead, stderr, TAIL_LINES);
             return EXIT_FAILED;
         }

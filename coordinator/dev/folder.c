@@ -28,12 +28,16 @@ static int make_kept(struct dev *dev)
     if (mkdir(dev->options.keep, 0700) != 0 && errno != EEXIST)
         return dev_fail(EXIT_FAILED, "--keep %s: %m", dev->options.keep);
     if (!is_empty(dev->options.keep))
-        return dev_fail(EXIT_USAGE_ERROR, "--keep %s: an empty folder is expected (`bgop dev` always starts with an empty queue)", dev->options.keep);
+        return dev_fail(EXIT_USAGE_ERROR,
+                        "--keep %s: an empty folder is expected (`bgop dev` always starts with an empty queue)",
+                        dev->options.keep);
     char *path = realpath(dev->options.keep, NULL);
     int length = path ? snprintf(dev->folder, sizeof dev->folder, "%s", path) : -1;
 
     free(path);
-    return length > 0 && (size_t)length < sizeof dev->folder ? EXIT_OK : dev_fail(EXIT_FAILED, "--keep %s: the path is too long", dev->options.keep);
+    return length > 0 && (size_t)length < sizeof dev->folder
+               ? EXIT_OK
+               : dev_fail(EXIT_FAILED, "--keep %s: the path is too long", dev->options.keep);
 }
 
 int dev_make_folder(struct dev *dev)

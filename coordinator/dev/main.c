@@ -16,7 +16,8 @@ static struct { const char *workers, *keep, *port_file, *quiet, *verbose; } opti
 
 static const struct flag flags[] = {
     { "workers", "N", "worker processes (1)", &options.workers },
-    { "port-file", "FILE", "write BGOP_KAFKA=... and BGOP_REDIS=... there when everything is ready", &options.port_file },
+    { "port-file", "FILE", "write BGOP_KAFKA=... and BGOP_REDIS=... there when everything is ready",
+      &options.port_file },
     { "keep", "DIR", "an empty folder for logs and data, to be kept", &options.keep },
     { "verbose", NULL, "show the logs here instead of writing them to files", &options.verbose },
     { "quiet", NULL, "say nothing but errors", &options.quiet },
@@ -53,9 +54,14 @@ static int take_options(struct dev_options *to)
     int64_t workers = 1;
 
     if (options.workers && !text_parse_int64(options.workers, 0, DEV_WORKERS_MAX, &workers))
-        return dev_fail(EXIT_USAGE_ERROR, "--workers %s: a number from 0 to %d is expected", options.workers, DEV_WORKERS_MAX);
+        return dev_fail(EXIT_USAGE_ERROR, "--workers %s: a number from 0 to %d is expected", options.workers,
+                        DEV_WORKERS_MAX);
     *to = (struct dev_options){
-        .workers = (int)workers, .keep = options.keep, .port_file = options.port_file, .quiet = options.quiet, .verbose = options.verbose,
+        .workers = (int)workers,
+        .keep = options.keep,
+        .port_file = options.port_file,
+        .quiet = options.quiet,
+        .verbose = options.verbose,
     };
     return EXIT_OK;
 }
@@ -63,9 +69,13 @@ static int take_options(struct dev_options *to)
 static int run_dev(int argc, char **argv)
 {
     static const struct command_line line = {
-        .program = "bgop dev", .usage = "[options]", .about = "A whole queue for development, in one command.",
-        .flags = flags, .flag_count = sizeof flags / sizeof *flags,
-        .tail = "Without --config every Type has the handler noop. Its servers are its own: --kafka and --redis are not used.\n",
+        .program = "bgop dev",
+        .usage = "[options]",
+        .about = "A whole queue for development, in one command.",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof *flags,
+        .tail = "Without --config every Type has the handler noop. Its servers are its own: --kafka and --redis are "
+                "not used.\n",
     };
     static struct dev dev;
     struct config config;
@@ -95,7 +105,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
         return printf("bgop %s\n", BGOP_VERSION), EXIT_OK;
     if (argc > 1)
-        fprintf(stderr, "bgop: there is no `bgop %s`; to work with operations: bgopctl %s (`bgopctl help` lists the commands)\n\n", argv[1], argv[1]);
+        fprintf(stderr, "bgop: there is no `bgop %s`; to work with operations: bgopctl %s (see `bgopctl help`)\n\n",
+                argv[1], argv[1]);
     fputs(usage_text, stderr);
     return EXIT_USAGE_ERROR;
 }

@@ -57,7 +57,8 @@ static int launch_redis(struct dev *dev, const char *conf)
 {
     char port[16], log[PATH_MAX];
     const char *argv[] = {
-        "redis-server", conf, "--port", port, "--dir", dev->folder, "--unixsocket", socket_path(dev), "--unixsocketperm", "700", NULL,
+        "redis-server",     conf,  "--port", port, "--dir", dev->folder, "--unixsocket", socket_path(dev),
+        "--unixsocketperm", "700", NULL,
     };
     struct err err = ERR_INIT;
 
@@ -66,7 +67,8 @@ static int launch_redis(struct dev *dev, const char *conf)
     dev->redis_port = free_port();
     snprintf(port, sizeof port, "%d", dev->redis_port);
     snprintf(dev->redis_uri, sizeof dev->redis_uri, "redis://127.0.0.1:%d", dev->redis_port);
-    if (child_start(&dev->redis_server, "redis", (char *const *)(void *)(uintptr_t)argv, log_path(dev, "redis", log), &err) != ST_OK)
+    if (child_start(&dev->redis_server, "redis", (char *const *)(void *)(uintptr_t)argv, log_path(dev, "redis", log),
+                    &err) != ST_OK)
         return dev_fail(EXIT_FAILED, "%s", err.text);
     return EXIT_OK;
 }
@@ -139,7 +141,8 @@ static enum status create_topic(struct dev *dev, const char *name, int64_t parti
 {
     char topic[300];
 
-    return kafka_mock_create_topic(dev->mock, config_topic(dev->config, name, topic, sizeof topic), (int)partitions, err);
+    return kafka_mock_create_topic(dev->mock, config_topic(dev->config, name, topic, sizeof topic), (int)partitions,
+                                   err);
 }
 
 int dev_start_kafka(struct dev *dev)
@@ -264,7 +267,9 @@ int dev_wait_ready(struct dev *dev)
         if (open == dev->config->shards && workers >= dev->options.workers)
             return mark_as_mock(dev);
         if (clock_boot_ms() > deadline) {
-            dev_fail(EXIT_FAILED, "not ready after %d s: %d of %d shards are open, %d of %d workers are there; the coordinator's last words:",
+            dev_fail(EXIT_FAILED,
+                     "not ready after %d s: %d of %d shards are open, %d of %d workers are there; the coordinator's "
+                     "last words:",
                      READY_MS / 1000, open, (int)dev->config->shards, (int)workers, dev->options.workers);
             child_print_tail(&dev->coordinator, stderr, 15);
             return EXIT_FAILED;

@@ -65,7 +65,8 @@ static void print_handlers(const struct dev *dev)
         noop += dev->config->types[i].served && strcmp(dev->config->types[i].handler, "noop") == 0;
     }
     printf("  Workers   %d, serving %zu Types%s\n", dev->options.workers, served,
-           served && served == noop ? ", each with the handler noop (completes at once); --config FILE for real ones" : "");
+           served && served == noop ? ", each with the handler noop (completes at once); --config FILE for real ones"
+                                    : "");
 }
 
 void dev_print_welcome(const struct dev *dev)
@@ -81,7 +82,8 @@ void dev_print_welcome(const struct dev *dev)
     if (dev->options.quiet)
         return;
     ctl = bgopctl(dev, path, sizeof path);
-    printf("\nbgop is ready.\n\n  Kafka     %s\n  Redis     %s    (redis-cli -p %d)\n", brokers, dev->redis_uri, dev->redis_port);
+    printf("\nbgop is ready.\n\n  Kafka     %s\n  Redis     %s    (redis-cli -p %d)\n", brokers, dev->redis_uri,
+           dev->redis_port);
     print_handlers(dev);
     if (dev->options.verbose)
         printf("  Logs      below\n\n");

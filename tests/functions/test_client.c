@@ -120,8 +120,15 @@ static uint64_t claim_one(const char *id)
     memcpy(ids[0], id, ID_SIZE);
     assert_true(id_parse(id, ID_LENGTH, &parts));
     snprintf(nonce, sizeof nonce, "n%d", ++number);
-    const struct claim call = { .shard = parts.shard, .generation = GENERATION, .instance = "i1", .worker_uri = "http://w1",
-                                .nonce = nonce, .type = "WebCart", .want = 1, .ids = (const char (*)[ID_SIZE])ids, .id_count = 1 };
+    const struct claim call = { .shard = parts.shard,
+                                .generation = GENERATION,
+                                .instance = "i1",
+                                .worker_uri = "http://w1",
+                                .nonce = nonce,
+                                .type = "WebCart",
+                                .want = 1,
+                                .ids = (const char(*)[ID_SIZE])ids,
+                                .id_count = 1 };
     FINE(claim_send(redis, &call, &err));
     FINE(claim_receive(redis, &answer, &err));
     assert_int_equal(answer.count, 1);
@@ -133,16 +140,26 @@ static uint64_t claim_one(const char *id)
 static void apply_one(const char *id, uint64_t token, enum entry_kind kind, const char *text)
 {
     struct id_parts parts;
-    struct status_entry entry = { .kind = kind, .token = token, .started_at_ms = -1, .duration_ms = 5, .retry_after_ms = -1,
-                                  .text = text, .text_size = text ? strlen(text) : 0 };
+    struct status_entry entry = { .kind = kind,
+                                  .token = token,
+                                  .started_at_ms = -1,
+                                  .duration_ms = 5,
+                                  .retry_after_ms = -1,
+                                  .text = text,
+                                  .text_size = text ? strlen(text) : 0 };
     struct apply_entry entries[1] = { { .entry = &entry, .worker_uri = "http://w1" } };
     struct apply_answer answer = { 0 };
 
     memcpy(entry.id, id, ID_SIZE);
     assert_true(id_parse(id, ID_LENGTH, &parts));
-    const struct apply call = { .shard = parts.shard, .generation = GENERATION, .entries = entries, .entry_count = 1,
-                                .move = { .partition = parts.shard, .from = status_next[parts.shard],
-                                          .next = status_next[parts.shard] + 1, .fingerprint = { .offset = status_next[parts.shard] } } };
+    const struct apply call = { .shard = parts.shard,
+                                .generation = GENERATION,
+                                .entries = entries,
+                                .entry_count = 1,
+                                .move = { .partition = parts.shard,
+                                          .from = status_next[parts.shard],
+                                          .next = status_next[parts.shard] + 1,
+                                          .fingerprint = { .offset = status_next[parts.shard] } } };
     FINE(apply_send(redis, &call, &err));
     FINE(apply_receive(redis, &answer, &err));
     apply_answer_release(&answer);
@@ -290,7 +307,9 @@ static void wrong_submissions_are_refused_with_a_reason_and_no_report(void **sta
 
 static void more_than_may_be_in_flight_is_full_and_goes_on_after_a_poll(void **state)
 {
-    const struct bgop_config config = { .kafka = kafka_mock_brokers(mock), .redis = server.url, .in_flight_max = 3, .linger_ms = 50 };
+    const struct bgop_config config = {
+        .kafka = kafka_mock_brokers(mock), .redis = server.url, .in_flight_max = 3, .linger_ms = 50
+    };
     struct bgop_submission submission = web_cart("a");
     enum bgop_code code = BGOP_OK;
     int taken = 0;
@@ -599,7 +618,9 @@ static void the_example_submits_waits_and_prints_its_record(void **state)
     setenv("BGOP_REDIS", server.url, 1);
     program_start(&example, (const char *[]){ "bgop_example", "WebCart", found.payload, NULL }, NULL, 0);
     find_submission(&found);
-    id_make(delivery.id, &(struct id_parts){ .epoch = found.partition == 2, .partition = found.partition, .offset = found.offset,
+    id_make(delivery.id, &(struct id_parts){ .epoch = found.partition == 2,
+                                             .partition = found.partition,
+                                             .offset = found.offset,
                                              .shard = routing_shard(NULL, 0, found.partition, found.offset, SHARDS) });
     submission_init(&submission);
     snprintf(submission.type, sizeof submission.type, "WebCart");

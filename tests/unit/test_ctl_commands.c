@@ -21,7 +21,7 @@ static void every_command_has_a_name_a_purpose_and_a_function(void **state)
     assert_null(command_find_name("sbmit"));
 }
 
-/* The word that is the command is found before its options are known: an option takes an argument everywhere or nowhere. */
+/* The command is found before its options are known: an option takes an argument everywhere or nowhere. */
 static void an_option_takes_an_argument_in_all_commands_or_in_none(void **state)
 {
     (void)state;

@@ -1,0 +1,386 @@
+/* bgop dev and bgopctl, as a person uses them: the real programs, all of them, on the mock broker. */
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "common/base/clock.h"
+#include "common/record/id.h"
+#include "tests/support/program.h"
+#include "tests/support/test.h"
+
+enum { READY_MS = 60000, LINE_SIZE = 256 };
+
+static struct program dev;
+static char folder[] = "/tmp/bgop-test-dev-XXXXXX", port_file[64], output_folder[PATH_MAX];
+
+/* ---- one bgop dev ---- */
+static void pause_ms(long ms)
+{
+    const struct timespec pause = { ms / 1000, (ms % 1000) * 1000000 };
+
+    nanosleep(&pause, NULL);
+}
+
+/* The lines of the port file go into the environment: bgopctl reads them there. */
+static bool take_port_file(void)
+{
+    FILE *file = fopen(port_file, "r");
+    char line[LINE_SIZE];
+
+    if (!file)
+        return false;
+    while (fgets(line, sizeof line, file)) {
+        char *value = strchr(line, '=');
+
+        assert_non_null(value);
+        *value++ = '\0';
+        value[strcspn(value, "\n")] = '\0';
+        setenv(line, value, 1);
+    }
+    fclose(file);
+    return true;
+}
+
+static void start_dev(const char *const *words)
+{
+    int64_t deadline = clock_boot_ms() + READY_MS;
+
+    program_start(&dev, words, NULL, PROGRAM_BOTH_OUTPUTS);
+    while (!take_port_file()) {
+        if (kill(dev.pid, 0) != 0 || clock_boot_ms() > deadline) {
+            char *output;
+
+            kill(dev.pid, SIGTERM);
+            program_end(&dev, &output);
+            fail_msg("bgop dev is not ready: %s", output);
+        }
+        pause_ms(20);
+    }
+}
+
+static int setup_all(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(port_file, sizeof port_file, "%s/env", folder);
+    start_dev((const char *[]){ "bgop", "dev", "--port-file", port_file, NULL });
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *walk)
+{
+    (void)about, (void)kind, (void)walk;
+    return remove(path);
+}
+
+static int teardown_all(void **state)
+{
+    (void)state;
+    if (dev.pid > 0) {
+        kill(dev.pid, SIGTERM);
+        program_end(&dev, NULL);
+    }
+    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    return 0;
+}
+
+/* ---- bgopctl ---- */
+#define CTL(expected_code, ...) ctl((expected_code), NULL, (const char *[]){ "bgopctl", __VA_ARGS__, NULL })
+#define CTL_READS(expected_code, input, ...) \
+    ctl((expected_code), (input), (const char *[]){ "bgopctl", __VA_ARGS__, NULL })
+
+/* Both outputs, good until the next call. */
+static const char *ctl(int expected_code, const char *input, const char *const *words)
+{
+    static char *output;
+    int code;
+
+    free(output);
+    code = program_run(words, input, PROGRAM_BOTH_OUTPUTS, &output);
+    if (code != expected_code)
+        fail_msg("bgopctl %s %s: exit code %d instead of %d: %s", words[1], words[2] ? words[2] : "", code,
+                 expected_code, output);
+    return output;
+}
+
+static void assert_says(const char *output, const char *words)
+{
+    if (!strstr(output, words))
+        fail_msg("\"%s\" is not in: %s", words, output);
+}
+
+/* A first line that is an Id. */
+static void take_id(char id[ID_SIZE], const char *output)
+{
+    struct id_parts parts;
+
+    if (!id_parse(output, ID_LENGTH, &parts) || output[ID_LENGTH] != '\n')
+        fail_msg("not an Id: %s", output);
+    memcpy(id, output, ID_LENGTH);
+    id[ID_LENGTH] = '\0';
+}
+
+static void an_operation_goes_its_whole_way(void **state)
+{
+    char id[ID_SIZE];
+    json_t *record;
+
+    (void)state;
+    take_id(id, CTL(0, "submit", "--type", "WebCart", "--parent", "acct-1", "--name", "first", "--payload", "hello"));
+    assert_says(CTL(0, "wait", id, "--timeout", "30"), "Complete");
+    record = json_loads(CTL(0, "get", id, "--json"), 0, NULL);
+    assert_non_null(record);
+    assert_string_equal(json_string_value(json_object_get(record, "Id")), id);
+    assert_string_equal(json_string_value(json_object_get(record, "Status")), "Complete");
+    assert_true(json_is_array(json_object_get(record, "tries")));
+    assert_non_null(json_object_get(record, "out"));
+    json_decref(record);
+    assert_says(CTL(0, "get", "first"), id);
+    assert_says(CTL(0, "--json", "lookup", "ParentKey", "acct-1"), id);
+    assert_says(CTL(0, "why", id), "complete");
+}
+
+static void many_lines_are_submitted_and_bad_ones_named(void **state)
+{
+    char input[8192], *to = input;
+    const char *output;
+    char id[ID_SIZE];
+
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        to += snprintf(to, sizeof input - (size_t)(to - input),
+                       "{\"Type\":\"XClean\",\"ParentKey\":\"many\",\"Payload\":{\"n\":%d}}\n", i);
+    snprintf(to, sizeof input - (size_t)(to - input),
+             "{\"Type\":\"XClaen\"}\n{\"Type\":\"XClean\",\"Nmae\":\"x\"}\n{oops\n\n");
+    output = CTL_READS(1, input, "submit", "--from", "-");
+    assert_says(output, "line 51: ");
+    assert_says(output, "did you mean XClean");
+    assert_says(output, "line 52: ");
+    assert_says(output, "Nmae");
+    assert_says(output, "line 53: ");
+    assert_says(output, "submitted 50 in ");
+    assert_says(output, "3 wrong");
+    for (const char *line = output; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        if (strncmp(line, ID_PREFIX, 3) == 0) {
+            take_id(id, line);
+            break;
+        }
+    }
+    assert_says(CTL(0, "wait", "--timeout", "30", id), "Complete");
+}
+
+static void lists_filter_and_limit(void **state)
+{
+    json_t *rows;
+    char id[ID_SIZE];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        take_id(id, CTL(0, "submit", "--type", "Sweeper", "--parent", "listed"));
+    CTL(0, "wait", id);
+    rows = json_loads(CTL(0, "list", "--parent", "listed", "--limit", "2", "--json"), 0, NULL);
+    assert_int_equal(json_array_size(rows), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "Type")), "Sweeper");
+    json_decref(rows);
+    assert_says(CTL(0, "list", "--type", "Sweeper"), "listed");
+    assert_says(CTL(0, "list", "--json", "--parent", "nobody"), "[]");
+    assert_says(CTL(64, "list", "--status", "Complet"), "did you mean Complete?");
+    assert_says(CTL(64, "list", "--limit", "none"), "--limit none");
+    assert_says(
+        CTL(0, "find", "{\"where\":[[\"ParentKey\",\"=\",\"listed\"]],\"fields\":[\"Id\",\"Status\"],\"limit\":5}"),
+        "Status");
+}
+
+static void what_waits_for_its_time_can_be_canceled(void **state)
+{
+    char id[ID_SIZE];
+
+    (void)state;
+    take_id(id, CTL(0, "submit", "--type", "WebCart", "--after", "+1h"));
+    assert_says(CTL(124, "wait", id, "--timeout", "0.2"), "time is up");
+    assert_says(CTL(0, "cancel", id, "--reason", "not wanted"), "canceled");
+    assert_says(CTL(3, "wait", id, "--timeout", "10"), "Canceled");
+    assert_says(CTL(0, "cancel", id), "already");
+    assert_says(CTL(1, "redrive", id), "only what ended in Error");
+}
+
+static void numbers_workers_and_the_record_are_told(void **state)
+{
+    json_t *stats, *workers;
+
+    (void)state;
+    stats = json_loads(CTL(0, "stats", "--json"), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(stats, "mode")), "OPEN");
+    json_decref(stats);
+    assert_says(CTL(0, "stats"), "accepted");
+    workers = json_loads(CTL(0, "workers", "--json"), 0, NULL);
+    assert_int_equal(json_array_size(workers), 1);
+    assert_says(json_string_value(json_object_get(json_array_get(workers, 0), "types")), "WebCart");
+    assert_says(json_string_value(json_object_get(json_array_get(workers, 0), "uri")), "http://");
+    json_decref(workers);
+    assert_says(CTL(0, "workers"), "INSTANCE");
+    assert_says(CTL(0, "describe"), "RetryBackoff");
+    assert_says(CTL(0, "describe"), "ExternalConnectivityPoller (reserved)");
+}
+
+static void mistakes_are_named_with_what_would_be_right(void **state)
+{
+    (void)state;
+    assert_says(CTL(64, "submti"), "did you mean submit?");
+    assert_says(CTL(64, "submit", "--typ", "WebCart"), "did you mean --type?");
+    assert_says(CTL(64, "submit"), "--type");
+    assert_says(CTL(64, "submit", "--type", "WebCrat"), "did you mean WebCart?");
+    assert_says(CTL(64, "submit", "--type", "ExternalConnectivityPoller"), "reserved");
+    assert_says(CTL(64, "submit", "--type", "WebCart", "--retry-limit", "-1"), "--retry-limit -1");
+    assert_says(CTL(64, "submit", "--type", "WebCart", "--after", "tomorrow"), "--after tomorrow");
+    assert_says(CTL(64, "submit", "--type", "WebCart", "--sequence-group", "g"), "Sequence");
+    assert_says(CTL(1, "get", "08P000000000000AAA"), "no operation");
+    assert_says(CTL(1, "get", "nobody"), "no operation with the Id or Name nobody");
+    assert_says(CTL(69, "stats", "--redis", "unix:///nowhere/redis.sock"), "/nowhere/redis.sock");
+    assert_says(CTL(69, "submit", "--type", "WebCart", "--kafka", "127.0.0.1:1"), "127.0.0.1:1");
+    assert_says(CTL(78, "stats", "--redis", "http://x"), "redis://");
+    assert_says(CTL(0, "help", "wait"), "--timeout");
+    assert_says(CTL(0, "help"), "redrive");
+}
+
+/* ---- the end ---- */
+static void remember_folder(const char *output)
+{
+    const char *logs = strstr(output, "Logs      ");
+
+    assert_non_null(logs);
+    snprintf(output_folder, sizeof output_folder, "%.*s", (int)strcspn(logs + 10, "*"), logs + 10);
+}
+
+static void a_signal_stops_everything_and_leaves_nothing(void **state)
+{
+    char *output;
+
+    (void)state;
+    kill(dev.pid, SIGTERM);
+    assert_int_equal(program_end(&dev, &output), 0);
+    dev.pid = 0;
+    assert_says(output, "bgop is ready");
+    assert_says(output, "For development only");
+    assert_says(output, "BGOP_KAFKA=");
+    remember_folder(output);
+    free(output);
+    assert_int_not_equal(access(output_folder, F_OK), 0);
+    assert_int_not_equal(access(port_file, F_OK), 0);
+    assert_says(CTL(69, "stats"), "127.0.0.1");
+}
+
+static pid_t child_named(const char *name)
+{
+    char path[64], list[512] = "", *pids = list, *end;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)dev.pid, (int)dev.pid);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(list, sizeof list, file));
+    fclose(file);
+    for (long pid = strtol(pids, &end, 10); end != pids; pid = strtol(pids = end, &end, 10)) {
+        char comm[64] = "";
+
+        snprintf(path, sizeof path, "/proc/%ld/comm", pid);
+        file = fopen(path, "r");
+        if (file && fgets(comm, sizeof comm, file) && strncmp(comm, name, strlen(name)) == 0) {
+            fclose(file);
+            return (pid_t)pid;
+        }
+        if (file)
+            fclose(file);
+    }
+    fail_msg("no child %s", name);
+    return 0;
+}
+
+static void a_dead_child_ends_it_with_a_reason(void **state)
+{
+    char *output;
+
+    (void)state;
+    start_dev((const char *[]){ "bgop", "dev", "--quiet", "--port-file", port_file, NULL });
+    kill(child_named("bgop-worker"), SIGKILL);
+    assert_int_equal(program_end(&dev, &output), 1);
+    dev.pid = 0;
+    assert_says(output, "worker-1 was ended by signal 9");
+    assert_null(strstr(output, "bgop is ready"));
+    free(output);
+}
+
+static void children_die_with_a_killed_parent(void **state)
+{
+    static const char *const names[] = { "redis-server", "bgop-coordinat", "bgop-worker" };
+    pid_t children[TEST_COUNT(names)];
+    char kept[128];
+
+    (void)state;
+    snprintf(kept, sizeof kept, "%s/kept", folder);
+    start_dev((const char *[]){ "bgop", "dev", "--quiet", "--port-file", port_file, "--keep", kept, NULL });
+    for (size_t i = 0; i < TEST_COUNT(names); i++)
+        children[i] = child_named(names[i]);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);      /* so that they can be waited for here */
+    kill(dev.pid, SIGKILL);
+    assert_int_equal(program_end(&dev, NULL), 128 + SIGKILL);
+    dev.pid = 0;
+    for (size_t i = 0; i < TEST_COUNT(names); i++) {
+        int status;
+
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    }
+}
+
+static void what_it_cannot_do_it_says(void **state)
+{
+    char *output;
+
+    (void)state;
+    assert_int_equal(program_run((const char *[]){ "bgop", "submit", NULL }, NULL, PROGRAM_BOTH_OUTPUTS, &output), 64);
+    assert_says(output, "bgopctl submit");
+    free(output);
+    assert_int_equal(
+        program_run((const char *[]){ "bgop", "dev", "--workers", "99", NULL }, NULL, PROGRAM_BOTH_OUTPUTS, &output),
+        64);
+    assert_says(output, "--workers 99");
+    free(output);
+    assert_int_equal(
+        program_run((const char *[]){ "bgop", "dev", "--keep", "/tmp", NULL }, NULL, PROGRAM_BOTH_OUTPUTS, &output),
+        64);
+    assert_says(output, "empty folder");
+    free(output);
+    assert_int_equal(program_run((const char *[]){ "bgop", "dev", "--config", "/nowhere.ini", NULL }, NULL,
+                                 PROGRAM_BOTH_OUTPUTS, &output),
+                     78);
+    assert_says(output, "/nowhere.ini");
+    free(output);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_operation_goes_its_whole_way),
+        cmocka_unit_test(many_lines_are_submitted_and_bad_ones_named),
+        cmocka_unit_test(lists_filter_and_limit),
+        cmocka_unit_test(what_waits_for_its_time_can_be_canceled),
+        cmocka_unit_test(numbers_workers_and_the_record_are_told),
+        cmocka_unit_test(mistakes_are_named_with_what_would_be_right),
+        cmocka_unit_test(a_signal_stops_everything_and_leaves_nothing),
+        cmocka_unit_test(a_dead_child_ends_it_with_a_reason),
+        cmocka_unit_test(children_die_with_a_killed_parent),
+        cmocka_unit_test(what_it_cannot_do_it_says),
+    };
+
+    return cmocka_run_group_tests(tests, setup_all, teardown_all);
+}
