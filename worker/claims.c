@@ -118,7 +118,7 @@ static void redis_is_away(struct claims *claims)
         if (claims->calls[i])
             claims->calls[i]->call.unsure = true;
     redis_disconnect(claims->redis);
-    gates_close_all(claims->parts.gates);
+    shard_gates_close_all(claims->parts.gates);
 }
 
 /* Sends a call for every lane that has one open or wants one. false: Redis is away. */
@@ -133,7 +133,7 @@ static bool send_all(struct claims *claims, bool *no_slots)
     for (size_t i = 0; i < lanes->count; i++) {
         struct lane *lane = &lanes->all[(claims->first + i) % lanes->count];
 
-        if (now < lane->not_before_boot_ms || !gates_ready(claims->parts.gates, lane->shard, &generation))
+        if (now < lane->not_before_boot_ms || !shard_gates_ready(claims->parts.gates, lane->shard, &generation))
             continue;
         if (!lane->call.open && (!may_open || !open_if_wanted(claims, lane, now, no_slots)))
             continue;
@@ -204,7 +204,7 @@ static void take_refusal(struct claims *claims, struct lane *lane, enum status s
     if (!redis_connected(claims->redis)) {
         redis_is_away(claims);
     } else if (status == ST_FENCED || status == ST_RECOVERING) {
-        gates_close(claims->parts.gates, lane->shard);
+        shard_gates_close(claims->parts.gates, lane->shard);
     } else {
         outage_begin(&claims->outage, "claims", err->text);
         if (status == ST_INVALID)                       /* nothing was done under this nonce */

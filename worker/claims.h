@@ -6,7 +6,7 @@
 #ifndef BGOP_WORKER_CLAIMS_H
 #define BGOP_WORKER_CLAIMS_H
 
-#include "worker/gates.h"
+#include "worker/shard_gates.h"
 #include "worker/hints.h"
 #include "worker/identity.h"
 #include "worker/inflight.h"
@@ -18,7 +18,7 @@ struct claims_parts {
     const struct config *config;
     const struct identity *identity;
     struct lanes *lanes;
-    struct gates *gates;
+    struct shard_gates *gates;
     struct slots *slots;
     struct inflight *inflight;
     struct renewal *renewal;

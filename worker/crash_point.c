@@ -13,7 +13,7 @@ atomic_bool crash_points_armed;
 static char armed_name[64];
 static atomic_llong passes_left;
 
-void crash_points_start(void)
+void crash_points_arm(void)
 {
     const char *text = getenv("BGOP_CRASH"), *colon = text ? strrchr(text, ':') : NULL;
     int64_t pass;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 extern atomic_bool crash_points_armed;
-void crash_points_start(void);              /* reads BGOP_CRASH */
+void crash_points_arm(void);              /* reads BGOP_CRASH */
 void crash_point_pass(const char *name);
 static inline void crash_point(const char *name)
 {

@@ -91,7 +91,7 @@ int main(int argc, char **argv)
     }
     if (code < 0) {
         start_log(&config);
-        crash_points_start();
+        crash_points_arm();
         code = run(&config);
     }
     config_release(&config);

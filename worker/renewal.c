@@ -55,14 +55,14 @@ int64_t renewal_lease_ms(const struct renewal *renewal)
 static void redis_is_away(struct renewal *renewal, const char *text)
 {
     outage_begin(&renewal->outage, "redis", text);
-    gates_close_all(renewal->parts.gates);
+    shard_gates_close_all(renewal->parts.gates);
 }
 
 /* ---- looking at gates ---- */
 
 static enum status look_send(struct renewal *renewal, struct err *err)
 {
-    struct gates *gates = renewal->parts.gates;
+    struct shard_gates *gates = renewal->parts.gates;
     enum status status;
 
     renewal->call_count = 0;
@@ -94,11 +94,11 @@ static enum status learn_run_id(struct renewal *renewal, struct err *err)
 /* All gates that are not open, in one round trip. Answers whether Redis was there. */
 static bool look_at_gates(struct renewal *renewal)
 {
-    struct gates *gates = renewal->parts.gates;
+    struct shard_gates *gates = renewal->parts.gates;
     struct err err = ERR_INIT;
     enum status status;
 
-    if (gates_ready_count(gates) == gates->shard_count)
+    if (shard_gates_ready_count(gates) == gates->shard_count)
         return true;
     status = learn_run_id(renewal, &err);
     if (status == ST_OK)
@@ -108,7 +108,7 @@ static bool look_at_gates(struct renewal *renewal)
 
         status = gate_receive(renewal->redis, renewal->run_id, &gate, &err);
         if (status == ST_OK)
-            gates_adopt(gates, renewal->calls[i].shard, &gate);
+            shard_gates_adopt(gates, renewal->calls[i].shard, &gate);
     }
     if (status == ST_OK) {
         outage_end(&renewal->outage, "redis");
@@ -167,7 +167,7 @@ static void take_answer(struct renewal *renewal, const struct renewal_call *call
 
 static void receive_all(struct renewal *renewal)
 {
-    struct gates *gates = renewal->parts.gates;
+    struct shard_gates *gates = renewal->parts.gates;
 
     for (size_t i = 0; i < renewal->call_count; i++) {
         struct renew_answer answer = {0};
@@ -177,7 +177,7 @@ static void receive_all(struct renewal *renewal)
         if (status == ST_OK)
             take_answer(renewal, &renewal->calls[i], &answer);
         else if (status == ST_FENCED || status == ST_RECOVERING)
-            gates_close(gates, renewal->calls[i].shard);
+            shard_gates_close(gates, renewal->calls[i].shard);
         else if (!redis_connected(renewal->redis))
             redis_is_away(renewal, err.text);
         else
@@ -188,7 +188,7 @@ static void receive_all(struct renewal *renewal)
 
 static void renew(struct renewal *renewal, bool (*wanted)(const struct shard_gate *gate), bool reassert)
 {
-    struct gates *gates = renewal->parts.gates;
+    struct shard_gates *gates = renewal->parts.gates;
     struct err err = ERR_INIT;
 
     renewal->call_count = 0;
@@ -220,7 +220,7 @@ static bool is_to_be_reasserted(const struct shard_gate *gate)
 static void *renewal_loop(void *arg)
 {
     struct renewal *renewal = arg;
-    struct gates *gates = renewal->parts.gates;
+    struct shard_gates *gates = renewal->parts.gates;
 
     while (!atomic_load(&renewal->stopping)) {
         bool there = look_at_gates(renewal), all_ready;
@@ -233,13 +233,13 @@ static void *renewal_loop(void *arg)
             renew(renewal, is_ready, false);
             renew(renewal, is_replaying, true);
         }
-        all_ready = gates_ready_count(gates) == gates->shard_count;
+        all_ready = shard_gates_ready_count(gates) == gates->shard_count;
         wait_ms = renewal->next_boot_ms - clock_boot_ms();
         if (!all_ready && !(wait_ms < LOOK_AGAIN_MS))
             wait_ms = LOOK_AGAIN_MS;
         if (!there)
             wait_ms = LOOK_AGAIN_MS;
-        gates_wait(gates, wait_ms > 0 ? (int)wait_ms : 0);
+        shard_gates_wait(gates, wait_ms > 0 ? (int)wait_ms : 0);
     }
     return NULL;
 }
@@ -265,7 +265,7 @@ struct renewal *renewal_start(const struct renewal_parts *parts, struct err *err
 
 void renewal_stop(struct renewal *renewal)
 {
-    struct gates *gates = renewal->parts.gates;
+    struct shard_gates *gates = renewal->parts.gates;
 
     atomic_store(&renewal->stopping, true);
     pthread_mutex_lock(&gates->lock);

@@ -6,7 +6,7 @@
 #ifndef BGOP_WORKER_RENEWAL_H
 #define BGOP_WORKER_RENEWAL_H
 
-#include "worker/gates.h"
+#include "worker/shard_gates.h"
 #include "worker/identity.h"
 #include "worker/inflight.h"
 #include "worker/types.h"
@@ -18,7 +18,7 @@ struct renewal_parts {
     const struct identity *identity;
     const struct types *types;
     int slots;                      /* concurrency, for people */
-    struct gates *gates;
+    struct shard_gates *gates;
     struct inflight *inflight;
 };
 struct renewal *renewal_start(const struct renewal_parts *parts, struct err *err);

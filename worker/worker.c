@@ -30,7 +30,7 @@ struct worker {
     /* from here on known or started by worker_run, in this order */
     int shard_count;
     struct inflight inflight;
-    struct gates gates;
+    struct shard_gates gates;
     struct lanes lanes;
     struct reporter *reporter;
     struct renewal *renewal;
@@ -131,7 +131,7 @@ static enum status start_parts(struct worker *worker, struct err *err)
     enum status status;
 
     inflight_init(&worker->inflight, worker->shard_count);
-    gates_init(&worker->gates, worker->shard_count);
+    shard_gates_init(&worker->gates, worker->shard_count);
     lanes_init(&worker->lanes, &worker->types, worker->shard_count);
     worker->reporter = reporter_start(worker->config, &worker->identity, &worker->inflight, err);
     if (!worker->reporter)
@@ -161,7 +161,7 @@ static bool stop_parts(struct worker *worker)
     if (worker->renewal)
         renewal_stop(worker->renewal);
     lanes_release(&worker->lanes);
-    gates_release(&worker->gates);
+    shard_gates_release(&worker->gates);
     inflight_release(&worker->inflight);
     return all;
 }

@@ -1,4 +1,4 @@
-#include "worker/gates.h"
+#include "worker/shard_gates.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "common/base/memory.h"
 #include "worker/wait.h"
 
-void gates_init(struct gates *gates, int shard_count)
+void shard_gates_init(struct shard_gates *gates, int shard_count)
 {
     gates->shard_count = shard_count;
     gates->shards = xcalloc((size_t)shard_count, sizeof *gates->shards);
@@ -16,7 +16,7 @@ void gates_init(struct gates *gates, int shard_count)
     wait_cond_init(&gates->changed);
 }
 
-void gates_release(struct gates *gates)
+void shard_gates_release(struct shard_gates *gates)
 {
     pthread_cond_destroy(&gates->changed);
     pthread_mutex_destroy(&gates->lock);
@@ -24,7 +24,7 @@ void gates_release(struct gates *gates)
     memset(gates, 0, sizeof *gates);
 }
 
-bool gates_ready(const struct gates *gates, int shard, int64_t *generation)
+bool shard_gates_ready(const struct shard_gates *gates, int shard, int64_t *generation)
 {
     const struct shard_gate *gate = &gates->shards[shard];
 
@@ -32,7 +32,7 @@ bool gates_ready(const struct gates *gates, int shard, int64_t *generation)
     return atomic_load(&gate->state) == GATE_READY;
 }
 
-static void wake(struct gates *gates)
+static void wake(struct shard_gates *gates)
 {
     pthread_mutex_lock(&gates->lock);
     gates->look = true;
@@ -40,13 +40,13 @@ static void wake(struct gates *gates)
     pthread_mutex_unlock(&gates->lock);
 }
 
-void gates_close(struct gates *gates, int shard)
+void shard_gates_close(struct shard_gates *gates, int shard)
 {
     if (atomic_exchange(&gates->shards[shard].state, GATE_UNKNOWN) != GATE_UNKNOWN)
         wake(gates);
 }
 
-void gates_close_all(struct gates *gates)
+void shard_gates_close_all(struct shard_gates *gates)
 {
     bool any = false;
 
@@ -56,7 +56,7 @@ void gates_close_all(struct gates *gates)
         wake(gates);
 }
 
-void gates_wait(struct gates *gates, int timeout_ms)
+void shard_gates_wait(struct shard_gates *gates, int timeout_ms)
 {
     pthread_mutex_lock(&gates->lock);
     if (!gates->look)
@@ -65,7 +65,7 @@ void gates_wait(struct gates *gates, int timeout_ms)
     pthread_mutex_unlock(&gates->lock);
 }
 
-void gates_adopt(struct gates *gates, int shard, const struct gate *seen)
+void shard_gates_adopt(struct shard_gates *gates, int shard, const struct gate *seen)
 {
     struct shard_gate *gate = &gates->shards[shard];
     int64_t known = atomic_load(&gate->generation);
@@ -84,7 +84,7 @@ void gates_adopt(struct gates *gates, int shard, const struct gate *seen)
         atomic_store(&gate->state, GATE_REPLAYING);
 }
 
-int gates_ready_count(const struct gates *gates)
+int shard_gates_ready_count(const struct shard_gates *gates)
 {
     int ready = 0;
 

@@ -3,8 +3,8 @@
  * The claiming thread only asks whether a gate is open, and closes it when Redis refused (FENCED, RECOVERING) or is away.
  * The renewal thread alone looks at closed gates in Redis, adopts a new generation, has the leases reasserted, and opens
  * them again: one place where recovery is met. */
-#ifndef BGOP_WORKER_GATES_H
-#define BGOP_WORKER_GATES_H
+#ifndef BGOP_WORKER_SHARD_GATES_H
+#define BGOP_WORKER_SHARD_GATES_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +23,7 @@ struct shard_gate {
     atomic_int state;               /* enum gate_state */
     bool reasserted;                /* under this generation; the renewal thread's */
 };
-struct gates {
+struct shard_gates {
     struct shard_gate *shards;
     int shard_count;
     pthread_mutex_t lock;
@@ -31,16 +31,16 @@ struct gates {
     bool look;                      /* some gate was closed since the renewal thread looked */
 };
 
-void gates_init(struct gates *gates, int shard_count);
-void gates_release(struct gates *gates);
+void shard_gates_init(struct shard_gates *gates, int shard_count);
+void shard_gates_release(struct shard_gates *gates);
 /* true: *generation is what to send with a call. */
-bool gates_ready(const struct gates *gates, int shard, int64_t *generation);
-void gates_close(struct gates *gates, int shard);
-void gates_close_all(struct gates *gates);
+bool shard_gates_ready(const struct shard_gates *gates, int shard, int64_t *generation);
+void shard_gates_close(struct shard_gates *gates, int shard);
+void shard_gates_close_all(struct shard_gates *gates);
 /* The renewal thread waits for a closed gate or timeout_ms. */
-void gates_wait(struct gates *gates, int timeout_ms);
+void shard_gates_wait(struct shard_gates *gates, int timeout_ms);
 /* What was seen in Redis: adopts, or refuses a generation lower than one seen before (an old primary). */
-void gates_adopt(struct gates *gates, int shard, const struct gate *seen);
-int gates_ready_count(const struct gates *gates);
+void shard_gates_adopt(struct shard_gates *gates, int shard, const struct gate *seen);
+int shard_gates_ready_count(const struct shard_gates *gates);
 
 #endif
