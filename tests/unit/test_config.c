@@ -1,0 +1,366 @@
+/* Options: defaults, precedence, Types, files, errors, the printed file. */
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/config/config.h"
+
+static int begin(void **state)
+{
+    struct config *config = malloc(sizeof *config);
+
+    config_init(config);
+    *state = config;
+    return 0;
+}
+
+static int end(void **state)
+{
+    config_release(*state);
+    free(*state);
+    return 0;
+}
+
+/* Writes text to a file of this process and reads it as configuration. */
+static enum status read_text(struct config *config, const char *text, struct err *err)
+{
+    char path[] = "/tmp/bgop-test-config-XXXXXX";
+    int fd = mkstemp(path);
+    enum status st;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    st = config_read_file(config, path, err);
+    if (st != ST_OK) {                              /* so that expectations need not know the path */
+        assert_memory_equal(err->text, path, strlen(path));
+        memmove(err->text, err->text + strlen(path), strlen(err->text) - strlen(path) + 1);
+    }
+    unlink(path);
+    return st;
+}
+
+static char *printed(const struct config *config)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+
+    config_print(config, to);
+    fclose(to);
+    return text;
+}
+
+/* ---- defaults ---- */
+
+static void defaults_are_those_of_the_record(void **state)
+{
+    struct config *config = *state;
+    const struct type_config *object = config_type(config, "ExternalObject");
+    struct err err = ERR_INIT;
+
+    assert_string_equal(config->prefix, "bgop");
+    assert_int_equal(config->shards, 16);
+    assert_int_equal(config->payload_max_bytes, 262144);
+    assert_string_equal(config->brokers, "127.0.0.1:9092");
+    assert_string_equal(config->redis_url, "redis://127.0.0.1:6379");
+    assert_int_equal(config->type_count, record_type_count);
+    for (int i = 0; i < record_type_count; i++) {
+        const struct type_config *type = config_type(config, record_types[i].name);
+
+        assert_int_equal(type->retry_backoff_ms, record_types[i].retry_backoff_ms);
+        assert_int_equal(type->retry_limit, record_types[i].retry_limit);
+        assert_int_equal(type->timeout_ms, record_types[i].timeout_ms);
+        assert_int_equal(type->merge_max, record_types[i].merge_max);
+        assert_int_equal(type->reserved, record_types[i].reserved);
+        assert_false(type->declared);
+        assert_false(type->served);
+    }
+    assert_int_equal(object->merge_max, 100);
+    assert_int_equal(object->retention_s, 86400);
+    assert_int_equal(object->retention_error_s, 604800);
+    assert_string_equal(object->on_sequence_failure, "hold");
+    assert_string_equal(object->handler, "");
+    assert_string_equal(object->method, "POST");
+    assert_int_equal(config_check(config, &err), ST_OK);
+}
+
+/* ---- files ---- */
+
+static void a_file_goes_over_the_defaults(void **state)
+{
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(read_text(config, "\xef\xbb\xbf# a file\r\n[queue]\nprefix=x ; why\n  shards = 4\n; no\n\n[worker]\n"
+                                       "types =\n[kafka]\nsecurity.protocol = plaintext\nbrokers = a:1,b:2", &err), ST_OK);
+    assert_string_equal(config->prefix, "x");
+    assert_int_equal(config->shards, 4);
+    assert_string_equal(config->worker_types, "");
+    assert_string_equal(config->brokers, "a:1,b:2");
+    assert_int_equal(config->property_count, 1);
+    assert_string_equal(config->properties[0].name, "security.protocol");
+    assert_string_equal(config->properties[0].value, "plaintext");
+    assert_int_equal(config_kafka(config, "me").property_count, 1);
+    assert_string_equal(config_kafka(config, "me").brokers, "a:1,b:2");
+}
+
+static void lines_may_be_long_and_quotes_hold_semicolons(void **state)
+{
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+    char text[6000];
+    const struct type_config *type;
+
+    snprintf(text, sizeof text, "[type WebCart]\nhandler = exec ; noop | exec\ncommand = sh -c \"a ; b\" %0*d ; c\n"
+                                "headers = X: it's ; not quoted\n", 5000, 7);
+    assert_int_equal(read_text(config, text, &err), ST_OK);
+    type = config_type(config, "WebCart");
+    assert_string_equal(type->handler, "exec");
+    assert_int_equal(strlen(type->command), strlen("sh -c \"a ; b\" ") + 5000);
+    assert_memory_equal(type->command, "sh -c \"a ; b\" 000", 17);
+    assert_string_equal(type->headers, "X: it's");
+}
+
+static void errors_name_line_option_and_the_nearest(void **state)
+{
+    static const struct { const char *text, *error; } cases[] = {
+        { "[queue]\nprefx = a\n", ":2: [queue] prefx: no such option (did you mean prefix?)" },
+        { "[queue]\n\nlevel = info\n", ":3: [queue] level: no such option here; it belongs to [log]" },
+        { "[quue]\n", ":1: [quue]: no such section (did you mean [queue]?)" },
+        { "[queue\nprefix = a\n", ":1: expected [section]" },
+        { "[queue] x\n", ":1: expected [section]" },
+        { "prefix = a\n", ":1: an option before the first [section]" },
+        { "[queue]\nprefix\n", ":2: expected name = value: prefix" },
+        { "[queue]\n= a\n", ":2: expected name = value: = a" },
+        { "[queue]\nshards = many\n", ":2: [queue] shards: many is not a whole number from 1 to 3844" },
+        { "[queue]\nshards = 0\n", ":2: [queue] shards: 0 is not a whole number from 1 to 3844" },
+        { "[queue]\nshards = 3845\n", ":2: [queue] shards: 3845 is not a whole number from 1 to 3844" },
+        { "[queue]\nshards =\n", ":2: [queue] shards: nothing is not a whole number from 1 to 3844" },
+        { "[queue]\nshards = 4\nprefix = a\nshards = 4\n", ":4: [queue] shards stands here twice" },
+        { "[log]\nlevel = loud\n", ":2: [log] level: loud is none of: error warning info debug" },
+        { "[kafka]\nsecurty.protocol = ssl\n",
+          ":2: [kafka] securty.protocol: librdkafka knows no property securty.protocol (did you mean security.protocol?)" },
+        { "[kafka]\nacks = 1\n", ":2: [kafka] acks: acks cannot be set: the log must keep what it acknowledged" },
+        { "[type ExternalConnectivityPoller]\nhandler = noop\n",
+          ":1: [type ExternalConnectivityPoller]: Type ExternalConnectivityPoller is reserved" },
+        { "[type status]\n", ":1: [type status]: no Type may be called status: a topic of the queue has that name" },
+        { "[type a b]\n", ":1: [type a b]: a Type's name has 1 to 100 letters, digits, _ . or -" },
+        { "[type ]\n", ":1: [type]: no such section (did you mean [types]?)" },
+        { "[type WebCart]\nretry_limits = 3\n",
+          ":2: [type WebCart] retry_limits: no such option (did you mean retry_limit?)" },
+        { "[types]\nretry_limit = -1\n", ":2: [types] retry_limit: -1 is not a whole number from 0 to 999999999" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        struct config config;
+        struct err err = ERR_INIT;
+
+        config_init(&config);
+        assert_int_equal(read_text(&config, cases[i].text, &err), ST_INVALID);
+        assert_string_equal(err.text, cases[i].error);
+        config_release(&config);
+    }
+}
+
+static void a_missing_file_and_a_binary_one_are_refused(void **state)
+{
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(config_read_file(config, "/nonexistent/file.ini", &err), ST_INVALID);
+    assert_string_equal(err.text, "/nonexistent/file.ini: No such file or directory");
+    assert_int_equal(config_read_file(config, "/tmp", &err), ST_INVALID);
+    assert_int_equal(config_read_file(config, "/proc/self/cmdline", &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "NUL byte"));
+}
+
+/* ---- Types ---- */
+
+static void types_takes_second_place_wherever_it_stands(void **state)
+{
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(read_text(config, "[type WebCart]\nretry_limit = 7\n[types]\nretry_limit = 9\nhandler = noop\n"
+                                       "[type Mine]\ntimeout_ms = 5\n[type Sweeper]\nhandler =\n", &err), ST_OK);
+    assert_int_equal(config_type(config, "WebCart")->retry_limit, 7);
+    assert_int_equal(config_type(config, "XClean")->retry_limit, 9);
+    assert_int_equal(config_type(config, "XClean")->timeout_ms, 60000);     /* the record's own */
+    assert_string_equal(config_type(config, "XClean")->handler, "noop");
+    assert_true(config_type(config, "XClean")->served);
+    assert_int_equal(config_type(config, "Mine")->retry_limit, 9);
+    assert_int_equal(config_type(config, "Mine")->timeout_ms, 5);
+    assert_int_equal(config_type(config, "Mine")->retry_backoff_ms, 1000);
+    assert_true(config_type(config, "Mine")->declared);
+    assert_true(config_type(config, "Mine")->served);
+    assert_false(config_type(config, "Sweeper")->served);
+    assert_false(config_type(config, "ExternalConnectivityPoller")->served);
+}
+
+static void a_section_alone_declares_a_type(void **state)
+{
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+    struct type_lookup lookup;
+    int reserved;
+
+    assert_int_equal(read_text(config, "[type Report.daily-2]\n", &err), ST_OK);
+    lookup = config_type_lookup(config);
+    assert_string_equal(lookup.find(lookup.arg, "Report.daily-2", &reserved), "Report.daily-2");
+    assert_false(reserved);
+    assert_string_equal(lookup.find(lookup.arg, "ExternalConnectivityPoller", &reserved), "ExternalConnectivityPoller");
+    assert_true(reserved);
+    assert_null(lookup.find(lookup.arg, "webcart", &reserved));
+    assert_null(config_type(config, "Other"));
+}
+
+/* ---- across options ---- */
+
+static void what_options_say_together_is_checked(void **state)
+{
+    static const struct { const char *text, *error; } cases[] = {
+        { "[queue]\nprefix = a b\n", "[queue] prefix: a b: expected letters, digits, . _ or -" },
+        { "[redis]\nurl = localhost\n",
+          "[redis] url: Redis address: expected redis://[user:password@]host:port[/db] or unix:///path" },
+        { "[kafka]\nbrokers =\n", "[kafka] brokers: expected host:port,..." },
+        { "[worker]\nlisten = 8080\n", "[worker] listen: 8080: expected address:port" },
+        { "[worker]\ntypes = WebCart\n", "[worker] types: Type WebCart has no handler: write one in [type WebCart]" },
+        { "[worker]\ntypes = Nope\n", "[worker] types: Nope is no Type; new ones need a section [type Nope]" },
+        { "[types]\nhandler = noop\n[worker]\ntypes = XClean, ExternalConnectivityPoller\n",
+          "[worker] types: Type ExternalConnectivityPoller is reserved" },
+        { "[type XClean]\nhandler = exec\n", "[type XClean] handler = exec needs command = PROGRAM [ARGUMENT ...]" },
+        { "[type XClean]\nhandler = http\nurl = ftp://x\n",
+          "[type XClean] handler = http needs url = http://... or https://..." },
+        { "[type XClean]\nhandler = plugin\n", "[type XClean] handler = plugin needs plugin = /path/of/the/shared/object" },
+        { "[types]\nhandler = noop\n[worker]\ntypes = XClean WebCart\n", NULL },
+        { "[type XClean]\nhandler = http\nurl = http://127.0.0.1:1/\n", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        struct config config;
+        struct err err = ERR_INIT;
+
+        config_init(&config);
+        assert_int_equal(read_text(&config, cases[i].text, &err), ST_OK);
+        assert_int_equal(config_check(&config, &err), cases[i].error ? ST_INVALID : ST_OK);
+        assert_string_equal(err.text, cases[i].error ? cases[i].error : "");
+        config_release(&config);
+    }
+}
+
+static void the_environment_goes_over_the_file(void **state)
+{
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+
+    setenv("BGOP_KAFKA", "k:1", 1);
+    setenv("BGOP_REDIS", "unix:///r", 1);
+    setenv("BGOP_LOG_LEVEL", "debug", 1);
+    setenv("BGOP_LOG_FORMAT", "", 1);               /* empty: as if it were not there */
+    assert_int_equal(read_text(config, "[kafka]\nbrokers = a:1\n[log]\nformat = json\n", &err), ST_OK);
+    assert_int_equal(config_read_environment(config, &err), ST_OK);
+    assert_string_equal(config->brokers, "k:1");
+    assert_string_equal(config->redis_url, "unix:///r");
+    assert_string_equal(config->log_level, "debug");
+    assert_string_equal(config->log_format, "json");
+    setenv("BGOP_LOG_LEVEL", "loud", 1);
+    assert_int_equal(config_read_environment(config, &err), ST_INVALID);
+    assert_string_equal(err.text, "environment variable BGOP_LOG_LEVEL: [log] level: loud is none of: error warning info debug");
+    unsetenv("BGOP_KAFKA");
+    unsetenv("BGOP_REDIS");
+    unsetenv("BGOP_LOG_LEVEL");
+    unsetenv("BGOP_LOG_FORMAT");
+}
+
+static void values_that_no_line_can_hold_are_refused(void **state)
+{
+    static const char *const values[] = { " a", "a ", "a\nb", "a ; b", "; b", "a\tb\t", "a\x01" };
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < TEST_COUNT(values); i++)
+        assert_int_equal(config_set(config, "type WebCart", "headers", values[i], &err), ST_INVALID);
+    assert_int_equal(config_set(config, "type WebCart", "headers", "a;b 'c ; d'", &err), ST_OK);
+}
+
+static void topics_carry_the_prefix(void **state)
+{
+    struct config *config = *state;
+    char topic[64];
+
+    assert_string_equal(config_topic(config, "WebCart", topic, sizeof topic), "bgop.WebCart");
+}
+
+/* ---- printing ---- */
+
+static void what_is_printed_can_be_read_again(void **state)
+{
+    struct config *config = *state;
+    struct config again;
+    struct err err = ERR_INIT;
+    char *first, *second;
+
+    assert_int_equal(read_text(config, "[queue]\nprefix = p\n[redis]\nurl = redis://u:p;w@h:1/2\n[kafka]\nlinger.ms = 3\n"
+                                       "sasl.password = a'b\n[types]\nhandler = noop\nretry_limit = 2\n[type Mine]\nhandler = exec\n"
+                                       "command = sh -c 'x ; y' \\\"\n[type XClean]\nhandler =\n", &err), ST_OK);
+    first = printed(config);
+    config_init(&again);
+    if (read_text(&again, first, &err) != ST_OK)
+        fail_msg("%s", err.text);
+    second = printed(&again);
+    assert_string_equal(first, second);
+    assert_string_equal(config_type(&again, "Mine")->command, "sh -c 'x ; y' \\\"");
+    assert_string_equal(again.redis_url, "redis://u:p;w@h:1/2");
+    assert_int_equal(again.property_count, 2);
+    assert_false(config_type(&again, "XClean")->served);
+    assert_int_equal(config_type(&again, "WebCart")->retry_limit, 2);
+    config_release(&again);
+    free(first);
+    free(second);
+}
+
+static void the_sample_file_is_every_option_at_its_default(void **state)
+{
+    char path[512];
+    char *text = printed(*state), *file = calloc(1, 100000);
+    FILE *from;
+
+    snprintf(path, sizeof path, "%.*sdeploy/bgop.ini", (int)(strstr(__FILE__, "tests/unit/") - __FILE__), __FILE__);
+    from = fopen(path, "r");
+    if (!from)
+        fail_msg("%s: not there", path);
+    assert_true(fread(file, 1, 99999, from) > 0);
+    fclose(from);
+    if (strcmp(file, text) != 0)
+        print_error("deploy/bgop.ini is not what bgop-coordinator --print-config writes: write it anew\n");
+    assert_string_equal(file, text);
+    free(text);
+    free(file);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(defaults_are_those_of_the_record),
+        TEST(a_file_goes_over_the_defaults),
+        TEST(lines_may_be_long_and_quotes_hold_semicolons),
+        TEST(errors_name_line_option_and_the_nearest),
+        TEST(a_missing_file_and_a_binary_one_are_refused),
+        TEST(types_takes_second_place_wherever_it_stands),
+        TEST(a_section_alone_declares_a_type),
+        TEST(what_options_say_together_is_checked),
+        TEST(the_environment_goes_over_the_file),
+        TEST(values_that_no_line_can_hold_are_refused),
+        TEST(topics_carry_the_prefix),
+        TEST(what_is_printed_can_be_read_again),
+        TEST(the_sample_file_is_every_option_at_its_default),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
