@@ -29,9 +29,10 @@ void backlog_add_message(struct backlog *backlog, int64_t next_offset)
     size_t at;
 
     if (backlog->message_count == backlog->message_room)
-        backlog->messages = ring_grow(backlog->messages, &backlog->message_room, backlog->message_first, sizeof *backlog->messages);
+        backlog->messages =
+            ring_grow(backlog->messages, &backlog->message_room, backlog->message_first, sizeof *backlog->messages);
     at = (backlog->message_first + backlog->message_count++) & (backlog->message_room - 1);
-    backlog->messages[at] = (struct backlog_message){next_offset, 0};
+    backlog->messages[at] = (struct backlog_message){ next_offset, 0 };
 }
 
 void backlog_add_id(struct backlog *backlog, const char id[ID_SIZE])

@@ -1,8 +1,8 @@
-/* Hinted Ids of one Type and one shard (a lane), between their hint message and the verdict of a claim. Pure: no Kafka,
- * no Redis, no clock.
+/* Hinted Ids of one Type and one shard (a lane), between their hint message and the verdict of a claim. Pure: no
+ * Kafka, no Redis, no clock.
  *
- * Ids leave in the order in which they came, and a claim's answer is a verdict on every Id it carried. So the offset that
- * may be stored is simply behind the last message all of whose Ids have left. */
+ * Ids leave in the order in which they came, and a claim's answer is a verdict on every Id it carried. So the offset
+ * that may be stored is simply behind the last message all of whose Ids have left. */
 #ifndef BGOP_WORKER_BACKLOG_H
 #define BGOP_WORKER_BACKLOG_H
 
@@ -13,18 +13,21 @@
 #include "common/record/id.h"
 
 enum {
-    BACKLOG_FULL_IDS = 8192,        /* from here on the partition is paused ... */
-    BACKLOG_LOW_IDS = 2048,         /* ... until so few are left */
+    BACKLOG_FULL_IDS = 8192, /* from here on the partition is paused ... */
+    BACKLOG_LOW_IDS = 2048,  /* ... until so few are left */
 };
 
-struct backlog_message { int64_t next_offset; size_t ids_left; };
+struct backlog_message {
+    int64_t next_offset;
+    size_t ids_left;
+};
 
 struct backlog {
-    char (*ids)[ID_SIZE];           /* ring of id_room, a power of two */
+    char (*ids)[ID_SIZE]; /* ring of id_room, a power of two */
     size_t id_room, id_first, id_count;
-    struct backlog_message *messages;       /* ring of message_room */
+    struct backlog_message *messages; /* ring of message_room */
     size_t message_room, message_first, message_count;
-    uint64_t epoch;                 /* rises when it is dropped: verdicts on what it held before are void */
+    uint64_t epoch; /* rises when it is dropped: verdicts on what it held before are void */
 };
 
 void backlog_release(struct backlog *backlog);

@@ -13,21 +13,21 @@
 enum {
     CLAIM_MOST_IDS = 500,
     PULL_WANT = 64,
-    PULL_EVERY_MS = 4000,       /* each lane, by all workers together */
-    PULL_FIRST_MS = 1000,       /* after the start */
-    BACK_OFF_MS = 200,          /* after a refusal that is no verdict */
+    PULL_EVERY_MS = 4000, /* each lane, by all workers together */
+    PULL_FIRST_MS = 1000, /* after the start */
+    BACK_OFF_MS = 200,    /* after a refusal that is no verdict */
 };
 
 struct claims {
     struct claims_parts parts;
     struct redis *redis;
-    struct lane **calls;                /* sent in this round */
+    struct lane **calls; /* sent in this round */
     size_t call_count;
-    size_t first;                       /* lane at which the next round begins: slots go round */
+    size_t first; /* lane at which the next round begins: slots go round */
     uint64_t last_nonce, granted;
     unsigned random;
     bool draining;
-    struct outage outage;               /* refusals of a Redis that is there: OOM, BUSY ...; its absence is renewal's */
+    struct outage outage; /* refusals of a Redis that is there: OOM, BUSY ...; its absence is renewal's */
 };
 
 /* ---- choosing ---- */
@@ -102,7 +102,7 @@ static enum status send_call(struct claims *claims, struct lane *lane, int64_t g
         .ids = ids,
     };
 
-    if (lane->call.backlog_epoch == lane->backlog.epoch)    /* else its hints are somebody else's now; the nonce will do */
+    if (lane->call.backlog_epoch == lane->backlog.epoch) /* else its hints are somebody else's now; the nonce will do */
         claim.id_count = backlog_peek(&lane->backlog, ids, lane->call.id_count);
     snprintf(nonce, sizeof nonce, "%" PRIu64, lane->call.nonce);
     if (!lane->call.unsure)
@@ -156,7 +156,8 @@ static bool give_back_if_late(struct claims *claims, struct execution *execution
 
     if (!claims->draining && now + margin < execution->lease_end_boot_ms && now < execution->deadline_boot_ms)
         return false;
-    execution_settlef(execution, ENTRY_RETURNED, "%s", claims->draining ? "the worker shut down" : "claimed too late to be started");
+    execution_settlef(execution, ENTRY_RETURNED, "%s",
+                      claims->draining ? "the worker shut down" : "claimed too late to be started");
     claims->parts.sink.finished(claims->parts.sink.arg, &execution, 1);
     return true;
 }
@@ -165,7 +166,7 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
 {
     struct execution *all[CLAIM_MOST_IDS];
     size_t count = batch->count, started = 0;
-    struct execution *executions = batch->executions;   /* the batch may be gone when its last one is finished */
+    struct execution *executions = batch->executions; /* the batch may be gone when its last one is finished */
     int64_t now = clock_boot_ms();
 
     BGOP_ASSERT(count <= CLAIM_MOST_IDS);
@@ -180,7 +181,8 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
 }
 
 /* Every Id that was asked for has its verdict, granted or not. */
-static void take_answer(struct claims *claims, struct lane *lane, struct claim_answer *answer, struct hints_reader *hints)
+static void take_answer(struct claims *claims, struct lane *lane, struct claim_answer *answer,
+                        struct hints_reader *hints)
 {
     struct claim_call call = lane->call;
     bool full = answer->count >= (size_t)call.want;
@@ -189,7 +191,7 @@ static void take_answer(struct claims *claims, struct lane *lane, struct claim_a
     close_call(claims, lane);
     claims->granted += answer->count;
     if (call.id_count == 0 && full && lane->backlog.id_count == 0)
-        lane->next_pull_boot_ms = 0;                    /* there is more */
+        lane->next_pull_boot_ms = 0; /* there is more */
     if (hints && call.backlog_epoch == lane->backlog.epoch)
         hints_verdict(hints, lane, call.id_count);
     batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);
@@ -207,7 +209,7 @@ static void take_refusal(struct claims *claims, struct lane *lane, enum status s
         shard_gates_close(claims->parts.gates, lane->shard);
     } else {
         outage_begin(&claims->outage, "claims", err->text);
-        if (status == ST_INVALID)                       /* nothing was done under this nonce */
+        if (status == ST_INVALID) /* nothing was done under this nonce */
             close_call(claims, lane);
     }
 }
@@ -218,7 +220,7 @@ static bool receive_all(struct claims *claims, struct hints_reader *hints)
 
     for (size_t i = 0; i < claims->call_count; i++) {
         struct lane *lane = claims->calls[i];
-        struct claim_answer answer = {0};
+        struct claim_answer answer = { 0 };
         struct err err = ERR_INIT;
         enum status status = claim_receive(claims->redis, &answer, &err);
 

@@ -5,9 +5,12 @@
 
 enum { EXEC_HOST_LIFELINE = 3 };
 enum exec_host_kind {
-    EXEC_HOST_ENDED = 1,        /* value: wait status of the handler */
-    EXEC_HOST_NOT_STARTED = 2,  /* value: errno */
+    EXEC_HOST_ENDED = 1,       /* value: wait status of the handler */
+    EXEC_HOST_NOT_STARTED = 2, /* value: errno */
 };
-struct exec_host_report { int kind; int value; };
+struct exec_host_report {
+    int kind;
+    int value;
+};
 
 #endif

@@ -10,7 +10,7 @@
 
 const char *stop_reason_name(enum stop_reason why)
 {
-    static const char *const names[] = {"none", "timeout", "cancel", "lost_lease", "drain"};
+    static const char *const names[] = { "none", "timeout", "cancel", "lost_lease", "drain" };
 
     return names[why];
 }
@@ -52,16 +52,10 @@ void execution_settle_stopped(struct execution *execution, enum stop_reason why)
         execution_settlef(execution, ENTRY_TIMED_OUT, "timed out after %lld ms",
                           (long long)execution_timeout_ms(execution));
         break;
-    case STOP_CANCEL:
-        execution_settlef(execution, ENTRY_ERROR, "canceled while it was running");
-        break;
-    case STOP_LOST_LEASE:
-        execution_settlef(execution, ENTRY_RETURNED, "stopped: the worker lost its lease");
-        break;
+    case STOP_CANCEL: execution_settlef(execution, ENTRY_ERROR, "canceled while it was running"); break;
+    case STOP_LOST_LEASE: execution_settlef(execution, ENTRY_RETURNED, "stopped: the worker lost its lease"); break;
     case STOP_NONE:
-    case STOP_DRAIN:
-        execution_settlef(execution, ENTRY_RETURNED, "stopped: the worker shut down");
-        break;
+    case STOP_DRAIN: execution_settlef(execution, ENTRY_RETURNED, "stopped: the worker shut down"); break;
     }
 }
 
@@ -122,7 +116,8 @@ static void execution_init(struct execution *execution, struct claim_batch *batc
     execution->lease_end_boot_ms = sent_boot_ms + batch->answer.lease_ms;
 }
 
-struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_type *type, int shard, int64_t sent_boot_ms)
+struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_type *type, int shard,
+                                    int64_t sent_boot_ms)
 {
     struct claim_batch *batch;
     const struct claimed **ops;

@@ -25,47 +25,47 @@ struct handler;
 struct served_type {
     const struct type_config *config;
     const struct handler *handler;
-    void *state;                    /* the handler's own, shared by all its Types */
-    void *prepared;                 /* what the handler made of this Type's options */
-    int index;                      /* in the worker's array */
-    int concurrency;                /* most executions at a time */
-    bool group;                     /* speaks the group protocol: merge_max > 1 */
-    int reserved;                   /* slots promised to claim calls under way; the claiming thread's */
-    atomic_int running;             /* executions with the handler */
+    void *state;        /* the handler's own, shared by all its Types */
+    void *prepared;     /* what the handler made of this Type's options */
+    int index;          /* in the worker's array */
+    int concurrency;    /* most executions at a time */
+    bool group;         /* speaks the group protocol: merge_max > 1 */
+    int reserved;       /* slots promised to claim calls under way; the claiming thread's */
+    atomic_int running; /* executions with the handler */
 };
 
 /* Why an execution is to end before its handler is done; the first reason stays. */
 enum stop_reason { STOP_NONE, STOP_TIMEOUT, STOP_CANCEL, STOP_LOST_LEASE, STOP_DRAIN };
 const char *stop_reason_name(enum stop_reason why);
 
-struct member {                     /* one operation of an execution */
-    const struct claimed *op;       /* as it was claimed; NULL once the execution is finished */
+struct member {               /* one operation of an execution */
+    const struct claimed *op; /* as it was claimed; NULL once the execution is finished */
     char id[ID_SIZE];
     uint64_t token;
-    bool canceled;                  /* table: its cancel was asked for */
+    bool canceled; /* table: its cancel was asked for */
     struct outcome outcome;
 };
 
 struct execution {
     struct served_type *type;
     struct claim_batch *batch;
-    struct member *members;         /* ordered by SequenceGroup (none first), SequenceNumber, Id */
+    struct member *members; /* ordered by SequenceGroup (none first), SequenceNumber, Id */
     int member_count;
-    int leader;                     /* index of the member that holds the lease */
+    int leader; /* index of the member that holds the lease */
     int shard;
-    int64_t started_at_ms;          /* StartedAt: Redis time of the claim */
-    int64_t started_boot_ms;        /* the same moment, not later, on this host's boot clock */
-    int64_t deadline_boot_ms;       /* started_boot_ms + Timeout */
-    int64_t duration_ms;            /* set when finished */
-    atomic_int stop;                /* enum stop_reason; the handler looks at it whenever it is woken */
-    atomic_bool finished;           /* outcomes are known; the reporter has it */
+    int64_t started_at_ms;    /* StartedAt: Redis time of the claim */
+    int64_t started_boot_ms;  /* the same moment, not later, on this host's boot clock */
+    int64_t deadline_boot_ms; /* started_boot_ms + Timeout */
+    int64_t duration_ms;      /* set when finished */
+    atomic_int stop;          /* enum stop_reason; the handler looks at it whenever it is woken */
+    atomic_bool finished;     /* outcomes are known; the reporter has it */
 
-    struct execution *next, *previous;      /* table: executions of this shard in flight */
-    int64_t lease_end_boot_ms;              /* table: by the boot clock, from before the request was sent */
-    uint64_t renewal;                       /* table: number of the renewal that last named it */
-    struct execution *queue_next;           /* the owner's: handler's or reporter's queue */
-    int unreported;                         /* reporter: members that the status log does not have */
-    bool report_alone;                      /* reporter: a message with others was refused */
+    struct execution *next, *previous; /* table: executions of this shard in flight */
+    int64_t lease_end_boot_ms;         /* table: by the boot clock, from before the request was sent */
+    uint64_t renewal;                  /* table: number of the renewal that last named it */
+    struct execution *queue_next;      /* the owner's: handler's or reporter's queue */
+    int unreported;                    /* reporter: members that the status log does not have */
+    bool report_alone;                 /* reporter: a message with others was refused */
 };
 
 /* Timeout in force (of the leader). */
@@ -86,8 +86,8 @@ void execution_settle_stopped(struct execution *execution, enum stop_reason why)
 
 /* ---- all executions of one claim call ---- */
 struct claim_batch {
-    struct claim_answer answer;     /* released when nothing is unfinished */
-    atomic_int unfinished;          /* executions */
+    struct claim_answer answer; /* released when nothing is unfinished */
+    atomic_int unfinished;      /* executions */
     atomic_int undelivered;
     struct execution *executions;
     size_t count;
@@ -96,7 +96,8 @@ struct claim_batch {
 /* Takes over the answer and sorts its operations into executions: followers go to their leader. sent_boot_ms is the
  * boot clock before the call was first sent: leases and deadlines count from there. NULL for an empty answer, which is
  * released. */
-struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_type *type, int shard, int64_t sent_boot_ms);
+struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_type *type, int shard,
+                                    int64_t sent_boot_ms);
 /* The execution's outcomes are known: gives up its share of the payloads. */
 void execution_finished(struct execution *execution, int64_t now_boot_ms);
 /* The status log has its outcomes (or nobody wants them): gives up the rest. */

@@ -18,7 +18,7 @@ struct guard {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool stopping;
-    atomic_llong beat_boot_ms;      /* 0: none expected */
+    atomic_llong beat_boot_ms; /* 0: none expected */
 };
 
 static void check_stall(const struct guard *guard, int64_t now)
@@ -51,7 +51,8 @@ static void *guard_loop(void *arg)
     return NULL;
 }
 
-struct guard *guard_start(struct inflight *inflight, const struct renewal *renewal, const struct types *types, struct err *err)
+struct guard *guard_start(struct inflight *inflight, const struct renewal *renewal, const struct types *types,
+                          struct err *err)
 {
     struct guard *guard = xcalloc(1, sizeof *guard);
 

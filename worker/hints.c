@@ -42,7 +42,7 @@ static void on_revoked(void *arg, const struct kafka_position *positions, size_t
 
 static void on_assigned(void *arg, struct kafka_position *positions, size_t count)
 {
-    (void)arg, (void)positions;             /* all start where the group stored: that is what they say already */
+    (void)arg, (void)positions; /* all start where the group stored: that is what they say already */
     log_event(LOG_LEVEL_INFO, "partitions assigned", "count=%zu", count);
 }
 
@@ -63,7 +63,10 @@ struct hints_reader *hints_start(const struct config *config, const char *client
 {
     struct hints_reader *hints = xcalloc(1, sizeof *hints);
     const struct kafka_consumer_events events = {
-        .on_assigned = on_assigned, .on_revoked = on_revoked, .on_outage = on_outage, .arg = hints,
+        .on_assigned = on_assigned,
+        .on_revoked = on_revoked,
+        .on_outage = on_outage,
+        .arg = hints,
     };
     const char **topics = xcalloc(types->count, sizeof *topics);
     char group[320];
@@ -109,7 +112,8 @@ static void pause_lane(struct hints_reader *hints, struct lane *lane, const stru
     if (kafka_consumer_pause(hints->consumer, message->topic, message->partition, &err) == ST_OK)
         lane->paused = true;
     else
-        log_error_text(LOG_LEVEL_WARNING, "cannot pause", err.text, "topic=%s partition=%d", message->topic, message->partition);
+        log_error_text(LOG_LEVEL_WARNING, "cannot pause", err.text, "topic=%s partition=%d", message->topic,
+                       message->partition);
 }
 
 static void take_message(struct hints_reader *hints, const struct kafka_message *message)
@@ -117,12 +121,12 @@ static void take_message(struct hints_reader *hints, const struct kafka_message 
     struct lane *lane = find_lane(hints, message->topic, message->partition);
     struct err err = ERR_INIT;
 
-    if (!lane || lane->paused)          /* paused: prefetched before; it is read again at resume_offset */
+    if (!lane || lane->paused) /* paused: prefetched before; it is read again at resume_offset */
         return;
     backlog_add_message(&lane->backlog, message->offset + 1);
     if (codec_read_hint(message->value, message->value_size, on_id, &lane->backlog, &err) != ST_OK)
-        log_error_text(LOG_LEVEL_WARNING, "hint unreadable", err.text, "topic=%s partition=%d offset=%lld", message->topic,
-                       message->partition, (long long)message->offset);
+        log_error_text(LOG_LEVEL_WARNING, "hint unreadable", err.text, "topic=%s partition=%d offset=%lld",
+                       message->topic, message->partition, (long long)message->offset);
     if (lane->backlog.message_count > 0 && lane->backlog.id_count == 0)
         hints_verdict(hints, lane, 0);
     if (lane->backlog.id_count >= BACKLOG_FULL_IDS)
@@ -133,7 +137,8 @@ void hints_poll(struct hints_reader *hints, int wait_ms)
 {
     struct kafka_message message;
 
-    for (int i = 0; i < MOST_MESSAGES_PER_POLL && kafka_consumer_poll(hints->consumer, i ? 0 : wait_ms, &message); i++) {
+    for (int i = 0; i < MOST_MESSAGES_PER_POLL && kafka_consumer_poll(hints->consumer, i ? 0 : wait_ms, &message);
+         i++) {
         take_message(hints, &message);
         kafka_message_release(&message);
     }
@@ -159,8 +164,10 @@ void hints_verdict(struct hints_reader *hints, struct lane *lane, size_t count)
 
     if (next_offset >= 0) {
         crash_point("store-before");
-        if (kafka_consumer_store(hints->consumer, hints->types->topics[lane->type->index], lane->shard, next_offset, &err) != ST_OK)
-            log_error_text(LOG_LEVEL_DEBUG, "offset not stored", err.text, "type=%s shard=%d", lane->type->config->name, lane->shard);
+        if (kafka_consumer_store(hints->consumer, hints->types->topics[lane->type->index], lane->shard, next_offset,
+                                 &err) != ST_OK)
+            log_error_text(LOG_LEVEL_DEBUG, "offset not stored", err.text, "type=%s shard=%d", lane->type->config->name,
+                           lane->shard);
         crash_point("store-after");
     }
     if (lane->paused && lane->backlog.id_count <= BACKLOG_LOW_IDS)

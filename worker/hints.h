@@ -14,8 +14,8 @@ struct hints_reader *hints_start(const struct config *config, const char *client
 void hints_stop(struct hints_reader *hints);
 /* Takes what is there, after waiting up to wait_ms for the first message. */
 void hints_poll(struct hints_reader *hints, int wait_ms);
-/* The lane's first `count` Ids have their verdict: stores the offset that follows from it, and resumes the partition when
- * the lane has room again. */
+/* The lane's first `count` Ids have their verdict: stores the offset that follows from it, and resumes the partition
+ * when the lane has room again. */
 void hints_verdict(struct hints_reader *hints, struct lane *lane, size_t count);
 
 #endif

@@ -16,7 +16,7 @@ void identity_init(struct identity *identity)
     memset(identity, 0, sizeof *identity);
     if (gethostname(identity->host, sizeof identity->host - 1) < 0 || !identity->host[0])
         snprintf(identity->host, sizeof identity->host, "localhost");
-    for (char *c = identity->host; *c; c++)         /* it stands in keys, logs and URLs */
+    for (char *c = identity->host; *c; c++) /* it stands in keys, logs and URLs */
         if (!isalnum((unsigned char)*c) && !strchr("-._", *c))
             *c = '_';
     (void)!getrandom(&random, sizeof random, 0);

@@ -6,10 +6,10 @@ enum { WORKER_URI_SIZE = 256 };
 
 struct identity {
     char host[128];
-    char instance[192];                 /* host-pid-random */
-    char uri[WORKER_URI_SIZE];          /* of the status page: http://host:port */
+    char instance[192];        /* host-pid-random */
+    char uri[WORKER_URI_SIZE]; /* of the status page: http://host:port */
 };
 
-void identity_init(struct identity *identity);      /* all but the uri */
+void identity_init(struct identity *identity); /* all but the uri */
 
 #endif

@@ -113,8 +113,8 @@ static int compare_ids(const void *left, const void *right)
 
 static bool is_lost(const struct execution *execution, const struct renew_answer *answer)
 {
-    return answer->lost_count > 0 &&
-           bsearch(execution_leader(execution)->id, answer->lost, answer->lost_count, sizeof *answer->lost, compare_ids);
+    return answer->lost_count > 0 && bsearch(execution_leader(execution)->id, answer->lost, answer->lost_count,
+                                             sizeof *answer->lost, compare_ids);
 }
 
 /* The cancel of one member of a group does not end the work of the others: it takes effect when the group fails, or
@@ -128,7 +128,8 @@ static bool is_canceled(struct execution *execution, const struct renew_answer *
     for (int i = 0; i < execution->member_count; i++) {
         struct member *member = &execution->members[i];
 
-        member->canceled |= bsearch(member->id, answer->cancels, answer->cancel_count, sizeof *answer->cancels, compare_ids) != NULL;
+        member->canceled |=
+            bsearch(member->id, answer->cancels, answer->cancel_count, sizeof *answer->cancels, compare_ids) != NULL;
         canceled += member->canceled;
     }
     return canceled == execution->member_count;

@@ -10,18 +10,28 @@
 
 #include "worker/execution.h"
 
-struct inflight_shard { pthread_mutex_t lock; struct execution *first; size_t count; };
-struct inflight { struct inflight_shard *shards; int shard_count; };
+struct inflight_shard {
+    pthread_mutex_t lock;
+    struct execution *first;
+    size_t count;
+};
+struct inflight {
+    struct inflight_shard *shards;
+    int shard_count;
+};
 
 void inflight_init(struct inflight *inflight, int shard_count);
 void inflight_release(struct inflight *inflight);
-void inflight_add(struct inflight *inflight, struct execution *executions, size_t count);   /* all of one shard */
+void inflight_add(struct inflight *inflight, struct execution *executions, size_t count); /* all of one shard */
 void inflight_remove(struct inflight *inflight, struct execution *execution);
 size_t inflight_count(struct inflight *inflight);
 
 /* ---- renewal ---- */
 enum { LEASES_PER_CALL = 500 };
-struct lease_list { struct lease_ref *leases; size_t count, capacity; };
+struct lease_list {
+    struct lease_ref *leases;
+    size_t count, capacity;
+};
 void lease_list_release(struct lease_list *list);
 /* Fills list with a shard's leases and numbers them: the first LEASES_PER_CALL belong to the call `number`, the next to
  * number + 1, and so on. */

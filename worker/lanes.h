@@ -1,4 +1,5 @@
-/* One lane per Type and shard: the hints that wait there, and the claim call under way for it. The claiming thread's. */
+/* One lane per Type and shard: the hints that wait there, and the claim call under way for it. The claiming thread's.
+ */
 #ifndef BGOP_WORKER_LANES_H
 #define BGOP_WORKER_LANES_H
 
@@ -10,25 +11,29 @@
 struct claim_call {
     bool open;
     uint64_t nonce;
-    size_t id_count;            /* the first ones of the backlog; 0: a pull */
-    int want;                   /* slots reserved */
+    size_t id_count; /* the first ones of the backlog; 0: a pull */
+    int want;        /* slots reserved */
     uint64_t backlog_epoch;
-    int64_t sent_boot_ms;       /* before the first sending that may have been executed: leases count from here */
-    bool unsure;                /* some reply was lost: it may have been executed */
+    int64_t sent_boot_ms; /* before the first sending that may have been executed: leases count from here */
+    bool unsure;          /* some reply was lost: it may have been executed */
 };
 
 struct lane {
     struct served_type *type;
     int shard;
     struct backlog backlog;
-    bool paused;                /* its partition; reading goes on at resume_offset */
+    bool paused; /* its partition; reading goes on at resume_offset */
     int64_t resume_offset;
     int64_t next_pull_boot_ms;
     int64_t not_before_boot_ms; /* back-off after a refusal */
     struct claim_call call;
 };
 
-struct lanes { struct lane *all; size_t count; int shard_count; };
+struct lanes {
+    struct lane *all;
+    size_t count;
+    int shard_count;
+};
 
 void lanes_init(struct lanes *lanes, const struct types *types, int shard_count);
 void lanes_release(struct lanes *lanes);

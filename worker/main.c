@@ -16,7 +16,7 @@ static void on_signal(int signal)
 {
     (void)signal;
     if (stop)
-        _exit(EXIT_FAILED);         /* handler processes die with us: their hosts see it */
+        _exit(EXIT_FAILED); /* handler processes die with us: their hosts see it */
     stop = 1;
 }
 
@@ -44,7 +44,7 @@ static void start_log(const struct config *config)
 {
     enum log_level level = LOG_LEVEL_INFO;
 
-    (void)log_level_parse(config->log_level, &level);       /* checked with the configuration */
+    (void)log_level_parse(config->log_level, &level); /* checked with the configuration */
     log_start("worker", level, strcmp(config->log_format, "json") == 0);
 }
 
@@ -60,7 +60,8 @@ static int run(const struct config *config)
     enum status status = err.status;
 
     if (worker) {
-        log_event(LOG_LEVEL_INFO, "started", "version=%s pid=%d kafka_library=\"%s\"", BGOP_VERSION, (int)getpid(), kafka_version());
+        log_event(LOG_LEVEL_INFO, "started", "version=%s pid=%d kafka_library=\"%s\"", BGOP_VERSION, (int)getpid(),
+                  kafka_version());
         status = worker_run(worker, &stop, &err);
         worker_free(worker);
     }

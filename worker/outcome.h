@@ -8,15 +8,18 @@
 #include "common/codec/codec.h"
 
 struct outcome {
-    enum entry_kind kind;       /* 0: not known yet */
-    int64_t retry_after_ms;     /* the handler's own wish; -1: none */
-    char *text;                 /* Error: valid UTF-8, one line, at most 255 characters; NULL: none */
-    char *result;               /* at most RESULT_MAX_BYTES; NULL: none */
+    enum entry_kind kind;   /* 0: not known yet */
+    int64_t retry_after_ms; /* the handler's own wish; -1: none */
+    char *text;             /* Error: valid UTF-8, one line, at most 255 characters; NULL: none */
+    char *result;           /* at most RESULT_MAX_BYTES; NULL: none */
     size_t result_size;
 };
-#define OUTCOME_INIT { .retry_after_ms = -1 }
+#define OUTCOME_INIT         \
+    {                        \
+        .retry_after_ms = -1 \
+    }
 
-void outcome_release(struct outcome *outcome);          /* leaves one that is not known yet */
+void outcome_release(struct outcome *outcome); /* leaves one that is not known yet */
 /* Sets kind and text. The text may be any bytes: what is not UTF-8 becomes '?', control characters become blanks. */
 void outcome_set(struct outcome *outcome, enum entry_kind kind, const char *text, size_t size);
 void outcome_setf(struct outcome *outcome, enum entry_kind kind, const char *format, ...)

@@ -21,7 +21,8 @@ static enum status read_shards(struct redis *redis, int *shard_count, struct err
     shards = redis_reply_int(reply, 0);
     redis_reply_free(reply);
     if (shards < 1 || shards > ID_SHARDS_MAX)
-        return err_set(err, ST_MISSING, "Redis at %s holds no queue yet (bgop:meta): has a bgop-coordinator been started?",
+        return err_set(err, ST_MISSING,
+                       "Redis at %s holds no queue yet (bgop:meta): has a bgop-coordinator been started?",
                        redis_address(redis));
     *shard_count = (int)shards;
     return ST_OK;
@@ -33,14 +34,16 @@ static enum status check_topics(struct kafka_topic *topics, size_t count, int sh
         if (!topics[i].found)
             return err_set(err, ST_MISSING, "topic %s does not exist yet: the coordinator creates it", topics[i].name);
         if (topics[i].found_partitions != shard_count)
-            return err_set(err, ST_INVALID, "topic %s has %d partitions, the queue has %d shards: they must be equal. "
-                           "Delete the topic (hints are only wake-ups) and start the coordinator again", topics[i].name,
-                           topics[i].found_partitions, shard_count);
+            return err_set(err, ST_INVALID,
+                           "topic %s has %d partitions, the queue has %d shards: they must be equal. "
+                           "Delete the topic (hints are only wake-ups) and start the coordinator again",
+                           topics[i].name, topics[i].found_partitions, shard_count);
     }
     return ST_OK;
 }
 
-static enum status look_at_topics(const struct config *config, const struct types *types, int shard_count, struct err *err)
+static enum status look_at_topics(const struct config *config, const struct types *types, int shard_count,
+                                  struct err *err)
 {
     struct kafka_settings settings = config_kafka(config, "bgop-worker");
     struct kafka_topic *topics = xcalloc(types->count + 1, sizeof *topics);
@@ -61,7 +64,7 @@ enum status queue_wait(const struct config *config, const struct types *types, c
                        int *shard_count, struct err *err)
 {
     struct redis *redis = redis_new(config->redis_url, (int)config->redis_timeout_ms, err);
-    struct outage outage = {0};
+    struct outage outage = { 0 };
     enum status status = redis ? ST_AGAIN : err->status;
     int shards = 0;
 

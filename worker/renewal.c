@@ -10,12 +10,15 @@
 
 enum {
     LEASE_MARGIN_MS = 3000,
-    LOOK_AGAIN_MS = 100,            /* at a gate that is not open */
+    LOOK_AGAIN_MS = 100, /* at a gate that is not open */
     RENEWALS_PER_LEASE = 6,
 };
 
 /* One call under way. */
-struct renewal_call { int shard; uint64_t number; };
+struct renewal_call {
+    int shard;
+    uint64_t number;
+};
 
 struct renewal {
     struct renewal_parts parts;
@@ -24,10 +27,10 @@ struct renewal {
     atomic_bool stopping;
     atomic_int workers;
     struct outage outage;
-    int64_t next_boot_ms;           /* of the next renewal of all shards */
-    atomic_llong lease_ms;          /* as the last answer said */
+    int64_t next_boot_ms;  /* of the next renewal of all shards */
+    atomic_llong lease_ms; /* as the last answer said */
     uint64_t last_number;
-    uint64_t run_id_connection;     /* connection on which run_id was read */
+    uint64_t run_id_connection; /* connection on which run_id was read */
     char run_id[64];
     struct lease_list leases;
     struct renewal_call *calls;
@@ -73,7 +76,7 @@ static enum status look_send(struct renewal *renewal, struct err *err)
         if (status != ST_OK)
             return status;
         GROW(renewal->calls, renewal->call_count, renewal->call_capacity);
-        renewal->calls[renewal->call_count++] = (struct renewal_call){shard, 0};
+        renewal->calls[renewal->call_count++] = (struct renewal_call){ shard, 0 };
     }
     return ST_OK;
 }
@@ -114,7 +117,7 @@ static bool look_at_gates(struct renewal *renewal)
         outage_end(&renewal->outage, "redis");
         return true;
     }
-    redis_disconnect(renewal->redis);       /* replies may be outstanding */
+    redis_disconnect(renewal->redis); /* replies may be outstanding */
     redis_is_away(renewal, err.text);
     return false;
 }
@@ -147,7 +150,7 @@ static enum status send_shard(struct renewal *renewal, int shard, bool reassert,
         if (status != ST_OK)
             return status;
         GROW(renewal->calls, renewal->call_count, renewal->call_capacity);
-        renewal->calls[renewal->call_count++] = (struct renewal_call){shard, number};
+        renewal->calls[renewal->call_count++] = (struct renewal_call){ shard, number };
         renewal->last_number = number++;
         done += call.lease_count;
     } while (done < renewal->leases.count);
@@ -161,7 +164,8 @@ static void take_answer(struct renewal *renewal, const struct renewal_call *call
     atomic_store(&renewal->lease_ms, answer->lease_ms);
     atomic_store(&renewal->workers, answer->workers);
     parts->gates->shards[call->shard].reasserted = true;
-    if (inflight_renewed(parts->inflight, call->shard, call->number, renewal->sent_boot_ms + answer->lease_ms, answer) > 0)
+    if (inflight_renewed(parts->inflight, call->shard, call->number, renewal->sent_boot_ms + answer->lease_ms, answer) >
+        0)
         types_wake(parts->types);
 }
 
@@ -170,7 +174,7 @@ static void receive_all(struct renewal *renewal)
     struct shard_gates *gates = renewal->parts.gates;
 
     for (size_t i = 0; i < renewal->call_count; i++) {
-        struct renew_answer answer = {0};
+        struct renew_answer answer = { 0 };
         struct err err = ERR_INIT;
         enum status status = renew_receive(renewal->redis, &answer, &err);
 

@@ -17,7 +17,7 @@ struct renewal_parts {
     const struct config *config;
     const struct identity *identity;
     const struct types *types;
-    int slots;                      /* concurrency, for people */
+    int slots; /* concurrency, for people */
     struct shard_gates *gates;
     struct inflight *inflight;
 };

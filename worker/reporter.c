@@ -17,17 +17,23 @@
 #include "worker/wait.h"
 
 enum {
-    POLL_EVERY_MS = 5,                  /* for delivery reports, while some are due */
+    POLL_EVERY_MS = 5, /* for delivery reports, while some are due */
     IDLE_WAIT_MS = 500,
     SEND_AGAIN_MS = 200,
-    ENTRY_OVERHEAD_BYTES = 200,         /* of one entry besides its texts, at most */
+    ENTRY_OVERHEAD_BYTES = 200, /* of one entry besides its texts, at most */
     KINDS = ENTRY_REDRIVE + 1,
 };
 
-struct item { struct execution *execution; int member; };
-struct items { struct item *all; size_t count, capacity; };
+struct item {
+    struct execution *execution;
+    int member;
+};
+struct items {
+    struct item *all;
+    size_t count, capacity;
+};
 
-struct report {                         /* one message under way */
+struct report { /* one message under way */
     int shard;
     size_t count;
     struct item items[];
@@ -43,15 +49,15 @@ struct reporter {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct execution *incoming;         /* under the lock; newest first */
+    struct execution *incoming; /* under the lock; newest first */
     bool stopping, waiting;
 
-    atomic_size_t undelivered, bytes;   /* executions; texts and results of what is undelivered */
+    atomic_size_t undelivered, bytes; /* executions; texts and results of what is undelivered */
     atomic_ullong delivered[KINDS];
 
-    struct items *pending;              /* per shard; the thread's own from here */
+    struct items *pending; /* per shard; the thread's own from here */
     int shard_count;
-    size_t reports;                     /* under way */
+    size_t reports; /* under way */
     int64_t send_again_boot_ms;
     struct outage outage;
     struct buf message;
@@ -94,7 +100,8 @@ void reporter_add(struct reporter *reporter, struct execution *const *executions
 
 bool reporter_full(const struct reporter *reporter)
 {
-    return atomic_load(&reporter->undelivered) >= REPORTER_MOST_EXECUTIONS || atomic_load(&reporter->bytes) >= REPORTER_MOST_BYTES;
+    return atomic_load(&reporter->undelivered) >= REPORTER_MOST_EXECUTIONS ||
+           atomic_load(&reporter->bytes) >= REPORTER_MOST_BYTES;
 }
 
 size_t reporter_undelivered(const struct reporter *reporter)
@@ -130,7 +137,8 @@ static void deliver(struct reporter *reporter, const struct item *item)
     atomic_fetch_sub(&reporter->undelivered, 1);
 }
 
-/* Refused for good: too large for the broker's settings. Sent alone next time; when it was alone, without its result. */
+/* Refused for good: too large for the broker's settings. Sent alone next time; when it was alone, without its result.
+ */
 static void shrink(struct reporter *reporter, const struct report *report, const char *text)
 {
     struct outcome *outcome = &report->items[0].execution->members[report->items[0].member].outcome;
@@ -212,7 +220,8 @@ static size_t portion(const struct items *pending, size_t first)
     return count;
 }
 
-static enum status produce(struct reporter *reporter, int shard, const struct item *items, size_t count, struct err *err)
+static enum status produce(struct reporter *reporter, int shard, const struct item *items, size_t count,
+                           struct err *err)
 {
     struct report *report = xmalloc(sizeof *report + count * sizeof *items);
     enum status status;
@@ -223,7 +232,8 @@ static enum status produce(struct reporter *reporter, int shard, const struct it
     for (size_t i = 0; i < count; i++)
         fill_entry(&reporter->entries[i], &items[i]);
     buf_clear(&reporter->message);
-    codec_write_status_batch(&reporter->message, reporter->entries, count, reporter->identity->uri, reporter->identity->instance);
+    codec_write_status_batch(&reporter->message, reporter->entries, count, reporter->identity->uri,
+                             reporter->identity->instance);
     BGOP_ASSERT(!reporter->message.overflow);
     crash_point("produce-before");
     status = kafka_producer_send(reporter->producer, reporter->topic, shard, NULL, 0, reporter->message.data,
@@ -248,7 +258,7 @@ static void send_shard(struct reporter *reporter, int shard)
         enum status status = produce(reporter, shard, pending->all + sent, count, &err);
 
         if (status != ST_OK) {
-            if (status != ST_LIMIT)         /* a full queue is no news: delivery reports empty it */
+            if (status != ST_LIMIT) /* a full queue is no news: delivery reports empty it */
                 outage_begin(&reporter->outage, "status log", err.text);
             reporter->send_again_boot_ms = clock_boot_ms() + (status == ST_LIMIT ? POLL_EVERY_MS : SEND_AGAIN_MS);
             break;
@@ -277,7 +287,7 @@ static void distribute(struct reporter *reporter, struct execution *taken)
         next = taken->queue_next;
         taken->unreported = taken->member_count;
         for (int i = 0; i < taken->member_count; i++)
-            add_pending(reporter, (struct item){taken, i});
+            add_pending(reporter, (struct item){ taken, i });
     }
 }
 
@@ -319,7 +329,7 @@ static void *reporter_loop(void *arg)
 
 static void reporter_free(struct reporter *reporter)
 {
-    kafka_producer_free(reporter->producer);        /* the last delivery reports come now */
+    kafka_producer_free(reporter->producer); /* the last delivery reports come now */
     for (int i = 0; i < reporter->shard_count; i++)
         free(reporter->pending[i].all);
     free(reporter->pending);

@@ -9,7 +9,7 @@
 #include "worker/inflight.h"
 
 enum {
-    REPORTER_MOST_EXECUTIONS = 20000,           /* undelivered; beyond, nothing more is claimed */
+    REPORTER_MOST_EXECUTIONS = 20000, /* undelivered; beyond, nothing more is claimed */
     REPORTER_MOST_BYTES = 64 * 1024 * 1024,
 };
 

@@ -71,10 +71,10 @@ void shard_gates_adopt(struct shard_gates *gates, int shard, const struct gate *
     int64_t known = atomic_load(&gate->generation);
 
     if (seen->mode == GATE_ABSENT || !seen->armed_for_this_server || seen->generation < known)
-        return;         /* not armed yet, or the primary of another time: wait */
+        return; /* not armed yet, or the primary of another time: wait */
     if (seen->generation > known) {
         atomic_store(&gate->generation, seen->generation);
-        gate->reasserted = known == 0;      /* at first nothing runs */
+        gate->reasserted = known == 0; /* at first nothing runs */
         log_event(LOG_LEVEL_DEBUG, "generation adopted", "shard=%d generation=%lld before=%lld", shard,
                   (long long)seen->generation, (long long)known);
     }

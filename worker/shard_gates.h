@@ -1,8 +1,8 @@
 /* What this worker believes of each shard's gate: the generation it has adopted, and whether claims may be sent.
  *
- * The claiming thread only asks whether a gate is open, and closes it when Redis refused (FENCED, RECOVERING) or is away.
- * The renewal thread alone looks at closed gates in Redis, adopts a new generation, has the leases reasserted, and opens
- * them again: one place where recovery is met. */
+ * The claiming thread only asks whether a gate is open, and closes it when Redis refused (FENCED, RECOVERING) or is
+ * away. The renewal thread alone looks at closed gates in Redis, adopts a new generation, has the leases reasserted,
+ * and opens them again: one place where recovery is met. */
 #ifndef BGOP_WORKER_SHARD_GATES_H
 #define BGOP_WORKER_SHARD_GATES_H
 
@@ -14,21 +14,21 @@
 #include "common/redis/functions.h"
 
 enum gate_state {
-    GATE_UNKNOWN,           /* look at it */
-    GATE_REPLAYING,         /* generation adopted; recovering: reassert what runs, look again */
-    GATE_READY,             /* claims, renewals */
+    GATE_UNKNOWN,   /* look at it */
+    GATE_REPLAYING, /* generation adopted; recovering: reassert what runs, look again */
+    GATE_READY,     /* claims, renewals */
 };
 struct shard_gate {
-    atomic_llong generation;        /* adopted; 0: none */
-    atomic_int state;               /* enum gate_state */
-    bool reasserted;                /* under this generation; the renewal thread's */
+    atomic_llong generation; /* adopted; 0: none */
+    atomic_int state;        /* enum gate_state */
+    bool reasserted;         /* under this generation; the renewal thread's */
 };
 struct shard_gates {
     struct shard_gate *shards;
     int shard_count;
     pthread_mutex_t lock;
-    pthread_cond_t changed;         /* somebody closed a gate, or it is time to stop */
-    bool look;                      /* some gate was closed since the renewal thread looked */
+    pthread_cond_t changed; /* somebody closed a gate, or it is time to stop */
+    bool look;              /* some gate was closed since the renewal thread looked */
 };
 
 void shard_gates_init(struct shard_gates *gates, int shard_count);

@@ -8,11 +8,11 @@
 #include "worker/execution.h"
 
 struct slots {
-    int concurrency;                /* of the worker */
-    int reserved;                   /* the claiming thread's */
+    int concurrency; /* of the worker */
+    int reserved;    /* the claiming thread's */
     atomic_int running;
-    atomic_uint freed;              /* rises whenever some were freed */
-    unsigned freed_seen;            /* the claiming thread's */
+    atomic_uint freed;   /* rises whenever some were freed */
+    unsigned freed_seen; /* the claiming thread's */
     pthread_mutex_t lock;
     pthread_cond_t changed;
 };

@@ -18,7 +18,7 @@ enum { PAGE_MAX_BYTES = 16 * 1024 * 1024 };
 struct status_page {
     struct MHD_Daemon *daemon;
     pthread_mutex_t lock;
-    struct status_source source;    /* identity NULL: not yet */
+    struct status_source source; /* identity NULL: not yet */
 };
 
 /* ---- as JSON ---- */
@@ -28,13 +28,11 @@ static void add_running(void *arg, const struct execution *execution)
     const struct member *leader = execution_leader(execution);
     char since[CLOCK_TEXT_SIZE];
 
-    json_array_append_new(arg, json_pack("{s:s, s:s, s:I, s:i, s:s, s:I}",
-                                         "Id", leader->id,
-                                         "Type", execution->type->config->name,
-                                         "Attempt", (json_int_t)token_attempt(leader->token),
-                                         "Members", execution->member_count,
-                                         "Since", clock_format(since, execution->started_at_ms, "Z"),
-                                         "RunningMs", (json_int_t)(clock_boot_ms() - execution->started_boot_ms)));
+    json_array_append_new(arg, json_pack("{s:s, s:s, s:I, s:i, s:s, s:I}", "Id", leader->id, "Type",
+                                         execution->type->config->name, "Attempt",
+                                         (json_int_t)token_attempt(leader->token), "Members", execution->member_count,
+                                         "Since", clock_format(since, execution->started_at_ms, "Z"), "RunningMs",
+                                         (json_int_t)(clock_boot_ms() - execution->started_boot_ms)));
 }
 
 static json_t *types_json(const struct types *types)
@@ -42,10 +40,8 @@ static json_t *types_json(const struct types *types)
     json_t *array = json_array();
 
     for (size_t i = 0; i < types->count; i++)
-        json_array_append_new(array, json_pack("{s:s, s:s, s:i, s:i}",
-                                               "Type", types->all[i].config->name,
-                                               "Handler", types->all[i].handler->name,
-                                               "Concurrency", types->all[i].concurrency,
+        json_array_append_new(array, json_pack("{s:s, s:s, s:i, s:i}", "Type", types->all[i].config->name, "Handler",
+                                               types->all[i].handler->name, "Concurrency", types->all[i].concurrency,
                                                "Running", atomic_load(&types->all[i].running)));
     return array;
 }
@@ -57,14 +53,10 @@ static json_t *page_json(const struct status_source *source)
     if (!source->identity)
         return json_pack("{s:s, s:o}", "state", "starting", "running", running);
     inflight_visit(source->inflight, add_running, running);
-    return json_pack("{s:s, s:s, s:s, s:i, s:I, s:o, s:o}",
-                     "state", "serving",
-                     "instance", source->identity->instance,
-                     "uri", source->identity->uri,
-                     "slots", source->slots->concurrency,
-                     "undelivered", (json_int_t)source->undelivered(source->arg),
-                     "types", types_json(source->types),
-                     "running", running);
+    return json_pack("{s:s, s:s, s:s, s:i, s:I, s:o, s:o}", "state", "serving", "instance", source->identity->instance,
+                     "uri", source->identity->uri, "slots", source->slots->concurrency, "undelivered",
+                     (json_int_t)source->undelivered(source->arg), "types", types_json(source->types), "running",
+                     running);
 }
 
 /* ---- as HTML, made from the JSON: one description of what is shown ---- */
@@ -90,14 +82,13 @@ static void add_table(struct buf *html, const char *title, const json_t *rows)
     size_t i;
 
     buf_printf(html, "<h2>%s: %zu</h2><table>", title, json_array_size(rows));
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         if (i == 0) {
-            json_object_foreach((json_t *)(uintptr_t)row, name, value)
-                buf_printf(html, "<th>%s", name);
+            json_object_foreach((json_t *)(uintptr_t)row, name, value) buf_printf(html, "<th>%s", name);
         }
         buf_append_string(html, "<tr>");
-        json_object_foreach((json_t *)(uintptr_t)row, name, value)
-            add_cell(html, value);
+        json_object_foreach((json_t *)(uintptr_t)row, name, value) add_cell(html, value);
     }
     buf_append_string(html, "</table>");
 }
@@ -107,9 +98,11 @@ static void write_html(struct buf *html, const json_t *page)
     const char *name;
     const json_t *value;
 
-    buf_append_string(html, "<!doctype html><meta charset=utf-8><title>bgop-worker</title><style>body{font:15px sans-serif;"
-                            "margin:2em}td,th{padding:.2em 1em .2em 0;text-align:left}</style><h1>bgop-worker</h1><table>");
-    json_object_foreach((json_t *)(uintptr_t)page, name, value) {
+    buf_append_string(html,
+                      "<!doctype html><meta charset=utf-8><title>bgop-worker</title><style>body{font:15px sans-serif;"
+                      "margin:2em}td,th{padding:.2em 1em .2em 0;text-align:left}</style><h1>bgop-worker</h1><table>");
+    json_object_foreach((json_t *)(uintptr_t)page, name, value)
+    {
         if (json_is_array(value))
             continue;
         buf_printf(html, "<tr><th>%s", name);
@@ -127,7 +120,8 @@ static int append_json(const char *data, size_t size, void *to)
     return buf_append(to, data, size) ? 0 : -1;
 }
 
-static enum MHD_Result respond(struct MHD_Connection *connection, unsigned code, const char *content_type, struct buf *body)
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned code, const char *content_type,
+                               struct buf *body)
 {
     size_t size = body->size;
     char *data = buf_take(body);
@@ -174,7 +168,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 /* "host:port", "[v6]:port" */
 static enum status resolve(const char *listen, struct addrinfo **found, char *host, size_t room, struct err *err)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     const char *colon = strrchr(listen, ':');
     bool bracketed = listen[0] == '[' && colon && colon > listen + 1 && colon[-1] == ']';
     size_t size = colon ? (size_t)(colon - listen) - (bracketed ? 2 : 0) : 0;
@@ -209,8 +205,9 @@ struct status_page *status_page_start(const char *listen, struct identity *ident
     pthread_mutex_init(&page->lock, NULL);
     if (at->ai_family == AF_INET6)
         flags |= MHD_USE_IPv6;
-    page->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, page, MHD_OPTION_SOCK_ADDR, at->ai_addr,
-                                    MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_CONNECTION_TIMEOUT, 30u, MHD_OPTION_END);
+    page->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, page, MHD_OPTION_SOCK_ADDR, at->ai_addr,
+                         MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_CONNECTION_TIMEOUT, 30u, MHD_OPTION_END);
     freeaddrinfo(at);
     if (!page->daemon) {
         err_set(err, ST_FAILED, "the status page cannot listen at %s ([worker] listen): is the port taken?", listen);

@@ -1,4 +1,5 @@
-/* What WorkerUri answers with: GET / for people, GET /json for programs: instance, Types, slots, and what is running. */
+/* What WorkerUri answers with: GET / for people, GET /json for programs: instance, Types, slots, and what is running.
+ */
 #ifndef BGOP_WORKER_STATUS_PAGE_H
 #define BGOP_WORKER_STATUS_PAGE_H
 
@@ -8,7 +9,7 @@
 #include "worker/types.h"
 
 struct status_page;
-struct status_source {              /* what it shows; set before the worker starts to claim */
+struct status_source { /* what it shows; set before the worker starts to claim */
     const struct identity *identity;
     const struct types *types;
     const struct slots *slots;

@@ -11,16 +11,18 @@ static enum status type_check(const struct type_config *type, const struct handl
     if (type->reserved)
         return err_set(err, ST_INVALID, "Type %s is reserved: it cannot be served", type->name);
     if (!type->handler || !type->handler[0])
-        return err_set(err, ST_INVALID, "Type %s has no handler: set handler = %s in [type %s], or leave it out of [worker] types",
+        return err_set(err, ST_INVALID,
+                       "Type %s has no handler: set handler = %s in [type %s], or leave it out of [worker] types",
                        type->name, handler_names(), type->name);
     *handler = handler_find(type->handler);
     if (!*handler)
-        return err_set(err, ST_INVALID, "[type %s] handler = %s: there is no such handler (%s)", type->name, type->handler,
-                       handler_names());
+        return err_set(err, ST_INVALID, "[type %s] handler = %s: there is no such handler (%s)", type->name,
+                       type->handler, handler_names());
     return ST_OK;
 }
 
-static enum status add(struct types *types, const struct config *config, const struct type_config *type, struct err *err)
+static enum status add(struct types *types, const struct config *config, const struct type_config *type,
+                       struct err *err)
 {
     const struct handler *handler = NULL;
     struct served_type *served;
@@ -28,7 +30,7 @@ static enum status add(struct types *types, const struct config *config, const s
 
     for (size_t i = 0; i < types->count; i++)
         if (types->all[i].config == type)
-            return ST_OK;                       /* named twice */
+            return ST_OK; /* named twice */
     if (type_check(type, &handler, err) != ST_OK)
         return ST_INVALID;
     if (handler->prepare && handler->prepare(type, &prepared, err) != ST_OK) {
@@ -90,7 +92,8 @@ enum status types_choose(struct types *types, const struct config *config, struc
                 status = add(types, config, &config->types[i], err);
     }
     if (status == ST_OK && types->count == 0)
-        status = err_set(err, ST_INVALID, "no Type has a handler: set handler = %s in a [type NAME] section", handler_names());
+        status = err_set(err, ST_INVALID, "no Type has a handler: set handler = %s in a [type NAME] section",
+                         handler_names());
     if (status == ST_OK)
         types->names = join_names(types);
     else

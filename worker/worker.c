@@ -14,11 +14,11 @@
 #include "worker/status_page.h"
 
 enum {
-    POLL_MS = 50,                   /* with nothing to do: bounds how late a pull or an opened gate is noticed */
-    SLOT_WAIT_MS = 2,               /* while hints wait for a slot of their Type, others must be polled */
-    OPEN_CALLS_MS = 3000,           /* drain: for answers to claims under way */
-    STOP_GRACE_MS = 5000,           /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
-    FLUSH_MS = 15000,               /* drain: for the last delivery reports */
+    POLL_MS = 50,         /* with nothing to do: bounds how late a pull or an opened gate is noticed */
+    SLOT_WAIT_MS = 2,     /* while hints wait for a slot of their Type, others must be polled */
+    OPEN_CALLS_MS = 3000, /* drain: for answers to claims under way */
+    STOP_GRACE_MS = 5000, /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
+    FLUSH_MS = 15000,     /* drain: for the last delivery reports */
 };
 
 struct worker {
@@ -44,12 +44,12 @@ struct worker {
 static void on_finished(void *arg, struct execution *const *executions, size_t count)
 {
     struct worker *worker = arg;
-    struct served_type *type = executions[0]->type;     /* all of one Type */
+    struct served_type *type = executions[0]->type; /* all of one Type */
     int64_t now = clock_boot_ms();
 
     for (size_t i = 0; i < count; i++)
         execution_finished(executions[i], now);
-    reporter_add(worker->reporter, executions, count);  /* from here on they are the reporter's */
+    reporter_add(worker->reporter, executions, count); /* from here on they are the reporter's */
     slots_free(&worker->slots, type, (int)count);
 }
 
@@ -58,7 +58,7 @@ static void on_finished(void *arg, struct execution *const *executions, size_t c
 struct worker *worker_new(const struct config *config, struct err *err)
 {
     struct worker *worker = xcalloc(1, sizeof *worker);
-    struct handler_sink sink = {on_finished, worker};
+    struct handler_sink sink = { on_finished, worker };
 
     worker->config = config;
     identity_init(&worker->identity);
@@ -106,8 +106,12 @@ static size_t undelivered(void *arg)
 static enum status start_renewal(struct worker *worker, struct err *err)
 {
     const struct renewal_parts parts = {
-        .config = worker->config, .identity = &worker->identity, .types = &worker->types, .slots = worker->slots.concurrency,
-        .gates = &worker->gates, .inflight = &worker->inflight,
+        .config = worker->config,
+        .identity = &worker->identity,
+        .types = &worker->types,
+        .slots = worker->slots.concurrency,
+        .gates = &worker->gates,
+        .inflight = &worker->inflight,
     };
 
     worker->renewal = renewal_start(&parts, err);
@@ -117,9 +121,15 @@ static enum status start_renewal(struct worker *worker, struct err *err)
 static enum status start_claims(struct worker *worker, struct err *err)
 {
     const struct claims_parts parts = {
-        .config = worker->config, .identity = &worker->identity, .lanes = &worker->lanes, .gates = &worker->gates,
-        .slots = &worker->slots, .inflight = &worker->inflight, .renewal = worker->renewal, .reporter = worker->reporter,
-        .sink = {on_finished, worker},
+        .config = worker->config,
+        .identity = &worker->identity,
+        .lanes = &worker->lanes,
+        .gates = &worker->gates,
+        .slots = &worker->slots,
+        .inflight = &worker->inflight,
+        .renewal = worker->renewal,
+        .reporter = worker->reporter,
+        .sink = { on_finished, worker },
     };
 
     worker->claims = claims_start(&parts, err);
@@ -188,7 +198,8 @@ static bool wait_until_none_runs(struct worker *worker, int64_t until_boot_ms)
     return atomic_load(&worker->slots.running) == 0;
 }
 
-/* No more claims; the partitions go to others at once; what runs gets drain_timeout_ms, then is stopped and given back. */
+/* No more claims; the partitions go to others at once; what runs gets drain_timeout_ms, then is stopped and given
+ * back. */
 static void drain(struct worker *worker)
 {
     int64_t until = clock_boot_ms() + OPEN_CALLS_MS;
@@ -215,8 +226,12 @@ static void drain(struct worker *worker)
 static void show(struct worker *worker)
 {
     const struct status_source source = {
-        .identity = &worker->identity, .types = &worker->types, .slots = &worker->slots, .inflight = &worker->inflight,
-        .undelivered = undelivered, .arg = worker,
+        .identity = &worker->identity,
+        .types = &worker->types,
+        .slots = &worker->slots,
+        .inflight = &worker->inflight,
+        .undelivered = undelivered,
+        .arg = worker,
     };
 
     status_page_show(worker->page, &source);
@@ -228,19 +243,21 @@ enum status worker_run(struct worker *worker, const volatile sig_atomic_t *stop,
     bool all;
 
     if (status != ST_OK || worker->shard_count == 0)
-        return status;                  /* told to stop before anything began, or what will never fit */
+        return status; /* told to stop before anything began, or what will never fit */
     status = start_parts(worker, err);
     if (status == ST_OK) {
         show(worker);
-        log_event(LOG_LEVEL_INFO, "serving", "instance=%s uri=%s shards=%d slots=%d types=\"%s\"", worker->identity.instance,
-                  worker->identity.uri, worker->shard_count, worker->slots.concurrency, worker->types.names);
+        log_event(LOG_LEVEL_INFO, "serving", "instance=%s uri=%s shards=%d slots=%d types=\"%s\"",
+                  worker->identity.instance, worker->identity.uri, worker->shard_count, worker->slots.concurrency,
+                  worker->types.names);
         sd_notify(0, "READY=1");
         serve(worker, stop);
         drain(worker);
     }
-    status_page_show(worker->page, &(struct status_source){0});
+    status_page_show(worker->page, &(struct status_source){ 0 });
     all = stop_parts(worker);
     if (status == ST_OK && !all)
-        status = err_set(err, ST_AGAIN, "some outcomes could not be delivered to the status log; their leases will run out");
+        status =
+            err_set(err, ST_AGAIN, "some outcomes could not be delivered to the status log; their leases will run out");
     return status;
 }

@@ -47,7 +47,7 @@ static void fixture_on_finished(void *arg, struct execution *const *executions, 
 static struct fixture *fixture_open(const char *handler, struct type_config config)
 {
     struct fixture *fixture = xcalloc(1, sizeof *fixture);
-    struct handler_sink sink = {fixture_on_finished, fixture};
+    struct handler_sink sink = { fixture_on_finished, fixture };
     struct err err = ERR_INIT;
 
     pthread_mutex_init(&fixture->lock, NULL);
@@ -102,7 +102,7 @@ static struct claimed fixture_op(int n, const char *payload, size_t size)
 /* One execution of these operations, the first of which leads. */
 static struct execution *fixture_execution(struct fixture *fixture, const struct claimed *ops, size_t count)
 {
-    struct claim_answer answer = {.now_ms = 1700000000000, .lease_ms = 30000, .count = count};
+    struct claim_answer answer = { .now_ms = 1700000000000, .lease_ms = 30000, .count = count };
     struct claim_batch *batch;
 
     answer.ops = xmemdup(ops, count * sizeof *ops);
@@ -142,7 +142,7 @@ static void fixture_wait(struct fixture *fixture, size_t count)
 static inline const struct outcome *fixture_run(struct fixture *fixture, struct claimed op)
 {
     struct execution *execution = fixture_execution(fixture, &op, 1);
-    size_t before = fixture->count;         /* nothing else runs */
+    size_t before = fixture->count; /* nothing else runs */
 
     fixture_start(fixture, execution);
     fixture_wait(fixture, before + 1);

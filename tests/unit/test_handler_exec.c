@@ -8,7 +8,7 @@
 
 static struct fixture *open_command(const char *command)
 {
-    return fixture_open("exec", (struct type_config){.command = (char *)command});
+    return fixture_open("exec", (struct type_config){ .command = (char *)command });
 }
 
 static struct claimed with_payload(const char *payload)
@@ -63,8 +63,9 @@ static void command_that_does_not_exist_is_named_and_retried(void **state)
 
 static void environment_names_the_operation(void **state)
 {
-    struct fixture *fixture = open_command("sh -c 'echo $BGOP_ID $BGOP_TYPE $BGOP_PARENT_KEY $BGOP_ATTEMPT $BGOP_TOKEN "
-                                           "$BGOP_DEADLINE_MS $BGOP_SEQUENCE_GROUP $BGOP_SEQUENCE_NUMBER ${BGOP_MEMBERS-none} $TRACEPARENT'");
+    struct fixture *fixture =
+        open_command("sh -c 'echo $BGOP_ID $BGOP_TYPE $BGOP_PARENT_KEY $BGOP_ATTEMPT $BGOP_TOKEN "
+                     "$BGOP_DEADLINE_MS $BGOP_SEQUENCE_GROUP $BGOP_SEQUENCE_NUMBER ${BGOP_MEMBERS-none} $TRACEPARENT'");
     struct claimed op = fixture_op(5, "", 0);
     const struct outcome *outcome;
 
@@ -82,7 +83,8 @@ static void absent_values_are_absent_variables(void **state)
 {
     (void)state;
     setenv("BGOP_SEQUENCE_GROUP", "of another operation", 1);
-    expect("sh -c 'echo ${BGOP_SEQUENCE_GROUP-absent} ${BGOP_SEQUENCE_NUMBER-absent}'", "", ENTRY_OK, "", "absent absent\n");
+    expect("sh -c 'echo ${BGOP_SEQUENCE_GROUP-absent} ${BGOP_SEQUENCE_NUMBER-absent}'", "", ENTRY_OK, "",
+           "absent absent\n");
     unsetenv("BGOP_SEQUENCE_GROUP");
 }
 
@@ -98,7 +100,8 @@ static void large_payload_and_large_output_do_not_deadlock(void **state)
     outcome = fixture_run(fixture, fixture_op(1, payload, size));
     assert_outcome(outcome, ENTRY_OK, "");
     assert_int_equal(outcome->result_size, RESULT_MAX_BYTES);
-    assert_string_equal(outcome->result + RESULT_MAX_BYTES - strlen("\n[cut: 1048576 bytes]"), "\n[cut: 1048576 bytes]");
+    assert_string_equal(outcome->result + RESULT_MAX_BYTES - strlen("\n[cut: 1048576 bytes]"),
+                        "\n[cut: 1048576 bytes]");
     fixture_close(fixture);
     free(payload);
 }
@@ -120,19 +123,21 @@ static void handler_that_closes_stdin_early_is_fine(void **state)
 static void endless_stderr_is_bounded_and_its_last_line_kept(void **state)
 {
     (void)state;
-    expect("sh -c 'yes noise | head -c 3000000 >&2; echo the last word >&2; exit 1'", "", ENTRY_ERROR, "the last word", "");
+    expect("sh -c 'yes noise | head -c 3000000 >&2; echo the last word >&2; exit 1'", "", ENTRY_ERROR, "the last word",
+           "");
 }
 
 static void handler_starts_with_clean_signals_and_few_descriptors(void **state)
 {
-    struct fixture *fixture = open_command("sh -c 'sed -nE \"s/^(SigBlk|SigIgn):.*(.{7})$/\\1 \\2/p\" /proc/self/status; ls /proc/self/fd'");
+    struct fixture *fixture =
+        open_command("sh -c 'sed -nE \"s/^(SigBlk|SigIgn):.*(.{7})$/\\1 \\2/p\" /proc/self/status; ls /proc/self/fd'");
     const struct outcome *outcome;
-    int leaked = open("/dev/null", O_RDONLY);       /* not closed on exec */
+    int leaked = open("/dev/null", O_RDONLY); /* not closed on exec */
 
     (void)state;
     outcome = fixture_run(fixture, with_payload("x"));
     assert_outcome(outcome, ENTRY_OK, "");
-    assert_result(outcome, "SigBlk 0000000\nSigIgn 0000000\n0\n1\n2\n3\n");    /* 3: ls reads the folder */
+    assert_result(outcome, "SigBlk 0000000\nSigIgn 0000000\n0\n1\n2\n3\n"); /* 3: ls reads the folder */
     close(leaked);
     fixture_close(fixture);
 }
@@ -150,7 +155,7 @@ static void timeout_terminates_the_group(void **state)
     op.timeout_ms = 700;
     outcome = fixture_run(fixture, op);
     assert_outcome(outcome, ENTRY_TIMED_OUT, "timed out after 700 ms");
-    assert_in_range(clock_boot_ms() - began, 700, 2600);        /* SIGTERM was enough */
+    assert_in_range(clock_boot_ms() - began, 700, 2600); /* SIGTERM was enough */
     fixture_close(fixture);
 }
 
@@ -182,10 +187,14 @@ static void what_was_told_to_stop_did_not_succeed(void **state)
 
 static void stopped_runs_say_why(void **state)
 {
-    static const struct { enum stop_reason why; enum entry_kind kind; const char *text; } cases[] = {
-        {STOP_CANCEL, ENTRY_ERROR, "canceled while it was running"},
-        {STOP_LOST_LEASE, ENTRY_RETURNED, "stopped: the worker lost its lease"},
-        {STOP_DRAIN, ENTRY_RETURNED, "stopped: the worker shut down"},
+    static const struct {
+        enum stop_reason why;
+        enum entry_kind kind;
+        const char *text;
+    } cases[] = {
+        { STOP_CANCEL, ENTRY_ERROR, "canceled while it was running" },
+        { STOP_LOST_LEASE, ENTRY_RETURNED, "stopped: the worker lost its lease" },
+        { STOP_DRAIN, ENTRY_RETURNED, "stopped: the worker shut down" },
     };
     struct fixture *fixture = open_command("sleep 100");
 
@@ -216,7 +225,7 @@ static void await_death(pid_t pid, const char *who)
 
 static void descendants_die_with_the_attempt_and_do_not_delay_it(void **state)
 {
-    struct fixture *fixture = open_command("sh -c 'sleep 100 & echo $!'");      /* it holds stdout */
+    struct fixture *fixture = open_command("sh -c 'sleep 100 & echo $!'"); /* it holds stdout */
     int64_t began = clock_boot_ms();
     const struct outcome *outcome = fixture_run(fixture, with_payload(""));
 
@@ -235,7 +244,8 @@ static void handlers_die_with_their_worker(void **state)
     pid_t worker, handler = 0;
 
     (void)state;
-    snprintf(command, sizeof command, "sh -c 'trap \"\" TERM; echo $$ > %s.new; mv %s.new %s; sleep 100'", path, path, path);
+    snprintf(command, sizeof command, "sh -c 'trap \"\" TERM; echo $$ > %s.new; mv %s.new %s; sleep 100'", path, path,
+             path);
     worker = fork();
     if (worker == 0) {
         struct fixture *fixture = open_command(command);
@@ -283,7 +293,7 @@ static void many_run_at_once(void **state)
 
 static struct execution *run_group(struct fixture *fixture, size_t count)
 {
-    struct claimed ops[3] = {fixture_op(1, "one", 3), fixture_op(2, "tw\xff", 3), fixture_op(3, "three", 5)};
+    struct claimed ops[3] = { fixture_op(1, "one", 3), fixture_op(2, "tw\xff", 3), fixture_op(3, "three", 5) };
     struct execution *execution;
 
     ops[1].sequence_group = ops[2].sequence_group = "g";
@@ -297,12 +307,13 @@ static struct execution *run_group(struct fixture *fixture, size_t count)
 
 static struct fixture *open_group(const char *command)
 {
-    return fixture_open("exec", (struct type_config){.command = (char *)command, .merge_max = 100});
+    return fixture_open("exec", (struct type_config){ .command = (char *)command, .merge_max = 100 });
 }
 
 static void types_that_merge_speak_the_group_protocol_for_one_member_too(void **state)
 {
-    struct fixture *fixture = open_group("sh -c 'echo members $BGOP_MEMBERS ${BGOP_SEQUENCE_GROUP-none} >&2; cat >&2; exit 1'");
+    struct fixture *fixture =
+        open_group("sh -c 'echo members $BGOP_MEMBERS ${BGOP_SEQUENCE_GROUP-none} >&2; cat >&2; exit 1'");
     struct execution *execution = run_group(fixture, 1);
 
     (void)state;
@@ -315,21 +326,24 @@ static void types_that_merge_speak_the_group_protocol_for_one_member_too(void **
 static void each_member_gets_the_answer_for_its_id(void **state)
 {
     struct fixture *fixture = open_group(
-        "sh -c 'echo \"{\\\"Id\\\":\\\"08P000000000000003\\\",\\\"Outcome\\\":\\\"permanent\\\",\\\"Error\\\":\\\"bad\\\"}\";"
+        "sh -c 'echo "
+        "\"{\\\"Id\\\":\\\"08P000000000000003\\\",\\\"Outcome\\\":\\\"permanent\\\",\\\"Error\\\":\\\"bad\\\"}\";"
         "echo; echo rubbish;"
         "echo \"{\\\"Id\\\":\\\"08P000000000000099\\\",\\\"Outcome\\\":\\\"ok\\\"}\";"
-        "printf \"%s\" \"{\\\"Id\\\":\\\"08P000000000000001\\\",\\\"Outcome\\\":\\\"ok\\\",\\\"Result\\\":{\\\"a\\\":1}}\"'");
+        "printf \"%s\" "
+        "\"{\\\"Id\\\":\\\"08P000000000000001\\\",\\\"Outcome\\\":\\\"ok\\\",\\\"Result\\\":{\\\"a\\\":1}}\"'");
     struct execution *execution = run_group(fixture, 3);
 
     (void)state;
     assert_string_equal(execution->members[0].id, "08P000000000000001");
-    assert_string_equal(execution->members[1].id, "08P000000000000003");    /* SequenceNumber 8 */
+    assert_string_equal(execution->members[1].id, "08P000000000000003"); /* SequenceNumber 8 */
     assert_string_equal(execution->members[2].id, "08P000000000000002");
     assert_outcome(&execution->members[0].outcome, ENTRY_OK, "");
     assert_result(&execution->members[0].outcome, "{\"a\":1}");
     assert_outcome(&execution->members[1].outcome, ENTRY_PERMANENT, "bad");
     assert_string_equal(entry_kind_name(execution->members[2].outcome.kind), "error");
-    assert_non_null(strstr(execution->members[2].outcome.text, "gave no answer for this operation: an answer's line is no JSON"));
+    assert_non_null(
+        strstr(execution->members[2].outcome.text, "gave no answer for this operation: an answer's line is no JSON"));
     fixture_close(fixture);
 }
 
@@ -347,13 +361,13 @@ static void answered_members_keep_their_answer_when_the_handler_crashes(void **s
 
 static void wrong_command_is_refused_at_start(void **state)
 {
-    static const char *const commands[] = {NULL, "", "  ", "sh -c 'unclosed"};
+    static const char *const commands[] = { NULL, "", "  ", "sh -c 'unclosed" };
     void *prepared;
     struct err err = ERR_INIT;
 
     (void)state;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        struct type_config config = {.name = (char *)"WebCart", .command = (char *)commands[i]};
+        struct type_config config = { .name = (char *)"WebCart", .command = (char *)commands[i] };
 
         assert_int_equal(exec_handler.prepare(&config, &prepared, &err), ST_INVALID);
         assert_non_null(strstr(err.text, "command"));
@@ -387,6 +401,6 @@ int main(void)
         cmocka_unit_test(wrong_command_is_refused_at_start),
     };
 
-    signal(SIGPIPE, SIG_IGN);       /* as the worker does */
+    signal(SIGPIPE, SIG_IGN); /* as the worker does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,10 @@ struct server {
     int connections, requests;
 };
 
-struct upload { char *data; size_t size; };
+struct upload {
+    char *data;
+    size_t size;
+};
 
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
@@ -26,7 +29,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code, const char *header, const char *value, const char *body)
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code, const char *header, const char *value,
+                              const char *body)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(strlen(body), (void *)body, MHD_RESPMEM_MUST_COPY);
     enum MHD_Result result;
@@ -105,7 +109,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     return answer_path(connection, url, upload->data ? upload->data : "");
 }
 
-static void on_completed(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
 {
     struct upload *upload = *state;
 
@@ -115,7 +120,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     free(upload);
 }
 
-static void on_connection(void *arg, struct MHD_Connection *connection, void **state, enum MHD_ConnectionNotificationCode code)
+static void on_connection(void *arg, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode code)
 {
     struct server *server = arg;
 
@@ -128,12 +134,13 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 static int server_start(void **state)
 {
     struct server *server = xcalloc(1, sizeof *server);
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
     pthread_mutex_init(&server->lock, NULL);
-    server->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL, on_request,
-                                      server, MHD_OPTION_SOCK_ADDR, &any, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-                                      MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+    server->daemon =
+        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL, on_request,
+                         server, MHD_OPTION_SOCK_ADDR, &any, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
     assert_non_null(server->daemon);
     server->port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     *state = server;
@@ -166,7 +173,7 @@ static struct claimed with_payload(const char *payload)
 static void payload_is_posted_and_the_body_is_the_result(void **state)
 {
     struct server *server = *state;
-    struct fixture *fixture = open_path(server, "/echo", (struct type_config){0});
+    struct fixture *fixture = open_path(server, "/echo", (struct type_config){ 0 });
     struct claimed op = with_payload("{\"a\":1}");
     const struct outcome *outcome;
 
@@ -188,8 +195,10 @@ static void payload_is_posted_and_the_body_is_the_result(void **state)
 static void method_and_headers_come_from_the_configuration(void **state)
 {
     struct server *server = *state;
-    struct fixture *fixture = open_path(server, "/echo", (struct type_config){
-        .method = (char *)"PUT", .headers = (char *)"Authorization: Bearer x | Content-Type: text/plain|X-Empty: y "});
+    struct fixture *fixture = open_path(
+        server, "/echo",
+        (struct type_config){ .method = (char *)"PUT",
+                              .headers = (char *)"Authorization: Bearer x | Content-Type: text/plain|X-Empty: y " });
 
     assert_outcome(fixture_run(fixture, with_payload("hi")), ENTRY_OK, "");
     assert_string_equal(server->method, "PUT");
@@ -199,7 +208,7 @@ static void method_and_headers_come_from_the_configuration(void **state)
     assert_non_null(strstr(server->headers, "X-Empty: y\n"));
     assert_null(strstr(server->headers, "octet-stream"));
     fixture_close(fixture);
-    fixture = open_path(server, "/echo", (struct type_config){.method = (char *)"GET"});
+    fixture = open_path(server, "/echo", (struct type_config){ .method = (char *)"GET" });
     assert_outcome(fixture_run(fixture, with_payload("hi")), ENTRY_OK, "");
     assert_string_equal(server->method, "GET");
     assert_string_equal(server->body, "");
@@ -208,17 +217,22 @@ static void method_and_headers_come_from_the_configuration(void **state)
 
 static void statuses_mean_what_the_contract_says(void **state)
 {
-    static const struct { const char *path; enum entry_kind kind; const char *text; int64_t least_ms, most_ms; } cases[] = {
-        {"/204", ENTRY_OK, "", -1, -1},
-        {"/500", ENTRY_ERROR, "HTTP 500: it broke", -1, -1},
-        {"/302", ENTRY_ERROR, "HTTP 302", -1, -1},
-        {"/404", ENTRY_PERMANENT, "HTTP 404", -1, -1},
-        {"/429", ENTRY_ERROR, "HTTP 429: slowly", 7000, 7000},
-        {"/503", ENTRY_ERROR, "HTTP 503", 90000, 100000},
+    static const struct {
+        const char *path;
+        enum entry_kind kind;
+        const char *text;
+        int64_t least_ms, most_ms;
+    } cases[] = {
+        { "/204", ENTRY_OK, "", -1, -1 },
+        { "/500", ENTRY_ERROR, "HTTP 500: it broke", -1, -1 },
+        { "/302", ENTRY_ERROR, "HTTP 302", -1, -1 },
+        { "/404", ENTRY_PERMANENT, "HTTP 404", -1, -1 },
+        { "/429", ENTRY_ERROR, "HTTP 429: slowly", 7000, 7000 },
+        { "/503", ENTRY_ERROR, "HTTP 503", 90000, 100000 },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct fixture *fixture = open_path(*state, cases[i].path, (struct type_config){0});
+        struct fixture *fixture = open_path(*state, cases[i].path, (struct type_config){ 0 });
         const struct outcome *outcome = fixture_run(fixture, with_payload("x"));
 
         assert_outcome(outcome, cases[i].kind, cases[i].text);
@@ -230,7 +244,7 @@ static void statuses_mean_what_the_contract_says(void **state)
 
 static void large_answers_are_cut(void **state)
 {
-    struct fixture *fixture = open_path(*state, "/large", (struct type_config){0});
+    struct fixture *fixture = open_path(*state, "/large", (struct type_config){ 0 });
     const struct outcome *outcome = fixture_run(fixture, with_payload("x"));
     const char *mark = "\n[cut: 99999 bytes]";
 
@@ -246,14 +260,14 @@ static void unreachable_server_is_retried_with_curls_words(void **state)
     struct fixture *fixture;
     const struct outcome *outcome;
     int nobody = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof at;
 
     (void)server;
-    assert_int_equal(bind(nobody, (struct sockaddr *)&at, size), 0);        /* bound, but nobody listens */
+    assert_int_equal(bind(nobody, (struct sockaddr *)&at, size), 0); /* bound, but nobody listens */
     getsockname(nobody, (struct sockaddr *)&at, &size);
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", ntohs(at.sin_port));
-    fixture = fixture_open("http", (struct type_config){.url = url});
+    fixture = fixture_open("http", (struct type_config){ .url = url });
     outcome = fixture_run(fixture, with_payload("x"));
     assert_string_equal(entry_kind_name(outcome->kind), "error");
     assert_non_null(strstr(outcome->text, "127.0.0.1"));
@@ -263,7 +277,7 @@ static void unreachable_server_is_retried_with_curls_words(void **state)
 
 static void server_that_does_not_answer_times_out(void **state)
 {
-    struct fixture *fixture = open_path(*state, "/hang", (struct type_config){0});
+    struct fixture *fixture = open_path(*state, "/hang", (struct type_config){ 0 });
     struct claimed op = with_payload("x");
     int64_t began = clock_boot_ms();
 
@@ -275,7 +289,7 @@ static void server_that_does_not_answer_times_out(void **state)
 
 static void stopped_requests_are_aborted(void **state)
 {
-    struct fixture *fixture = open_path(*state, "/hang", (struct type_config){0});
+    struct fixture *fixture = open_path(*state, "/hang", (struct type_config){ 0 });
     struct claimed op = with_payload("x");
     struct execution *execution = fixture_execution(fixture, &op, 1);
     int64_t began = clock_boot_ms();
@@ -291,7 +305,7 @@ static void stopped_requests_are_aborted(void **state)
 static void connections_are_used_again(void **state)
 {
     struct server *server = *state;
-    struct fixture *fixture = open_path(server, "/echo", (struct type_config){0});
+    struct fixture *fixture = open_path(server, "/echo", (struct type_config){ 0 });
     int connections = server->connections, requests = server->requests;
 
     for (int i = 0; i < 20; i++)
@@ -304,8 +318,8 @@ static void connections_are_used_again(void **state)
 static void groups_post_an_array_and_read_an_array(void **state)
 {
     struct server *server = *state;
-    struct fixture *fixture = open_path(server, "/echo", (struct type_config){.merge_max = 100});
-    struct claimed ops[2] = {fixture_op(1, "one", 3), fixture_op(2, "two", 3)};
+    struct fixture *fixture = open_path(server, "/echo", (struct type_config){ .merge_max = 100 });
+    struct claimed ops[2] = { fixture_op(1, "one", 3), fixture_op(2, "two", 3) };
     struct execution *execution = fixture_execution(fixture, ops, 2);
 
     fixture_start(fixture, execution);
@@ -313,7 +327,7 @@ static void groups_post_an_array_and_read_an_array(void **state)
     assert_non_null(strstr(server->body, "[{\"Id\":\"08P000000000000001\",\"Token\":7340035,"));
     assert_non_null(strstr(server->body, "},{\"Id\":\"08P000000000000002\","));
     assert_non_null(strstr(server->headers, "Content-Type: application/json\n"));
-    for (int i = 0; i < 2; i++)         /* echoed objects name the Ids, but no Outcome */
+    for (int i = 0; i < 2; i++) /* echoed objects name the Ids, but no Outcome */
         assert_outcome(&execution->members[i].outcome, ENTRY_ERROR,
                        "the handler answered Outcome \"\": expected ok, error, permanent or skipped");
     fixture_close(fixture);
@@ -321,15 +335,19 @@ static void groups_post_an_array_and_read_an_array(void **state)
 
 static void wrong_options_are_refused_at_start(void **state)
 {
-    static const struct { const char *url, *headers, *text; } cases[] = {
-        {NULL, NULL, "needs url"}, {"ftp://x", NULL, "ftp://x"}, {"http://x", "no colon here", "no colon here"},
+    static const struct {
+        const char *url, *headers, *text;
+    } cases[] = {
+        { NULL, NULL, "needs url" },
+        { "ftp://x", NULL, "ftp://x" },
+        { "http://x", "no colon here", "no colon here" },
     };
     struct err err = ERR_INIT;
     void *prepared;
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct type_config config = {.url = (char *)cases[i].url, .headers = (char *)cases[i].headers};
+        struct type_config config = { .url = (char *)cases[i].url, .headers = (char *)cases[i].headers };
 
         assert_int_equal(http_handler.prepare(&config, &prepared, &err), ST_INVALID);
         assert_non_null(strstr(err.text, cases[i].text));
@@ -351,7 +369,8 @@ int main(void)
         cmocka_unit_test(wrong_options_are_refused_at_start),
     };
 
-    for (const char *const *name = (const char *const[]){"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", NULL}; *name; name++)
+    for (const char *const *name = (const char *const[]){ "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", NULL };
+         *name; name++)
         unsetenv(*name);
     return cmocka_run_group_tests(tests, server_start, server_stop);
 }

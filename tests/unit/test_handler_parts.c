@@ -7,16 +7,18 @@
 
 static void commands_split_by_the_documented_rules(void **state)
 {
-    static const struct { const char *command, *joined; } cases[] = {
-        {"a b  c", "a|b|c|"},
-        {"  a\tb ", "a|b|"},
-        {"'a b' c", "a b|c|"},
-        {"\"a 'b' \\\" \\\\ \\n\"", "a 'b' \" \\ \\n|"},
-        {"a\\ b \\'c", "a b|'c|"},
-        {"'' x", "|x|"},
-        {"pre'fix'\"ed\"", "prefixed|"},
-        {"$HOME *.c ; #", "$HOME|*.c|;|#|"},
-        {"end\\", "end\\|"},
+    static const struct {
+        const char *command, *joined;
+    } cases[] = {
+        { "a b  c", "a|b|c|" },
+        { "  a\tb ", "a|b|" },
+        { "'a b' c", "a b|c|" },
+        { "\"a 'b' \\\" \\\\ \\n\"", "a 'b' \" \\ \\n|" },
+        { "a\\ b \\'c", "a b|'c|" },
+        { "'' x", "|x|" },
+        { "pre'fix'\"ed\"", "prefixed|" },
+        { "$HOME *.c ; #", "$HOME|*.c|;|#|" },
+        { "end\\", "end\\|" },
     };
 
     (void)state;
@@ -36,13 +38,20 @@ static void commands_split_by_the_documented_rules(void **state)
 
 static void last_line_is_the_last_that_is_not_blank(void **state)
 {
-    static const struct { const char *text, *last; } cases[] = {
-        {"", ""}, {"one", "one"}, {"one\ntwo\n", "two"}, {"one\n\n  \n", "one"}, {"one\r\ntwo", "two"}, {"  indented", "indented"},
+    static const struct {
+        const char *text, *last;
+    } cases[] = {
+        { "", "" },
+        { "one", "one" },
+        { "one\ntwo\n", "two" },
+        { "one\n\n  \n", "one" },
+        { "one\r\ntwo", "two" },
+        { "  indented", "indented" },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct last_line last = {0};
+        struct last_line last = { 0 };
         size_t size;
         const char *text;
 
@@ -81,7 +90,7 @@ static void long_results_are_cut_between_characters_and_marked(void **state)
     for (size_t i = 0; i + 1 < RESULT_MAX_BYTES + 2; i += 2)
         memcpy(data + i, "\xc3\xa9", 2);
     outcome_set_result(&outcome, data, RESULT_MAX_BYTES, RESULT_MAX_BYTES);
-    assert_int_equal(outcome.result_size, RESULT_MAX_BYTES);        /* fits: as it is */
+    assert_int_equal(outcome.result_size, RESULT_MAX_BYTES); /* fits: as it is */
     outcome_set_result(&outcome, data, RESULT_MAX_BYTES, 40000);
     assert_in_range(outcome.result_size, RESULT_MAX_BYTES - 2, RESULT_MAX_BYTES);
     assert_string_equal(outcome.result + outcome.result_size - strlen(mark), mark);
@@ -94,7 +103,7 @@ static void long_results_are_cut_between_characters_and_marked(void **state)
 
 static void noop_completes_a_whole_claim_at_once(void **state)
 {
-    struct fixture *fixture = fixture_open("noop", (struct type_config){0});
+    struct fixture *fixture = fixture_open("noop", (struct type_config){ 0 });
 
     (void)state;
     assert_outcome(fixture_run(fixture, fixture_op(1, "", 0)), ENTRY_OK, "");
@@ -103,9 +112,9 @@ static void noop_completes_a_whole_claim_at_once(void **state)
 
 static void followers_go_to_their_leader(void **state)
 {
-    struct claim_answer answer = {.now_ms = 1, .lease_ms = 30000, .count = 4};
-    struct served_type type = {0};
-    struct claimed ops[4] = {fixture_op(5, "", 0), fixture_op(1, "", 0), fixture_op(9, "", 0), fixture_op(2, "", 0)};
+    struct claim_answer answer = { .now_ms = 1, .lease_ms = 30000, .count = 4 };
+    struct served_type type = { 0 };
+    struct claimed ops[4] = { fixture_op(5, "", 0), fixture_op(1, "", 0), fixture_op(9, "", 0), fixture_op(2, "", 0) };
     struct claim_batch *batch;
 
     (void)state;

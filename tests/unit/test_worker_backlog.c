@@ -32,7 +32,7 @@ static void assert_next_id(const struct backlog *backlog, int number)
 
 static void offset_is_stored_when_every_id_of_a_message_has_a_verdict(void **state)
 {
-    struct backlog backlog = {0};
+    struct backlog backlog = { 0 };
 
     (void)state;
     add(&backlog, 11, 0, 3);
@@ -47,7 +47,7 @@ static void offset_is_stored_when_every_id_of_a_message_has_a_verdict(void **sta
 
 static void messages_without_ids_are_passed(void **state)
 {
-    struct backlog backlog = {0};
+    struct backlog backlog = { 0 };
 
     (void)state;
     add(&backlog, 5, 0, 0);
@@ -55,14 +55,14 @@ static void messages_without_ids_are_passed(void **state)
     assert_int_equal(backlog_take(&backlog, 0), -1);
     add(&backlog, 6, 0, 1);
     add(&backlog, 7, 0, 0);
-    assert_int_equal(backlog_take(&backlog, 0), -1);        /* the one before still waits */
+    assert_int_equal(backlog_take(&backlog, 0), -1); /* the one before still waits */
     assert_int_equal(backlog_take(&backlog, 1), 7);
     backlog_release(&backlog);
 }
 
 static void a_dropped_backlog_voids_verdicts_by_its_epoch(void **state)
 {
-    struct backlog backlog = {0};
+    struct backlog backlog = { 0 };
     uint64_t epoch = backlog.epoch;
 
     (void)state;
@@ -77,7 +77,7 @@ static void a_dropped_backlog_voids_verdicts_by_its_epoch(void **state)
 /* Grown while wrapped around, in all phases. */
 static void order_is_kept_through_any_growth(void **state)
 {
-    struct backlog backlog = {0};
+    struct backlog backlog = { 0 };
     int in = 0, out = 0;
     int64_t stored = 0;
 

@@ -22,12 +22,12 @@ struct exec_state {
     struct handler_sink sink;
     char host_path[4096];
     pthread_t thread;
-    int wake;                               /* eventfd */
+    int wake; /* eventfd */
     atomic_bool closing;
     pthread_mutex_t lock;
-    struct execution *incoming;             /* newest first; under the lock */
+    struct execution *incoming; /* newest first; under the lock */
 
-    struct exec_run **runs;                 /* the thread's own from here */
+    struct exec_run **runs; /* the thread's own from here */
     size_t count, capacity;
     struct pollfd *polls;
     size_t polls_capacity;
@@ -123,7 +123,7 @@ static void wait_for_events(struct exec_state *state)
         state->polls_capacity = 1 + 2 * state->count * EXEC_RUN_FDS;
         state->polls = xrealloc(state->polls, state->polls_capacity * sizeof *state->polls);
     }
-    state->polls[0] = (struct pollfd){state->wake, POLLIN, 0};
+    state->polls[0] = (struct pollfd){ state->wake, POLLIN, 0 };
     for (size_t i = 0; i < state->count; i++) {
         int64_t run_due = exec_run_poll(state->runs[i], &state->polls[1 + i * EXEC_RUN_FDS]);
 
@@ -164,7 +164,7 @@ static void exec_wake(void *arg)
 {
     struct exec_state *state = arg;
 
-    (void)!write(state->wake, &(uint64_t){1}, sizeof(uint64_t));
+    (void)!write(state->wake, &(uint64_t){ 1 }, sizeof(uint64_t));
 }
 
 static void exec_start(void *arg, struct execution *const *executions, size_t count)
@@ -193,8 +193,8 @@ static enum status find_host(char *path, size_t room, struct err *err)
         snprintf(strrchr(path, '/') ? strrchr(path, '/') : path, sizeof "/bgop-exec-host", "/bgop-exec-host");
     }
     if (access(path, X_OK) < 0)
-        return err_set(err, ST_FAILED, "handler exec needs the program %s: %s (BGOP_EXEC_HOST names another place)", path,
-                       strerror(errno));
+        return err_set(err, ST_FAILED, "handler exec needs the program %s: %s (BGOP_EXEC_HOST names another place)",
+                       path, strerror(errno));
     return ST_OK;
 }
 

@@ -10,10 +10,10 @@
 struct splitter {
     char **argv;
     size_t count, capacity;
-    char *word;             /* room for the whole command */
+    char *word; /* room for the whole command */
     size_t size;
-    bool open;              /* an argument has begun, be it empty ('') */
-    char quote;             /* ' or " or 0 */
+    bool open;  /* an argument has begun, be it empty ('') */
+    char quote; /* ' or " or 0 */
 };
 
 static void end_word(struct splitter *split)
@@ -55,7 +55,7 @@ static void take(struct splitter *split, const char **at)
 
 enum status exec_command_split(const char *command, char ***argv, struct err *err)
 {
-    struct splitter split = {.word = xmalloc(strlen(command) + 1)};
+    struct splitter split = { .word = xmalloc(strlen(command) + 1) };
 
     while (*command)
         take(&split, &command);

@@ -6,7 +6,8 @@
 
 #include "common/base/err.h"
 
-/* *argv is closed by NULL and has at least one element; free with exec_command_free. ST_INVALID: err says what is wrong. */
+/* argv is closed by NULL and has at least one element; free with exec_command_free. ST_INVALID: err says what is
+ * wrong. */
 enum status exec_command_split(const char *command, char ***argv, struct err *err) MUST_CHECK;
 void exec_command_free(char **argv);
 

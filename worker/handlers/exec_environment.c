@@ -51,8 +51,9 @@ static void add_operation(struct buf *text, const struct execution *execution)
 static bool is_stale(const char *variable)
 {
     static const char *const names[] = {
-        "BGOP_ID=", "BGOP_TYPE=", "BGOP_PARENT_KEY=", "BGOP_ATTEMPT=", "BGOP_TOKEN=", "BGOP_DEADLINE_MS=", "BGOP_MEMBERS=",
-        "BGOP_SEQUENCE_GROUP=", "BGOP_SEQUENCE_NUMBER=", "BGOP_CRASH=", "TRACEPARENT=",
+        "BGOP_ID=",          "BGOP_TYPE=",    "BGOP_PARENT_KEY=",     "BGOP_ATTEMPT=",         "BGOP_TOKEN=",
+        "BGOP_DEADLINE_MS=", "BGOP_MEMBERS=", "BGOP_SEQUENCE_GROUP=", "BGOP_SEQUENCE_NUMBER=", "BGOP_CRASH=",
+        "TRACEPARENT=",
     };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

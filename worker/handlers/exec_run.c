@@ -1,6 +1,6 @@
-/* Descriptors of one run: stdin, stdout and stderr pipes, and the lifeline to bgop-exec-host. The run has ended when the
- * lifeline brings a report or its end; a descendant that still holds stdout does not delay that, and dies with the
- * group. */
+/* Descriptors of one run: stdin, stdout and stderr pipes, and the lifeline to bgop-exec-host. The run has ended when
+ * the lifeline brings a report or its end; a descendant that still holds stdout does not delay that, and dies with
+ * the group. */
 #include "worker/handlers/exec_run.h"
 
 #include <errno.h>
@@ -31,7 +31,9 @@ static void close_fd(int *fd)
 /* ---- start ---- */
 
 /* Both ends of everything, ours and the child's, closed on exec. */
-struct ends { int ours[EXEC_RUN_FDS], childs[EXEC_RUN_FDS]; };
+struct ends {
+    int ours[EXEC_RUN_FDS], childs[EXEC_RUN_FDS];
+};
 
 static bool ends_open(struct ends *ends)
 {
@@ -59,7 +61,8 @@ static void ends_close(int fds[EXEC_RUN_FDS])
 
 /* posix_spawn, not fork: this process has librdkafka's threads. The host starts with all signals blocked, so that a
  * SIGTERM to the group can never end it before its handler. */
-static int spawn_host(pid_t *pid, const char *host_path, char *const *argv, char *const *environment, const int fds[EXEC_RUN_FDS])
+static int spawn_host(pid_t *pid, const char *host_path, char *const *argv, char *const *environment,
+                      const int fds[EXEC_RUN_FDS])
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -133,7 +136,7 @@ void exec_run_start(struct exec_run *run, struct execution *execution, const cha
     run->errors = ends.ours[STDERR_FILENO];
     run->lifeline = ends.ours[EXEC_HOST_LIFELINE];
     if (failure) {
-        run->report = (struct exec_host_report){EXEC_HOST_NOT_STARTED, failure};
+        run->report = (struct exec_host_report){ EXEC_HOST_NOT_STARTED, failure };
         run->ended = true;
     } else if (run->input_size == 0) {
         close_fd(&run->input);
@@ -144,10 +147,10 @@ void exec_run_start(struct exec_run *run, struct execution *execution, const cha
 
 int64_t exec_run_poll(const struct exec_run *run, struct pollfd fds[EXEC_RUN_FDS])
 {
-    fds[0] = (struct pollfd){run->input, POLLOUT, 0};
-    fds[1] = (struct pollfd){run->output, POLLIN, 0};
-    fds[2] = (struct pollfd){run->errors, POLLIN, 0};
-    fds[3] = (struct pollfd){run->lifeline, POLLIN, 0};
+    fds[0] = (struct pollfd){ run->input, POLLOUT, 0 };
+    fds[1] = (struct pollfd){ run->output, POLLIN, 0 };
+    fds[2] = (struct pollfd){ run->errors, POLLIN, 0 };
+    fds[3] = (struct pollfd){ run->lifeline, POLLIN, 0 };
     if (run->stopping == STOP_NONE && atomic_load(&run->execution->stop) != STOP_NONE)
         return 0;
     return run->stopping ? run->kill_at_boot_ms : run->execution->deadline_boot_ms;
@@ -162,7 +165,7 @@ static void write_input(struct exec_run *run)
     if (written > 0)
         run->input_used += (size_t)written;
     if (written < 0 || run->input_used == run->input_size)
-        close_fd(&run->input);      /* done; or EPIPE: it does not want (the rest of) its payload, which is its right */
+        close_fd(&run->input); /* done; or EPIPE: it does not want (the rest of) its payload, which is its right */
 }
 
 static void take_output(struct exec_run *run, const char *data, size_t size)
@@ -203,7 +206,7 @@ static void read_report(struct exec_run *run)
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (size != (ssize_t)sizeof run->report)
-        run->report.kind = 0;       /* the host died without a word */
+        run->report.kind = 0; /* the host died without a word */
     run->ended = true;
 }
 
@@ -235,7 +238,7 @@ void exec_run_check(struct exec_run *run, int64_t now_boot_ms)
         kill(-run->host, SIGTERM);
     } else if (now_boot_ms >= run->kill_at_boot_ms) {
         run->kill_at_boot_ms = INT64_MAX;
-        kill(-run->host, SIGKILL);          /* the host too: the lifeline ends */
+        kill(-run->host, SIGKILL); /* the host too: the lifeline ends */
     }
 }
 
@@ -256,7 +259,8 @@ static void settle_exit(struct exec_run *run, int code)
         group_answers_finish(&run->answers);
     } else {
         execution_settle(execution, ENTRY_OK, NULL, 0);
-        outcome_set_result(&execution_leader(execution)->outcome, run->result.data, run->result.size, run->result_total);
+        outcome_set_result(&execution_leader(execution)->outcome, run->result.data, run->result.size,
+                           run->result_total);
     }
 }
 
@@ -292,7 +296,7 @@ void exec_run_finish(struct exec_run *run)
     size_t drained = 0, got;
 
     if (run->host > 0) {
-        kill(-run->host, SIGKILL);      /* the host is not reaped yet, so the group is still ours */
+        kill(-run->host, SIGKILL); /* the host is not reaped yet, so the group is still ours */
         while (waitpid(run->host, NULL, 0) < 0 && errno == EINTR)
             continue;
         crash_point("reap-after");

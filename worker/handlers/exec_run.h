@@ -9,24 +9,24 @@
 #include "worker/handlers/group.h"
 #include "worker/handlers/last_line.h"
 
-enum { EXEC_KILL_AFTER_MS = 2000 };         /* from SIGTERM to SIGKILL */
+enum { EXEC_KILL_AFTER_MS = 2000 }; /* from SIGTERM to SIGKILL */
 enum { EXEC_RUN_FDS = 4 };
 
 struct exec_run {
     struct execution *execution;
-    char *const *argv;                      /* the Type's */
-    pid_t host;                             /* bgop-exec-host, leader of the handler's process group */
-    int input, output, errors, lifeline;    /* our ends; -1: closed */
-    struct buf lines;                       /* what a group's handler reads on stdin */
-    const char *input_data;                 /* payload, or lines */
+    char *const *argv;                   /* the Type's */
+    pid_t host;                          /* bgop-exec-host, leader of the handler's process group */
+    int input, output, errors, lifeline; /* our ends; -1: closed */
+    struct buf lines;                    /* what a group's handler reads on stdin */
+    const char *input_data;              /* payload, or lines */
     size_t input_size, input_used;
-    struct buf result;                      /* the first RESULT_MAX_BYTES of stdout */
+    struct buf result; /* the first RESULT_MAX_BYTES of stdout */
     size_t result_total;
     struct group_answers answers;
-    struct last_line last_line;             /* of stderr */
-    enum stop_reason stopping;              /* SIGTERM was sent because of this */
-    int64_t kill_at_boot_ms;                /* SIGKILL is due; INT64_MAX: not, or done */
-    struct exec_host_report report;         /* kind 0: none came */
+    struct last_line last_line;     /* of stderr */
+    enum stop_reason stopping;      /* SIGTERM was sent because of this */
+    int64_t kill_at_boot_ms;        /* SIGKILL is due; INT64_MAX: not, or done */
+    struct exec_host_report report; /* kind 0: none came */
     bool ended;
 };
 

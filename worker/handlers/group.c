@@ -56,7 +56,7 @@ static int append(const char *data, size_t size, void *to)
 
 static void write_json(struct buf *to, json_t *value)
 {
-    (void)json_dump_callback(value, append, to, JSON_COMPACT);      /* failing: the buffer says so */
+    (void)json_dump_callback(value, append, to, JSON_COMPACT); /* failing: the buffer says so */
     json_decref(value);
 }
 
@@ -106,7 +106,7 @@ static struct member *find_member(struct execution *execution, const char *id)
 
 static enum entry_kind outcome_kind(const char *name)
 {
-    static const enum entry_kind kinds[] = {ENTRY_OK, ENTRY_ERROR, ENTRY_PERMANENT, ENTRY_SKIPPED};
+    static const enum entry_kind kinds[] = { ENTRY_OK, ENTRY_ERROR, ENTRY_PERMANENT, ENTRY_SKIPPED };
 
     for (size_t i = 0; name && i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(name, entry_kind_name(kinds[i])) == 0)
@@ -141,14 +141,16 @@ static void read_answer(struct group_answers *answers, const json_t *answer)
         return;
     }
     if (kind == 0) {
-        outcome_setf(&member->outcome, ENTRY_ERROR, "the handler answered Outcome \"%s\": expected ok, error, permanent or skipped",
+        outcome_setf(&member->outcome, ENTRY_ERROR,
+                     "the handler answered Outcome \"%s\": expected ok, error, permanent or skipped",
                      outcome_name ? outcome_name : "");
         return;
     }
     outcome_set(&member->outcome, kind, json_string_value(error), json_string_length(error));
     if ((kind == ENTRY_ERROR || kind == ENTRY_PERMANENT) && !member->outcome.text)
         outcome_setf(&member->outcome, kind, "the handler answered \"%s\" without an Error", outcome_name);
-    member->outcome.retry_after_ms = json_is_integer(retry) && json_integer_value(retry) >= 0 ? json_integer_value(retry) : -1;
+    member->outcome.retry_after_ms =
+        json_is_integer(retry) && json_integer_value(retry) >= 0 ? json_integer_value(retry) : -1;
     set_result(&member->outcome, json_object_get(answer, "Result"));
 }
 
@@ -215,8 +217,9 @@ void group_answers_read_array(struct group_answers *answers, const char *data, s
 
     if (!json_is_array(array))
         complain(answers, "the answer is no JSON array%s%s", array ? "" : ": ", array ? "" : problem.text);
-    json_array_foreach(array, i, value)
+    json_array_foreach(array, i, value) {
         read_answer(answers, value);
+    }
     json_decref(array);
 }
 

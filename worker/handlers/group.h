@@ -18,12 +18,12 @@ enum { GROUP_LINE_MAX_BYTES = 256 * 1024, GROUP_ARRAY_MAX_BYTES = 8 * 1024 * 102
 struct group_answers {
     struct execution *execution;
     struct buf line;
-    char complaint[200];        /* the first thing that was wrong; empty: nothing was */
+    char complaint[200]; /* the first thing that was wrong; empty: nothing was */
 };
 void group_answers_init(struct group_answers *answers, struct execution *execution);
 void group_answers_release(struct group_answers *answers);
 void group_answers_feed_lines(struct group_answers *answers, const char *data, size_t size);
-void group_answers_end_lines(struct group_answers *answers);            /* a last line without its newline counts */
+void group_answers_end_lines(struct group_answers *answers); /* a last line without its newline counts */
 void group_answers_read_array(struct group_answers *answers, const char *data, size_t size);
 /* Settles as failed whoever was not answered, after a handler that ended well. */
 void group_answers_finish(struct group_answers *answers);

@@ -17,14 +17,14 @@ struct handler_sink {
 };
 
 struct handler {
-    const char *name;               /* as `handler = ...` names it */
-    int concurrency;                /* executions at a time where the Type does not say */
+    const char *name; /* as `handler = ...` names it */
+    int concurrency;  /* executions at a time where the Type does not say */
     /* Reads the Type's options once. ST_INVALID: err says which option is missing or wrong. NULL: it has none. */
     enum status (*prepare)(const struct type_config *type, void **prepared, struct err *err);
     void (*discard)(void *prepared);
-    void *(*open)(const struct handler_sink *sink, struct err *err);    /* NULL: err says why */
-    void (*start)(void *state, struct execution *const *executions, size_t count);     /* all of one Type */
-    void (*wake)(void *state);      /* some execution's stop was set: look at all that run. NULL: nothing to stop */
+    void *(*open)(const struct handler_sink *sink, struct err *err);               /* NULL: err says why */
+    void (*start)(void *state, struct execution *const *executions, size_t count); /* all of one Type */
+    void (*wake)(void *state); /* some execution's stop was set: look at all that run. NULL: nothing to stop */
     void (*close)(void *state);
 };
 

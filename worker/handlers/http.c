@@ -14,9 +14,9 @@ struct http_state {
     pthread_t thread;
     atomic_bool closing;
     pthread_mutex_t lock;
-    struct execution *incoming, **incoming_end;     /* under the lock */
+    struct execution *incoming, **incoming_end; /* under the lock */
 
-    struct http_request **running;                  /* the thread's own from here */
+    struct http_request **running; /* the thread's own from here */
     size_t count, capacity;
     struct http_request *idle;
 };
@@ -74,7 +74,7 @@ static void finish(struct http_state *state, struct http_request *request, CURLc
     while (state->running[index] != request)
         index++;
     state->running[index] = state->running[--state->count];
-    curl_multi_remove_handle(state->multi, request->easy);      /* aborts what is under way */
+    curl_multi_remove_handle(state->multi, request->easy); /* aborts what is under way */
     http_request_finish(request, code, why);
     request->next = state->idle;
     state->idle = request;
@@ -88,7 +88,7 @@ static void finish_done(struct http_state *state)
 
     while ((message = curl_multi_info_read(state->multi, &left))) {
         struct http_request *request = NULL;
-        CURLcode code = message->data.result;       /* the message is gone with its handle */
+        CURLcode code = message->data.result; /* the message is gone with its handle */
 
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
         finish(state, request, code, STOP_NONE);
@@ -116,7 +116,7 @@ static void *http_loop(void *arg)
         curl_multi_perform(state->multi, &running);
         finish_done(state);
         stop_told(state);
-        curl_multi_poll(state->multi, NULL, 0, 60000, NULL);    /* curl's own timers shorten it; so does a wake-up */
+        curl_multi_poll(state->multi, NULL, 0, 60000, NULL); /* curl's own timers shorten it; so does a wake-up */
     }
     return NULL;
 }

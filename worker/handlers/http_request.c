@@ -21,7 +21,8 @@ static enum status add_headers(struct http_type *type, const char *headers, stru
 {
     while (headers && *headers) {
         size_t size = strcspn(headers, "|");
-        char *line = xmemdup(headers + strspn(headers, " \t"), size > strspn(headers, " \t") ? size - strspn(headers, " \t") : 0);
+        char *line = xmemdup(headers + strspn(headers, " \t"),
+                             size > strspn(headers, " \t") ? size - strspn(headers, " \t") : 0);
 
         for (size_t end = strlen(line); end > 0 && strchr(" \t", line[end - 1]); end--)
             line[end - 1] = '\0';
@@ -94,10 +95,10 @@ static size_t on_body(char *data, size_t unit, size_t size, void *arg)
     size_t keep = request->execution->type->group ? GROUP_ARRAY_MAX_BYTES : RESULT_MAX_BYTES;
     size_t room = keep - request->body.size;
 
-    (void)unit;                                         /* always 1 */
+    (void)unit; /* always 1 */
     request->body_total += size;
     buf_append(&request->body, data, size < room ? size : room);
-    return request->body_total > GROUP_ARRAY_MAX_BYTES ? 0 : size;      /* 0: enough of it */
+    return request->body_total > GROUP_ARRAY_MAX_BYTES ? 0 : size; /* 0: enough of it */
 }
 
 static void add_header(struct http_request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -129,7 +130,7 @@ static void set_headers(struct http_request *request, const char *data, size_t s
         request->headers = curl_slist_append(request->headers, header->data);
     if (!type->has_content_type)
         add_header(request, "Content-Type: application/%s", looks_like_json(data, size) ? "json" : "octet-stream");
-    add_header(request, "Expect:");                     /* no round trip before the body */
+    add_header(request, "Expect:"); /* no round trip before the body */
     add_header(request, "Idempotency-Key: %s", leader->id);
     add_header(request, "X-Bgop-Token: %" PRIu64, leader->token);
     add_header(request, "X-Bgop-Attempt: %" PRIu32, token_attempt(leader->token));
@@ -143,7 +144,7 @@ static void set_method(struct http_request *request, const char *method, const c
 {
     if (strcasecmp(method, "GET") == 0 || strcasecmp(method, "HEAD") == 0) {
         curl_easy_setopt(request->easy, strcasecmp(method, "GET") == 0 ? CURLOPT_HTTPGET : CURLOPT_NOBODY, 1L);
-        return;                                         /* these carry no payload */
+        return; /* these carry no payload */
     }
     curl_easy_setopt(request->easy, CURLOPT_POST, 1L);
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, data ? data : "");
@@ -157,7 +158,8 @@ static void set_limits(struct http_request *request)
 
     left = left < 1 ? 1 : left;
     curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left);
-    curl_easy_setopt(request->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(left < CONNECT_TIMEOUT_MS ? left : CONNECT_TIMEOUT_MS));
+    curl_easy_setopt(request->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(left < CONNECT_TIMEOUT_MS ? left : CONNECT_TIMEOUT_MS));
     curl_easy_setopt(request->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(request->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 }
@@ -173,7 +175,7 @@ void http_request_start(struct http_request *request, struct execution *executio
     request->body_total = 0;
     buf_clear(&request->body);
     buf_clear(&request->input);
-    curl_easy_reset(request->easy);                     /* options only: connections live in the multi handle */
+    curl_easy_reset(request->easy); /* options only: connections live in the multi handle */
     if (execution->type->group) {
         group_write_array(&request->input, execution);
         data = request->input.data;
@@ -205,7 +207,7 @@ static void settle_refused(struct http_request *request, long http_status)
                       (int)(line < 1000 ? line : 1000), line ? request->body.data : "");
     if (http_status != 429 && http_status != 503)
         return;
-    curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after_s);     /* seconds, or an HTTP date */
+    curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after_s); /* seconds, or an HTTP date */
     for (int i = 0; retry_after_s > 0 && i < execution->member_count; i++)
         execution->members[i].outcome.retry_after_ms = (int64_t)retry_after_s * 1000;
 }
@@ -217,12 +219,14 @@ static void settle_answered(struct http_request *request)
 
     if (!execution->type->group) {
         execution_settle(execution, ENTRY_OK, NULL, 0);
-        outcome_set_result(&execution_leader(execution)->outcome, request->body.data, request->body.size, request->body_total);
+        outcome_set_result(&execution_leader(execution)->outcome, request->body.data, request->body.size,
+                           request->body_total);
         return;
     }
     group_answers_init(&answers, execution);
     if (request->body_total > GROUP_ARRAY_MAX_BYTES)
-        execution_settlef(execution, ENTRY_ERROR, "the handler's answer is longer than %d bytes", GROUP_ARRAY_MAX_BYTES);
+        execution_settlef(execution, ENTRY_ERROR, "the handler's answer is longer than %d bytes",
+                          GROUP_ARRAY_MAX_BYTES);
     else
         group_answers_read_array(&answers, request->body.data, request->body.size);
     group_answers_finish(&answers);

@@ -11,7 +11,7 @@
 /* The options of one Type. */
 struct http_type {
     char *url, *method;
-    struct curl_slist *headers;             /* configured ones */
+    struct curl_slist *headers; /* configured ones */
     bool has_content_type;
 };
 enum status http_type_new(const struct type_config *type, struct http_type **http_type, struct err *err) MUST_CHECK;
@@ -21,11 +21,11 @@ struct http_request {
     struct execution *execution;
     CURL *easy;
     struct curl_slist *headers;
-    struct buf input;                       /* a group's array */
-    struct buf body;                        /* the answer's beginning: what may be needed of it */
+    struct buf input; /* a group's array */
+    struct buf body;  /* the answer's beginning: what may be needed of it */
     size_t body_total;
     char error[CURL_ERROR_SIZE];
-    struct http_request *next;              /* idle ones */
+    struct http_request *next; /* idle ones */
 };
 struct http_request *http_request_new(void);
 void http_request_free(struct http_request *request);

@@ -19,7 +19,7 @@ void last_line_feed(struct last_line *last, const char *data, size_t size)
         if (c == '\n' || c == '\r')
             end_line(last);
         else if (last->size < sizeof last->line && (last->size > 0 || (c != ' ' && c != '\t')))
-            last->line[last->size++] = c;       /* leading blanks do not make a line */
+            last->line[last->size++] = c; /* leading blanks do not make a line */
     }
 }
 

@@ -1,14 +1,14 @@
-/* The last line that was not blank, of any amount of text, in bounded memory: a handler's stderr, whose last line is the
- * operation's Error. Of a long line the beginning is kept. */
+/* The last line that was not blank, of any amount of text, in bounded memory: a handler's stderr, whose last line is
+ * the operation's Error. Of a long line the beginning is kept. */
 #ifndef BGOP_WORKER_HANDLERS_LAST_LINE_H
 #define BGOP_WORKER_HANDLERS_LAST_LINE_H
 
 #include <stddef.h>
 
 struct last_line {
-    char line[1020];        /* under way; 255 characters of 4 bytes */
+    char line[1020]; /* under way; 255 characters of 4 bytes */
     size_t size;
-    char last[1020];        /* complete and not blank */
+    char last[1020]; /* complete and not blank */
     size_t last_size;
 };
 
