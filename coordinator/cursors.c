@@ -79,7 +79,7 @@ static void cursor_skip(struct cursor *cursor, int64_t log_start, const struct c
     if (log_start == 0)
         return;
     cursor->moved_at_ms = INT64_MIN / 2;
-    err_set(warning, ST_OK, "%s[%d]: the log starts at %" PRId64 " and was never read: starting there",
+    err_set(warning, ST_MISSING, "%s[%d]: the log starts at %" PRId64 " and was never read: starting there",
             cursors->topic, partition, log_start);
 }
 
@@ -90,7 +90,7 @@ static void cursor_forgive(struct cursor *cursor, int64_t log_start, const struc
     if (cursor->verified || cursor->fingerprint.offset >= log_start)
         return;
     cursor->verified = true;
-    err_set(warning, ST_OK, "%s[%d]: the log now starts at %" PRId64 ", above the last applied message %" PRId64
+    err_set(warning, ST_MISSING, "%s[%d]: the log now starts at %" PRId64 ", above the last applied message %" PRId64
             ": nothing is missing, but its history can no longer be compared", cursors->topic, partition, log_start,
             cursor->fingerprint.offset);
 }

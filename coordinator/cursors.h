@@ -60,7 +60,7 @@ void cursors_revoke(struct cursors *cursors, int partition);
 /* One stored fence of a LOADING source. */
 void cursors_load(struct cursors *cursors, int partition, int shard, const struct fence *fence, int64_t now_ms);
 /* All fences are loaded: answers where to start reading, given the log's first and next offset, and makes it READY.
- * ST_INVALID: the source is HALTED, err says why. *warning (may be empty) is worth a log line. */
+ * ST_INVALID: the source is HALTED, err says why. What *warning says, if anything, is worth a log line. */
 enum status cursors_start(struct cursors *cursors, int partition, int64_t log_start, int64_t log_end, int64_t *start,
                           struct err *warning, struct err *err) MUST_CHECK;
 void cursors_halt(struct cursors *cursors, int partition);

@@ -47,8 +47,7 @@ static enum setting_verdict setting_check(const struct setting *setting, const c
 {
     if (setting->fine(value))
         return SETTING_FINE;
-    err_set(err, setting->otherwise == SETTING_REFUSED ? ST_INVALID : ST_OK, "%s is %s: %s", setting->name, value,
-            setting->advice);
+    err_set(err, ST_INVALID, "%s is %s: %s", setting->name, value, setting->advice);
     return setting->otherwise;
 }
 

@@ -5,8 +5,7 @@
 #include <stdbool.h>
 
 #include "common/redis/redis.h"
-
-enum setting_verdict { SETTING_FINE, SETTING_DOUBTFUL, SETTING_REFUSED };
+#include "coordinator/setting.h"
 
 /* What one setting's value means for the queue; err says what to change. Settings that are not in our table are fine.
  * Pure. Names of CONFIG GET, and redis_version, role, cluster_enabled of INFO. */

@@ -66,23 +66,28 @@ enum status topic_partitions_check(const struct kafka_topic *topic, struct err *
                    "when it was made by mistake and is empty", topic->name, topic->found_partitions, topic->partitions);
 }
 
-enum status topic_setting_check(const struct kafka_topic *topic, const char *name, const char *value, struct err *err)
+enum setting_verdict topic_setting_check(const struct kafka_topic *topic, const char *name, const char *value,
+                                         struct err *err)
 {
     int64_t ms;
 
-    if (strcmp(name, "cleanup.policy") == 0 && strstr(value, "compact"))
-        return err_set(err, ST_INVALID, "topic %s has cleanup.policy=%s, which drops messages by key: set it to delete",
-                       topic->name, value);
-    if (strcmp(name, "retention.ms") != 0 || !text_parse_int64(value, -1, INT64_MAX, &ms) || ms == topic->retention_ms ||
-        ms == -1)
-        return ST_OK;
-    if (topic->retention_ms == -1)
-        return err_set(err, ST_INVALID, "topic %s has retention.ms=%s, but it must be kept for ever: set retention.ms=-1",
-                       topic->name, value);
-    if (ms < topic->retention_ms)
-        err_set(err, ST_OK, "topic %s has retention.ms=%s: less than the %" PRId64 " ms that recovery counts on",
-                topic->name, value, topic->retention_ms);
-    return ST_OK;
+    if (strcmp(name, "cleanup.policy") == 0 && strstr(value, "compact")) {
+        err_set(err, ST_INVALID, "topic %s has cleanup.policy=%s, which drops messages by key: set it to delete",
+                topic->name, value);
+        return SETTING_REFUSED;
+    }
+    if (strcmp(name, "retention.ms") != 0 || !text_parse_int64(value, -1, INT64_MAX, &ms) || ms == -1)
+        return SETTING_FINE;
+    if (topic->retention_ms == -1) {
+        err_set(err, ST_INVALID, "topic %s has retention.ms=%s, but it must be kept for ever: set retention.ms=-1",
+                topic->name, value);
+        return SETTING_REFUSED;
+    }
+    if (ms >= topic->retention_ms)
+        return SETTING_FINE;
+    err_set(err, ST_INVALID, "topic %s has retention.ms=%s, less than the %" PRId64 " ms that recovery counts on",
+            topic->name, value, topic->retention_ms);
+    return SETTING_DOUBTFUL;
 }
 
 /* ---- asking ---- */
@@ -91,7 +96,6 @@ static enum status topic_ask(const struct kafka_topic *topic, const struct kafka
                              struct err *err)
 {
     char value[128];
-    struct err warning = ERR_INIT;
     enum status st = kafka_topic_setting(settings, topic->name, name, value, sizeof value, TOPICS_ASK_MS, err);
 
     if (st == ST_MISSING) {
@@ -100,10 +104,16 @@ static enum status topic_ask(const struct kafka_topic *topic, const struct kafka
     }
     if (st != ST_OK)
         return st;
-    if (topic_setting_check(topic, name, value, &warning) != ST_OK)
-        return err_set(err, warning.status, "%s", warning.text);
-    if (warning.text[0])
-        log_error_text(LOG_LEVEL_WARNING, "topic setting", warning.text, "topic=%s", topic->name);
+    switch (topic_setting_check(topic, name, value, err)) {
+    case SETTING_REFUSED:
+        return ST_INVALID;
+    case SETTING_DOUBTFUL:
+        log_error_text(LOG_LEVEL_WARNING, "topic setting", err->text, "topic=%s", topic->name);
+        *err = (struct err)ERR_INIT;
+        return ST_OK;
+    case SETTING_FINE:
+        break;
+    }
     return ST_OK;
 }
 

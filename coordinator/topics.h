@@ -3,6 +3,7 @@
 #define BGOP_COORDINATOR_TOPICS_H
 
 #include "common/config/config.h"
+#include "coordinator/setting.h"
 
 enum { TOPICS_ASK_MS = 10000 };
 
@@ -15,9 +16,10 @@ void topics_release(struct topics *topics);
 /* Looks, creates what is missing, checks partition counts and how long they keep. ST_INVALID: err says what to change.
  * ST_AGAIN: brokers are away. */
 enum status topics_check(struct topics *topics, const struct kafka_settings *settings, struct err *err) MUST_CHECK;
-/* What a topic's partition count or setting means: ST_INVALID with what to change; ST_OK with a text: a warning. Pure. */
+/* Pure. ST_INVALID: err says what to change. */
 enum status topic_partitions_check(const struct kafka_topic *topic, struct err *err) MUST_CHECK;
-enum status topic_setting_check(const struct kafka_topic *topic, const char *name, const char *value, struct err *err)
-    MUST_CHECK;
+/* What one setting of a topic (cleanup.policy, retention.ms) means; err says what to change. Pure. */
+enum setting_verdict topic_setting_check(const struct kafka_topic *topic, const char *name, const char *value,
+                                         struct err *err);
 
 #endif

@@ -339,7 +339,7 @@ bool kafka_message_header(const struct kafka_message *message, const char *name,
     const void *found;
     size_t size;
 
-    if (rd_kafka_message_headers(message->handle, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+    if (!message->handle || rd_kafka_message_headers(message->handle, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_header_get_last(headers, name, &found, &size) != RD_KAFKA_RESP_ERR_NO_ERROR || !found)
         return false;
     text_copy(value, room, found, size);
