@@ -55,9 +55,11 @@ void dev_remove_folder(struct dev *dev);
 /* Writes text to folder/name; path[PATH_MAX] gets where. */
 int dev_write_file(const struct dev *dev, const char *name, const char *text, char *path);
 
+/* topics.c */
+int dev_start_kafka(struct dev *dev);
+
 /* servers.c */
 int dev_start_redis(struct dev *dev);
-int dev_start_kafka(struct dev *dev);
 int dev_start_daemons(struct dev *dev);
 /* Until every shard is OPEN and every worker has registered. */
 int dev_wait_ready(struct dev *dev);

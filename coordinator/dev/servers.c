@@ -136,37 +136,6 @@ int dev_start_redis(struct dev *dev)
     return dev_fail(EXIT_FAILED, "redis-server does not start; is it installed (package redis-server)?");
 }
 
-/* ---- Kafka ---- */
-static enum status create_topic(struct dev *dev, const char *name, int64_t partitions, struct err *err)
-{
-    char topic[300];
-
-    return kafka_mock_create_topic(dev->mock, config_topic(dev->config, name, topic, sizeof topic), (int)partitions,
-                                   err);
-}
-
-int dev_start_kafka(struct dev *dev)
-{
-    const struct config *config = dev->config;
-    const struct { const char *name; int64_t partitions; } topics[] = {
-        { "control", 1 }, { "submit", config->submit_partitions }, { "command", config->submit_partitions },
-        { "status", config->shards }, { "rejects", 1 },
-    };
-    struct err err = ERR_INIT;
-    enum status st = ST_OK;
-
-    dev->mock = kafka_mock_new(&err);
-    if (!dev->mock)
-        return dev_fail(EXIT_FAILED, "%s", err.text);
-    for (size_t i = 0; i < sizeof topics / sizeof *topics && st == ST_OK; i++)
-        st = create_topic(dev, topics[i].name, topics[i].partitions, &err);
-    for (size_t i = 0; i < config->type_count && st == ST_OK; i++) {
-        if (!config->types[i].reserved)
-            st = create_topic(dev, config->types[i].name, config->shards, &err);
-    }
-    return st == ST_OK ? EXIT_OK : dev_fail(EXIT_FAILED, "%s", err.text);
-}
-
 /* ---- the daemons ---- */
 static int start_daemon(struct dev *dev, struct child *child, const char *name, const char *program, char *config)
 {
