@@ -21,7 +21,7 @@ do
 
     -- The usual case, a success of what runs under this very token, needs nothing of the record: the lease says it.
     local function complete(b, e, i, lease)
-        local type, payload = lease:match('^%S+ %S+ %S+ (%S+) (%S)$')
+        local type, payload = lease[1], lease[2]
         local started, duration, finished = whole(e[i + 3]), whole(e[i + 4]), b.now
         if started and duration then
             finished = math.min(started + duration, b.now)
@@ -31,21 +31,36 @@ do
         end_complete(b, type, e[i + 1], 'Running', finished, payload, e[i + 8])
     end
 
+    -- {Type, payload} of a lease under this token, nil: it is another's. Leases of a batch end alike.
+    local function lease_read(known, lease, token)
+        if lease:sub(1, #token) ~= token then return nil end
+        local rest = lease:sub(#token + 1)
+        local read = known[rest]
+        if not read then
+            local type, payload = rest:match('^ %S+ %S+ (%S+) (%S)$')
+            if not type then return nil end
+            read = {type, payload}
+            known[rest] = read
+        end
+        return read
+    end
+
     local function apply_all(b, args)
-        local ids = {}
-        for i = FIRST + 1, #args, ENTRY_SIZE do ids[#ids + 1] = args[i] end
-        if not ids[1] then return end
+        local ids, known, n = {}, {}, 0
+        for i = FIRST + 1, #args, ENTRY_SIZE do
+            n = n + 1
+            ids[n] = args[i]
+        end
+        if n == 0 then return end
         b.cancels = call('EXISTS', b.prefix .. ':cancels') == 1
-        local leases, n = call('HMGET', b.prefix .. ':leases', unpack(ids)), 0
+        local leases = call('HMGET', b.prefix .. ':leases', unpack(ids))
+        n = 0
         for i = FIRST, #args, ENTRY_SIZE do
             n = n + 1
-            local lease, token = leases[n], args[i + 2]
-            if lease and args[i] == 'ok' and not b.met[ids[n]] and lease:sub(1, #token + 1) == token .. ' ' then
-                complete(b, args, i, lease)
-            else
-                entry_apply(b, args, i)
-            end
-            b.met[ids[n]] = true
+            -- What was read above is old for an Id that this call has met before.
+            local lease = args[i] == 'ok' and leases[n] and not b.touched[ids[n]] and
+                lease_read(known, leases[n], args[i + 2])
+            if lease then complete(b, args, i, lease) else entry_apply(b, args, i) end
         end
     end
 
@@ -57,7 +72,6 @@ do
         local b = batch_open(gate)
         local position, offset, crc, timestamp = fence_read(call('HGET', b.prefix .. ':fences', 't'))
         if tonumber(position) ~= tonumber(args[2]) then return {'FENCE', position, offset, crc, timestamp} end
-        b.met = {}                              -- Ids of this call: the leases read above are old for a second entry
         apply_all(b, args)
         call('HSET', b.prefix .. ':fences', 't', fence_move(args, 2))
         finish(b)

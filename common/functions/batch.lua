@@ -1,7 +1,7 @@
 -- One call's effects on everything that is not a record: said once per batch, not once per operation. A batch `b`
--- collects and flush(b) writes. Within one flush an Id may appear once: whoever meets it again flushes first.
-local batch_open, flush, finish, batch_answer
-local release, hint, moved, count_total, stat, stat_time, done_add
+-- collects and flush(b) writes. Within one flush an Id may appear once: who meets it again (b.touched) flushes first.
+local batch_open, flush, finish, batch_answer, time_text
+local release, moved, count_total, stat, stat_time, done_add
 
 -- A list per name, names in the order of their first use: no pairs(), so that replays write the same bytes.
 local function add_to(groups, name, value)
@@ -25,66 +25,101 @@ end
 
 do
     local function clear(b)
-        b.pending_add, b.pending_remove = {}, {}    -- by Type: (score, Id)*, Ids
-        b.due_add, b.due_remove = {}, {}            -- (score, Id)*, Ids
+        b.steps, b.step_of = {}, {}                 -- {type, from, to, ids}; by type, from, to: the ids
+        b.released = {}                             -- by Type: Ids
+        b.due_add, b.errors_add = {}, {}            -- (score, Id)*
         b.leases, b.running = {}, {}                -- (Id, lease)*, (deadline, Id)*
-        b.leases_remove = {}                        -- Ids
-        b.errors_add, b.errors_remove = {}, {}      -- (score, Id)*, Ids
         b.cancels_remove = {}                       -- Ids
         b.parents = {}                              -- by ParentKey: (score, Id)*
         b.done = {}                                 -- by retention in seconds: Ids
         b.unneeded = {}                             -- keys
-        b.counts = {}                               -- by "Type:Status" or name of a total: sums
+        b.counts = {}                               -- by name of a total: sums
         b.stats = {}                                -- by name: sums
-        b.changes = {}                              -- by Status: Ids
-        b.touched = {}                              -- Id -> true, of whoever may meet one twice
     end
 
     -- The context of one mutating call, of the gate's answer.
     function batch_open(gate)
         local b = gate
+        b.texts = {}                                -- of times, see time_text
         b.now_text = integer(b.now)
         b.stream_id = b.now_text .. '-*'            -- of XADD: times never fall, so this is never below the last
         b.ops = b.prefix .. ':op:'
         b.types = types_of(b.prefix, b.generation)
-        b.hints = {}                                -- by Type: Ids; for the answer
+        b.buckets = {w = {}, r = {}}
+        b.touched = {}                              -- Id -> true, of whoever may meet one twice
+        b.hints = {}                                -- by Type: Ids joined, for the answer
         clear(b)
         return b
     end
 
+    -- A batch meets few different times, and formatting one takes as long as a Redis command's share of the work.
+    function time_text(b, ms)
+        local text = b.texts[ms]
+        if not text then
+            text = integer(ms)
+            b.texts[ms] = text
+        end
+        return text
+    end
+
+    -- Taken out of the index that belongs to a status. A terminal record is in none but `done`, which is looked at
+    -- when its time has passed and believes the record only.
+    local function leave_pending(prefix, type, ids) call('ZREM', prefix .. ':pending:' .. type, unpack(ids)) end
+    local function stay() end
+    local leave = {
+        [''] = stay, Complete = stay, Canceled = stay, Merged = stay,
+        New = leave_pending, Waiting = leave_pending,
+        Scheduled = function(prefix, _, ids) call('ZREM', prefix .. ':due', unpack(ids)) end,
+        Running = function(prefix, _, ids)
+            call('HDEL', prefix .. ':leases', unpack(ids))
+            call('ZREM', prefix .. ':running', unpack(ids))
+        end,
+        Error = function(prefix, _, ids)
+            call('ZREM', prefix .. ':due', unpack(ids))
+            call('ZREM', prefix .. ':errors', unpack(ids))
+        end,
+    }
+
+    -- Every index is left before any is entered: an Id may go from one status to the same.
+    local function flush_steps(b)
+        local counts, entry = {}, {}
+        for _, step in ipairs(b.steps) do
+            local type, from, to, ids = step[1], step[2], step[3], step[4]
+            leave[from](b.prefix, type, ids)
+            if from ~= '' then add_number(counts, type .. ':' .. from, -#ids) end
+            add_number(counts, type .. ':' .. to, #ids)
+            entry[#entry + 1], entry[#entry + 2] = to, table.concat(ids, ' ')
+        end
+        for _, name in ipairs(counts) do
+            if counts[name] ~= 0 then call('HINCRBY', b.prefix .. ':counts', name, counts[name]) end
+        end
+        if entry[1] then call('XADD', b.prefix .. ':changes', b.stream_id, unpack(entry)) end
+    end
+
+    local function flush_released(b)
+        for _, type in ipairs(b.released) do
+            local ids, members, now = b.released[type], {}, b.now_text
+            for n = 1, #ids do members[2 * n - 1], members[2 * n] = now, ids[n] end
+            call('ZADD', b.prefix .. ':pending:' .. type, unpack(members))
+            add_to(b.hints, type, table.concat(ids, ' '))
+        end
+    end
+
     local function flush_indexes(b)
         local prefix = b.prefix
-        for _, type in ipairs(b.pending_remove) do
-            call('ZREM', prefix .. ':pending:' .. type, unpack(b.pending_remove[type]))
-        end
-        for _, type in ipairs(b.pending_add) do call('ZADD', prefix .. ':pending:' .. type, unpack(b.pending_add[type])) end
-        if b.due_remove[1] then call('ZREM', prefix .. ':due', unpack(b.due_remove)) end
         if b.due_add[1] then call('ZADD', prefix .. ':due', unpack(b.due_add)) end
-        if b.leases_remove[1] then
-            call('HDEL', prefix .. ':leases', unpack(b.leases_remove))
-            call('ZREM', prefix .. ':running', unpack(b.leases_remove))
+        if b.leases[1] then
+            call('HSET', prefix .. ':leases', unpack(b.leases))
+            call('ZADD', prefix .. ':running', unpack(b.running))
         end
-        if b.leases[1] then call('HSET', prefix .. ':leases', unpack(b.leases)) end
-        if b.running[1] then call('ZADD', prefix .. ':running', unpack(b.running)) end
-        if b.errors_remove[1] then call('ZREM', prefix .. ':errors', unpack(b.errors_remove)) end
         if b.errors_add[1] then call('ZADD', prefix .. ':errors', unpack(b.errors_add)) end
         if b.cancels_remove[1] then call('HDEL', prefix .. ':cancels', unpack(b.cancels_remove)) end
         if b.unneeded[1] then call('DEL', unpack(b.unneeded)) end
         for _, parent in ipairs(b.parents) do call('ZADD', prefix .. ':parent:' .. parent, unpack(b.parents[parent])) end
-    end
-
-    local function flush_streams(b)
         for _, retention in ipairs(b.done) do
-            call('SADD', b.prefix .. ':retentions', retention)
-            call('XADD', b.prefix .. ':done:' .. retention, b.stream_id, 'ids', table.concat(b.done[retention], ' '))
-        end
-        if b.changes[1] then
-            local entry = {}
-            for _, status in ipairs(b.changes) do
-                entry[#entry + 1] = status
-                entry[#entry + 1] = table.concat(b.changes[status], ' ')
-            end
-            call('XADD', b.prefix .. ':changes', b.stream_id, unpack(entry))
+            local seconds = integer(retention)
+            call('SADD', prefix .. ':retentions', seconds)
+            call('XADD', prefix .. ':done:' .. seconds, b.stream_id, 'ids', table.concat(b.done[retention], ' '))
         end
     end
 
@@ -97,8 +132,9 @@ do
     end
 
     function flush(b)
+        flush_steps(b)
+        flush_released(b)
         flush_indexes(b)
-        flush_streams(b)
         flush_numbers(b)
         clear(b)
     end
@@ -117,39 +153,46 @@ do
         end
         return answer
     end
+
+    -- Claimable now. Whatever ends a wait comes through here; sequences, lanes and limits will decide here too.
+    function release(b, type, id) add_to(b.released, type, id) end
+
+    -- A record's status has changed (from '': it is new): the index it leaves, counts, stream of changes.
+    function moved(b, type, id, from, to)
+        local of = b.step_of[type]
+        if not of then
+            of = {}
+            b.step_of[type] = of
+        end
+        of[from] = of[from] or {}
+        local ids = of[from][to]
+        if not ids then
+            ids = {}
+            of[from][to] = ids
+            b.steps[#b.steps + 1] = {type, from, to, ids}
+        end
+        ids[#ids + 1] = id
+    end
+
+    -- `counts` holds totals since ever beside the counts: names in lower case, without a colon.
+    function count_total(b, name, number)
+        add_number(b.counts, name, number)
+        add_number(b.stats, name, number)
+    end
+
+    function stat(b, name, number) add_number(b.stats, name, number) end
+
+    -- Times go into buckets of a log scale, four a doubling: 0 holds less than 1 ms, n holds [2^((n-1)/4), 2^(n/4)) ms.
+    -- Fields w<n> (wait: claimable until claimed) and r<n> (run).
+    function stat_time(b, kind, ms)
+        local name = b.buckets[kind][ms]
+        if not name then
+            name = kind .. (ms < 1 and 0 or math.floor(math.log(ms) / math.log(2) * 4 + 1e-9) + 1)
+            b.buckets[kind][ms] = name
+        end
+        add_number(b.stats, name, 1)
+    end
+
+    -- Ended: looked at for expiry when this retention has passed.
+    function done_add(b, retention_s, id) add_to(b.done, retention_s, id) end
 end
-
-function hint(b, type, id) add_to(b.hints, type, id) end
-
--- Claimable now. Whatever ends a wait comes through here; sequences, lanes and limits will decide here too.
-function release(b, type, id)
-    add_to(b.pending_add, type, b.now_text)
-    add_to(b.pending_add, type, id)
-    hint(b, type, id)
-end
-
--- The record's status has changed: counts and the stream of changes.
-function moved(b, type, id, from, to)
-    if from then add_number(b.counts, type .. ':' .. from, -1) end
-    add_number(b.counts, type .. ':' .. to, 1)
-    add_to(b.changes, to, id)
-end
-
--- `counts` holds totals since ever beside the counts: names in lower case, without a colon.
-function count_total(b, name, number)
-    add_number(b.counts, name, number)
-    add_number(b.stats, name, number)
-end
-
-function stat(b, name, number) add_number(b.stats, name, number) end
-
--- Times go into buckets of a log scale, four a doubling: 0 holds less than 1 ms, n holds [2^((n-1)/4), 2^(n/4)) ms.
--- Fields w<n> (wait: claimable until claimed) and r<n> (run).
-function stat_time(b, kind, ms)
-    local bucket = 0
-    if ms >= 1 then bucket = math.floor(math.log(ms) / math.log(2) * 4 + 1e-9) + 1 end
-    add_number(b.stats, kind .. bucket, 1)
-end
-
--- Ended: looked at for expiry when this retention has passed.
-function done_add(b, retention_s, id) add_to(b.done, integer(retention_s), id) end

@@ -3,81 +3,81 @@
 --   args  generation, instance, WorkerUri, nonce, Type, want, Id*
 --   ->    OK, now, lease_ms, (Id, token, timeout_ms, ParentKey, SequenceGroup, SequenceNumber, traceparent, payload,
 --         leader Id)*
--- Grants the hinted Ids that are still pending, then up to `want` the oldest released more than 5 s ago (their hint may
+-- Grants the hinted Ids that are still claimable, then up to `want` the oldest released more than 5 s ago (their hint may
 -- be lost). The same nonce of an instance and Type again gets the same answer: so a worker asks again after a lost
 -- reply. An answer holds about 1 MiB: what does not fit stays pending. Open only.
 local worker_seen
 do
     local LOST_HINT_MS = 5000
-    local GRANT = {'Status', 'token', 'in', 'Timeout', 'v', 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'trace', 'large'}
+    local DEFAULT_TIMEOUT_MS = 60000
+    local none = {}
 
-    -- Ids with the time of their release, at most `want`: hinted ones first.
-    local function candidates(b, args, want)
-        local pending, list, taken = b.prefix .. ':pending:' .. args[5], {}, {}
-        if #args > 6 then
-            local scores = call('ZMSCORE', pending, unpack(args, 7))
-            for n, score in ipairs(scores) do
-                local id = args[n + 6]
-                if score and #list < want and not taken[id] then
-                    list[#list + 1], taken[id] = {id, tonumber(score)}, true
-                end
-            end
+    -- One granted operation: `offer` says what all of a call have in common.
+    local function grant(b, offer, id, f)
+        local payload, kind, more, answer, n = f[4] or '', f[4] and 'p' or '-', none, offer.answer, offer.size
+        if f[5] then
+            more = call('HMGET', b.ops .. id, 'Timeout', 'v', 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'trace', 'large')
+            if more[7] then payload, kind = call('GET', b.prefix .. ':in:' .. id) or '', 'L' end
         end
-        if #list >= want then return list end
-        local old = call('ZRANGE', pending, '-inf', integer(b.now - LOST_HINT_MS), 'BYSCORE', 'LIMIT', 0, want, 'WITHSCORES')
-        for n = 1, #old, 2 do
-            if #list < want and not taken[old[n]] then list[#list + 1] = {old[n], tonumber(old[n + 1])} end
-        end
-        return list
+        local settings = more[2] and b.types.versions[offer.type .. ':' .. more[2]] or offer.settings
+        local timeout = tonumber(more[1] or settings.timeout_ms or DEFAULT_TIMEOUT_MS)
+        answer[n + 1], answer[n + 2], answer[n + 3] = id, offer.token, timeout
+        answer[n + 4], answer[n + 5], answer[n + 6] = more[3] or '', more[4] or '', more[5] or ''
+        answer[n + 7], answer[n + 8], answer[n + 9] = more[6] or '', payload, ''
+        offer.size, offer.bytes = n + 9, offer.bytes + #payload
+        return timeout, kind
     end
 
-    local function timeout_of(b, type, f)
-        local settings = b.types.versions[type .. ':' .. (f[5] or '1')] or b.types.current[type] or {}
-        return tonumber(f[4] or settings.timeout_ms or 60000)
+    local function record_read(b, id)
+        return call('HMGET', b.ops .. id, 'Status', 'SystemModstamp', 'token', 'in', 'more')
     end
 
-    -- Appends one granted operation to the answer; answers the bytes it takes.
-    local function grant(b, answer, id, token, timeout, f)
-        local payload, n = f[3] or '', #answer
-        if f[10] then payload = call('GET', b.prefix .. ':in:' .. id) or '' end
-        answer[n + 1], answer[n + 2], answer[n + 3] = id, token, timeout
-        answer[n + 4], answer[n + 5], answer[n + 6] = f[6] or '', f[7] or '', f[8] or ''
-        answer[n + 7], answer[n + 8], answer[n + 9] = f[9] or '', payload, ''
-        return #payload
+    -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was.
+    local function claim_one(b, offer, id)
+        local f, type = record_read(b, id), offer.type
+        local status = f[1]
+        if status ~= 'New' and status ~= 'Waiting' then return false end
+        local attempt = f[3] and tonumber(f[3]) % ATTEMPTS or 0
+        if attempt ~= offer.attempt then
+            offer.attempt, offer.token = attempt, integer(offer.first + attempt)
+        end
+        transition(b, type, id, status, 'Running', 'StartedAt', b.now_text, 'WorkerUri', offer.uri, 'token', offer.token)
+        local timeout, payload = grant(b, offer, id, f)
+        lease_add(b, type, id, offer.token, b.now, timeout, offer.instance, payload)
+        stat_time(b, 'w', b.now - tonumber(f[2]))
+        offer.ids[#offer.ids + 1] = id
+        return true
+    end
+
+    local function is_full(offer) return #offer.ids >= offer.want or offer.bytes >= MAX_BYTES end
+
+    -- The hinted ones, then the oldest in `pending` whose hint may be lost.
+    local function claim_all(b, offer, args)
+        local pending, met = b.prefix .. ':pending:' .. offer.type, {}
+        for n = 7, #args do
+            if is_full(offer) then return end
+            local id = args[n]
+            if not met[id] then claim_one(b, offer, id) end
+            met[id] = true
+        end
+        if is_full(offer) then return end
+        local old = call('ZRANGE', pending, '-inf', integer(b.now - LOST_HINT_MS), 'BYSCORE', 'LIMIT', 0, offer.want)
+        for _, id in ipairs(old) do
+            if is_full(offer) then return end
+            if not met[id] and not claim_one(b, offer, id) then call('ZREM', pending, id) end
+        end
     end
 
     -- What this nonce was granted before, as far as it still runs under those leases.
-    local function answer_again(b, instance, type, ids)
-        local answer = {'OK', b.now, b.lease_ms}
+    local function grant_again(b, offer, ids)
         for id in ids:gmatch('%S+') do
-            local f = call('HMGET', b.ops .. id, unpack(GRANT))
-            local lease = f[2] and call('HGET', b.prefix .. ':leases', id)
-            if lease and lease:find(f[2] .. ' ', 1, true) == 1 and lease:match('^%S+ %S+ (%S+)') == instance then
-                grant(b, answer, id, f[2], timeout_of(b, type, f), f)
+            local f = record_read(b, id)
+            local lease = f[3] and call('HGET', b.prefix .. ':leases', id)
+            if lease and lease:find(f[3] .. ' ', 1, true) == 1 and lease:match('^%S+ %S+ (%S+)') == offer.instance then
+                offer.token = f[3]
+                grant(b, offer, id, f)
             end
         end
-        return answer
-    end
-
-    local function claim_all(b, instance, uri, type, list)
-        local answer, ids, bytes, generation = {'OK', b.now, b.lease_ms}, {}, 0, tonumber(b.generation) * ATTEMPTS
-        for _, candidate in ipairs(list) do
-            local id = candidate[1]
-            local f = call('HMGET', b.ops .. id, unpack(GRANT))
-            if f[1] ~= 'New' and f[1] ~= 'Waiting' then
-                add_to(b.pending_remove, type, id)
-            else
-                local token = integer(generation + tonumber(f[2] or 0) % ATTEMPTS + 1)
-                local timeout = timeout_of(b, type, f)
-                transition(b, type, id, f[1], 'Running', 'StartedAt', b.now_text, 'WorkerUri', uri, 'token', token)
-                lease_add(b, type, id, token, b.now, timeout, instance, f[10] and 'L' or f[3] and 'p' or '-')
-                stat_time(b, 'w', b.now - candidate[2])
-                bytes = bytes + grant(b, answer, id, token, timeout, f)
-                ids[#ids + 1] = id
-                if bytes >= MAX_BYTES then break end
-            end
-        end
-        return answer, ids
     end
 
     -- A worker instance was heard of. types, slots: for people; nil when the call does not say.
@@ -96,26 +96,35 @@ do
         if #args - 6 > MAX_ITEMS then return 'Ids: more than ' .. MAX_ITEMS end
     end
 
+    local function offer_of(b, args)
+        local type = args[5]
+        return {instance = args[2], uri = args[3], type = type, want = tonumber(args[6]), ids = {}, bytes = 0,
+                settings = b.types.current[type] or {}, first = tonumber(b.generation) * ATTEMPTS + 1,
+                answer = {'OK', b.now, b.lease_ms}, size = 3}
+    end
+
     local function claim(keys, args)
         local gate, refusal = gate_pass(keys, args, true)
         if not gate then return refusal end
         local wrong = check(args)
         if wrong then return invalid('%s', wrong) end
-        local b, instance, uri, nonce, type = batch_open(gate), args[2], args[3], args[4], args[5]
-        local worker = b.prefix .. ':w:' .. instance
-        local last = call('HGET', worker, 'nonce:' .. type)
-        if last and last:match('^%S+') == nonce then return answer_again(b, instance, type, last:sub(#nonce + 2)) end
-
-        local answer, ids = claim_all(b, instance, uri, type, candidates(b, args, tonumber(args[6])))
-        if ids[1] then
-            local joined = table.concat(ids, ' ')
-            call('HSET', worker, 'uri', uri, 'nonce:' .. type, nonce .. ' ' .. joined)
-            call('ZADD', b.prefix .. ':workers', 'NX', b.now_text, instance)
-            call('XADD', b.prefix .. ':worker:' .. uri, b.stream_id, 'ids', joined)
-            call('ZADD', b.prefix .. ':uris', 'NX', b.now_text, uri)
+        local b = batch_open(gate)
+        local offer, nonce, worker = offer_of(b, args), args[4], b.prefix .. ':w:' .. args[2]
+        local last = call('HGET', worker, 'nonce:' .. offer.type)
+        if last and last:match('^%S+') == nonce then
+            grant_again(b, offer, last:sub(#nonce + 2))
+            return offer.answer
+        end
+        claim_all(b, offer, args)
+        if offer.ids[1] then
+            local ids = table.concat(offer.ids, ' ')
+            call('HSET', worker, 'uri', offer.uri, 'nonce:' .. offer.type, nonce .. ' ' .. ids)
+            call('ZADD', b.prefix .. ':workers', 'NX', b.now_text, offer.instance)
+            call('XADD', b.prefix .. ':worker:' .. offer.uri, b.stream_id, 'ids', ids)
+            call('ZADD', b.prefix .. ':uris', 'NX', b.now_text, offer.uri)
         end
         finish(b)
-        return answer
+        return offer.answer
     end
 
     redis.register_function('bgop_claim', claim)

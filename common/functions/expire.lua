@@ -25,7 +25,7 @@ do
         gone.ids[#gone.ids + 1] = id
         keys[#keys + 1], keys[#keys + 2] = b.ops .. id, b.prefix .. ':in:' .. id
         keys[#keys + 1], keys[#keys + 2] = b.prefix .. ':out:' .. id, b.prefix .. ':tries:' .. id
-        if f[1] == 'Error' then b.errors_remove[#b.errors_remove + 1] = id end
+        if f[1] == 'Error' then gone.errors[#gone.errors + 1] = id end
         if f[4] then name_gone(b, id, f[4]) end
         if f[5] then add_to(gone.parents, f[5], id) end
         add_number(b.counts, f[3] .. ':' .. f[1], -1)
@@ -34,6 +34,7 @@ do
     local function gone_flush(b, gone)
         if not gone.ids[1] then return end
         call('DEL', unpack(gone.keys))
+        if gone.errors[1] then call('ZREM', b.prefix .. ':errors', unpack(gone.errors)) end
         for _, parent in ipairs(gone.parents) do call('ZREM', b.prefix .. ':parent:' .. parent, unpack(gone.parents[parent])) end
         call('XADD', b.prefix .. ':deleted', b.stream_id, 'ids', table.concat(gone.ids, ' '))
         add_number(b.stats, 'removed', #gone.ids)
@@ -42,7 +43,7 @@ do
 
     -- One entry of a `done` stream. Answers how many Ids it had.
     local function expire_entry(b, stream, entry)
-        local gone, count = {ids = {}, keys = {}, parents = {}}, 0
+        local gone, count = {ids = {}, keys = {}, errors = {}, parents = {}}, 0
         each_id(entry[2][2], function(id)
             expire_one(b, id, gone)
             count = count + 1
@@ -113,7 +114,7 @@ do
         end
     end
 
-    -- `changes` or `deleted`: by time, and by bytes. `<name>_floor` of the gate is the earliest time that is complete.
+    -- `changes` or `deleted`: by time, and by bytes. `<name>_from` of the gate is the earliest time that is complete.
     local function trim(b, name, days)
         local stream = b.prefix .. ':' .. name
         if call('EXISTS', stream) == 0 then return end
@@ -126,8 +127,8 @@ do
         end
         if trimmed == 0 then return end
         local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-        local floor = first and stream_ms(first[1]) + 1 or b.now
-        call('HSET', b.prefix .. ':gate', name .. '_floor', integer(floor))
+        local from = first and stream_ms(first[1]) + 1 or b.now
+        call('HSET', b.prefix .. ':gate', name .. '_from', integer(from))
         if not first then call('DEL', stream) end
     end
 

@@ -22,8 +22,6 @@ end
 do
     local OP_SIZE, INLINE_BYTES = 14, 1024
 
-    local function number_or_absent(text) return text == '' or text == '-1' or whole(text) ~= nil end
-
     -- Why these arguments are wrong; nil: they are not. Answers where the operations begin, and how the fences will be.
     local function check(args)
         local m = whole(args[2])
@@ -43,7 +41,8 @@ do
             if #args[i] ~= ID_SIZE then return 'Id: ' .. args[i] end
             if args[i + 1] == '' then return 'Type: empty' end
             for n = i + 4, i + 9 do
-                if n ~= i + 8 and not number_or_absent(args[n]) then return 'number: ' .. args[n] end
+                local text = args[n]
+                if text ~= '' and n ~= i + 8 and text ~= '-1' and not whole(text) then return 'number: ' .. text end
             end
             if not whole(args[i + 10]) then return 'crc: ' .. args[i + 10] end
         end
@@ -96,34 +95,38 @@ do
     local fields = {}                           -- reused: an HSET's arguments
 
     local function add_given(n, name, text, default)
-        if text == '' or text == '-1' or default and tonumber(text) == default then return n end
+        if text == '-1' or default and tonumber(text) == default then return n end
         fields[n + 1], fields[n + 2] = name, text
         return n + 2
     end
 
+    -- What few operations have. What a claim needs stands behind `more`, which makes it look.
+    local function add_options(n, settings, args, i)
+        if args[i + 3] ~= '' then n = add_given(n, 'Name', args[i + 3]) end
+        if args[i + 4] ~= '' then n = add_given(n, 'ProcessAfter', args[i + 4]) end
+        if args[i + 5] ~= '' then n = add_given(n, 'RetryBackoff', args[i + 5], settings.retry_backoff_ms) end
+        if args[i + 6] ~= '' then n = add_given(n, 'RetryLimit', args[i + 6], settings.retry_limit) end
+        local more = n
+        fields[n + 1], fields[n + 2], n = 'more', '1', n + 2
+        if args[i + 2] ~= '' then n = add_given(n, 'ParentKey', args[i + 2]) end
+        if args[i + 7] ~= '' then n = add_given(n, 'Timeout', args[i + 7], settings.timeout_ms) end
+        if args[i + 8] ~= '' then n = add_given(n, 'SequenceGroup', args[i + 8]) end
+        if args[i + 9] ~= '' then n = add_given(n, 'SequenceNumber', args[i + 9]) end
+        if args[i + 12] ~= '' then n = add_given(n, 'trace', args[i + 12]) end
+        if settings.version ~= '1' then n = add_given(n, 'v', settings.version) end
+        if #args[i + 13] > INLINE_BYTES then n = add_given(n, 'large', integer(#args[i + 13])) end
+        return n > more + 2 and n or more
+    end
+
     -- What is specific to it: absent is what is null, the Type's default (of version `v`), or derived.
     local function record_create(b, record, settings, status, args, i)
-        local now = b.now_text
+        local now, payload, n = b.now_text, args[i + 13], 10
         fields[1], fields[2], fields[3], fields[4] = 'Status', status, 'SystemModstamp', now
         fields[5], fields[6], fields[7], fields[8] = 'Type', args[i + 1], 'SubmittedAt', now
         fields[9], fields[10] = 'crc', args[i + 10]
-        local n = add_given(10, 'ParentKey', args[i + 2])
-        n = add_given(n, 'Name', args[i + 3])
-        n = add_given(n, 'ProcessAfter', args[i + 4])
-        n = add_given(n, 'RetryBackoff', args[i + 5], settings.retry_backoff_ms)
-        n = add_given(n, 'RetryLimit', args[i + 6], settings.retry_limit)
-        n = add_given(n, 'Timeout', args[i + 7], settings.timeout_ms)
-        n = add_given(n, 'SequenceGroup', args[i + 8])
-        n = add_given(n, 'SequenceNumber', args[i + 9])
-        n = add_given(n, 'trace', args[i + 12])
-        if settings.version ~= '1' then n = add_given(n, 'v', settings.version) end
-        local payload = args[i + 13]
-        if #payload > INLINE_BYTES then
-            call('SET', b.prefix .. ':in:' .. args[i], payload)
-            n = add_given(n, 'large', integer(#payload))
-        elseif payload ~= '' then
-            fields[n + 1], fields[n + 2], n = 'in', payload, n + 2
-        end
+        if payload ~= '' and #payload <= INLINE_BYTES then fields[11], fields[12], n = 'in', payload, 12 end
+        n = add_options(n, settings, args, i)
+        if #payload > INLINE_BYTES then call('SET', b.prefix .. ':in:' .. args[i], payload) end
         call('HSET', record, unpack(fields, 1, n))
     end
 
@@ -131,7 +134,7 @@ do
         local id, type, after = args[i], args[i + 1], tonumber(args[i + 4]) or 0
         local status = after > b.now and 'Scheduled' or 'New'
         record_create(b, record, settings, status, args, i)
-        moved(b, type, id, nil, status)
+        moved(b, type, id, '', status)
         if args[i + 2] ~= '' then
             add_to(b.parents, args[i + 2], b.now_text)
             add_to(b.parents, args[i + 2], id)

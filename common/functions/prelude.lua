@@ -39,15 +39,23 @@ local function now_from(last)
     return clock > last_ms and clock or last_ms
 end
 
--- A whole number from 0 to 2^53, from the text of an argument; nil: it is none.
+-- A whole number from 0 to 2^53, from the text of an argument; nil: it is none. The same few texts come again and again
+-- in a batch, so they are remembered for the call.
+local numbers = {}
+
 local function whole(text)
-    if text and text:find('^%d+$') and #text <= 16 then return tonumber(text) end
+    local number = numbers[text]
+    if number == nil and text then
+        number = #text <= 16 and text:find('^%d+$') and tonumber(text) or false
+        numbers[text] = number
+    end
+    return number or nil
 end
 
 -- The gate of every mutating function: KEYS[1] is the shard's prefix, args[1] the caller's generation. Answers what
 -- the call needs to know, or nil and the refusal. open_only: closed while the shard replays its logs.
 local function gate_pass(keys, args, open_only)
-    call = redis.call
+    call, numbers = redis.call, {}
     if #keys ~= 1 then return nil, invalid('one key expected: bgop:{<shard>}') end
     local prefix = keys[1]
     local g = call('HMGET', prefix .. ':gate', 'gen', 'run', 'mode', 'now', 'floor', 'lease_ms', 'retry_max_delay_ms',

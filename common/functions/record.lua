@@ -6,27 +6,10 @@ do
     local MAX_TRIES = 100
     local BACKSTOP_MS = 5000
 
-    -- Taken out of the index that belongs to a status. A terminal record is in none but `done`, which is looked at
-    -- when its time has passed and believes the record only.
-    local leave = {
-        New = function(b, type, id) add_to(b.pending_remove, type, id) end,
-        Waiting = function(b, type, id) add_to(b.pending_remove, type, id) end,
-        Scheduled = function(b, _, id) b.due_remove[#b.due_remove + 1] = id end,
-        Running = function(b, _, id) b.leases_remove[#b.leases_remove + 1] = id end,
-        Error = function(b, _, id)
-            b.due_remove[#b.due_remove + 1] = id
-            b.errors_remove[#b.errors_remove + 1] = id
-        end,
-        Complete = function() end,
-        Canceled = function() end,
-        Merged = function() end,
-    }
-
     -- The status changes: record (with more fields, as name, value ...), index left, counts, stream of changes. The
     -- index of the new status is the caller's: release, due_add, leases ... Each Id once between two flushes.
     function transition(b, type, id, from, to, ...)
         call('HSET', b.ops .. id, 'Status', to, 'SystemModstamp', b.now_text, ...)
-        leave[from](b, type, id)
         moved(b, type, id, from, to)
     end
 
@@ -106,20 +89,19 @@ do
     end
 
     -- What runs under a lease: until its worker does not renew it, but never beyond the backstop (its worker should
-    -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none.
+    -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none. README.md: leases.
     function lease_add(b, type, id, token, started, timeout, instance, payload)
         local backstop = started + timeout + BACKSTOP_MS
-        local deadline = math.min(b.now + b.lease_ms, backstop)
         local leases, running = b.leases, b.running
         leases[#leases + 1] = id
-        leases[#leases + 1] = token .. ' ' .. integer(backstop) .. ' ' .. instance .. ' ' .. type .. ' ' .. payload
-        running[#running + 1] = integer(deadline)
+        leases[#leases + 1] = token .. ' ' .. time_text(b, backstop) .. ' ' .. instance .. ' ' .. type .. ' ' .. payload
+        running[#running + 1] = time_text(b, math.min(b.now + b.lease_ms, backstop))
         running[#running + 1] = id
     end
 
     function end_complete(b, type, id, from, finished, payload, result)
         local retention = retention_of(b, type, 'Complete')
-        local finished_at, expires_at = integer(finished), integer(finished + retention * 1000)
+        local finished_at, expires_at = time_text(b, finished), time_text(b, finished + retention * 1000)
         if payload == 'p' then
             transition(b, type, id, from, 'Complete', 'FinishedAt', finished_at, 'ExpiresAt', expires_at, 'in', '')
         else

@@ -20,7 +20,7 @@ do
             elseif rec and rec.status == 'Error' then
                 wait_again(b, rec)
             else
-                b.due_remove[#b.due_remove + 1] = id
+                call('ZREM', b.prefix .. ':due', id)
             end
         end
         if ids[1] then flush(b) end
@@ -52,7 +52,8 @@ do
     local function judge(b, verdicts, id, deadline)
         local lease, rec = call('HGET', b.prefix .. ':leases', id), record_load(b, id)
         if not lease or not rec or rec.status ~= 'Running' then
-            b.leases_remove[#b.leases_remove + 1] = id
+            call('HDEL', b.prefix .. ':leases', id)
+            call('ZREM', b.prefix .. ':running', id)
             return
         end
         local token, backstop = lease:match('^(%S+) (%S+)')
