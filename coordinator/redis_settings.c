@@ -6,7 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 
-enum { REDIS_MAJOR_MIN = 7, LISTPACK_VALUE_MIN = 1024, LISTPACK_ENTRIES_MIN = 128 };
+enum { REDIS_MAJOR_MIN = 7, LISTPACK_VALUE_MIN = 1024, LISTPACK_ENTRIES_MIN = 48 };
 
 static bool is_yes(const char *value) { return strcmp(value, "yes") == 0; }
 static bool is_noeviction(const char *value) { return strcmp(value, "noeviction") == 0; }
@@ -39,7 +39,7 @@ static const struct setting {
     { "hash-max-listpack-value", false, is_large_value, SETTING_DOUBTFUL,
       "records with payloads take three times the memory: set hash-max-listpack-value 1024" },
     { "hash-max-listpack-entries", false, is_many_entries, SETTING_DOUBTFUL,
-      "records take three times the memory: set hash-max-listpack-entries 128 or more" },
+      "records take three times the memory: set hash-max-listpack-entries 48 or more" },
 };
 enum { SETTING_COUNT = sizeof settings / sizeof *settings };
 
