@@ -149,7 +149,7 @@ static void arguments_may_hold_any_bytes(void **state)
 
 static void a_pipeline_larger_than_all_buffers_flows(void **state)
 {
-    enum { COUNT = 3000, SIZE = 20000 };
+    enum { COUNT = 1000, SIZE = 20000 };
     static char large[SIZE];
     struct redis *redis = open_redis(TIMEOUT_MS);
     struct redis_command command;
