@@ -67,12 +67,35 @@ static void start_dev(const char *const *words)
     }
 }
 
+/* Most do nothing; one answers its payload, one fails for good. */
+static void write_handlers(const char *config)
+{
+    char script[96];
+    FILE *file;
+
+    snprintf(script, sizeof script, "%s/fail", folder);
+    file = fopen(script, "w");
+    assert_non_null(file);
+    fputs("echo no such site >&2\nexit 65\n", file);
+    fclose(file);
+    file = fopen(config, "w");
+    assert_non_null(file);
+    fprintf(file, "[type WebCart]\nhandler = noop\n[type XClean]\nhandler = noop\n[type Sweeper]\nhandler = noop\n"
+                  "[type ExternalServiceCallback]\nhandler = exec\ncommand = /bin/cat\n"
+                  "[type SiteTaskCreate]\nhandler = exec\ncommand = /bin/sh %s\n", script);
+    fclose(file);
+}
+
 static int setup_all(void **state)
 {
+    char config[96];
+
     (void)state;
     assert_non_null(mkdtemp(folder));
     snprintf(port_file, sizeof port_file, "%s/env", folder);
-    start_dev((const char *[]){ "bgop", "dev", "--port-file", port_file, NULL });
+    snprintf(config, sizeof config, "%s/bgop.ini", folder);
+    write_handlers(config);
+    start_dev((const char *[]){ "bgop", "dev", "--port-file", port_file, "--config", config, NULL });
     return 0;
 }
 
@@ -147,6 +170,34 @@ static void an_operation_goes_its_whole_way(void **state)
     assert_says(CTL(0, "get", "first"), id);
     assert_says(CTL(0, "--json", "lookup", "ParentKey", "acct-1"), id);
     assert_says(CTL(0, "why", id), "complete");
+}
+
+static void results_are_shown(void **state)
+{
+    char id[ID_SIZE];
+
+    (void)state;
+    take_id(id, CTL_READS(0, "line one\n", "submit", "--type", "ExternalServiceCallback", "-"));
+    assert_says(CTL(0, "wait", id, "--timeout", "30"), "Complete");
+    assert_says(CTL(0, "get", id), "\nResult\nline one");
+    assert_says(CTL(0, "get", "--json", id), "\"out\": \"line one");
+}
+
+static void what_failed_for_good_is_told_with_its_reason(void **state)
+{
+    char id[ID_SIZE];
+    const char *output;
+
+    (void)state;
+    take_id(id, CTL(0, "submit", "--type", "SiteTaskCreate", "--payload", "x"));
+    assert_says(CTL(2, "wait", id, "--timeout", "30"), "Error");
+    output = CTL(0, "get", id);
+    assert_says(output, "no such site");
+    assert_says(output, "Failed attempts");
+    assert_says(output, "ATTEMPT");
+    assert_says(CTL(0, "why", id), "failed for good");
+    assert_says(CTL(0, "list", "--status", "Error"), "no such site");
+    assert_says(CTL(0, "stats"), "no such site");
 }
 
 static void many_lines_are_submitted_and_bad_ones_named(void **state)
@@ -371,6 +422,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_operation_goes_its_whole_way),
+        cmocka_unit_test(results_are_shown),
+        cmocka_unit_test(what_failed_for_good_is_told_with_its_reason),
         cmocka_unit_test(many_lines_are_submitted_and_bad_ones_named),
         cmocka_unit_test(lists_filter_and_limit),
         cmocka_unit_test(what_waits_for_its_time_can_be_canceled),
