@@ -111,12 +111,11 @@ static enum status send_call(struct claims *claims, struct lane *lane, int64_t g
     return claim_send(claims->redis, &claim, err);
 }
 
-/* I/O trouble: every reply outstanding is lost. */
-static void redis_is_away(struct claims *claims)
+/* A call could not be sent: those sent before it in this round get no answer. */
+static void give_up_round(struct claims *claims)
 {
     for (size_t i = 0; i < claims->call_count; i++)
-        if (claims->calls[i])
-            claims->calls[i]->call.unsure = true;
+        claims->calls[i]->call.unsure = true;
     redis_disconnect(claims->redis);
     shard_gates_close_all(claims->parts.gates);
 }
@@ -139,7 +138,7 @@ static bool send_all(struct claims *claims, bool *no_slots)
             continue;
         claims->calls[claims->call_count++] = lane;
         if (send_call(claims, lane, generation, &err) != ST_OK) {
-            redis_is_away(claims);
+            give_up_round(claims);
             return false;
         }
     }
@@ -204,7 +203,8 @@ static void take_refusal(struct claims *claims, struct lane *lane, enum status s
 {
     lane->not_before_boot_ms = clock_boot_ms() + BACK_OFF_MS;
     if (!redis_connected(claims->redis)) {
-        redis_is_away(claims);
+        lane->call.unsure = true;                       /* it may have been executed */
+        shard_gates_close_all(claims->parts.gates);
     } else if (status == ST_FENCED || status == ST_RECOVERING) {
         shard_gates_close(claims->parts.gates, lane->shard);
     } else {
@@ -224,14 +224,12 @@ static bool receive_all(struct claims *claims, struct hints_reader *hints)
         struct err err = ERR_INIT;
         enum status status = claim_receive(claims->redis, &answer, &err);
 
-        claims->calls[i] = NULL;
         crash_point("claim-after");
         if (status == ST_OK) {
             granted |= answer.count > 0;
             take_answer(claims, lane, &answer, hints);
             outage_end(&claims->outage, "claims");
         } else {
-            lane->call.unsure |= !redis_connected(claims->redis);
             take_refusal(claims, lane, status, &err);
         }
     }

@@ -1,0 +1,368 @@
+/* The worker as a whole, against the real functions in a real redis-server and the mock broker; coordinator played by
+ * worker_queue.h. One queue and one worker serve most tests; the payload of an exec operation is its shell script. */
+#include "tests/functions/worker_queue.h"
+
+#include <curl/curl.h>
+#include <sys/stat.h>
+
+static struct queue queue;
+static char id[ID_SIZE];
+
+static int begin(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    queue_init(&queue);
+    queue_set(&queue, "type WebCart", "handler", "noop");
+    queue_set(&queue, "type XClean", "handler", "exec");
+    queue_set(&queue, "type XClean", "command", "sh");
+    queue_set(&queue, "type XClean", "retry_limit", "0");
+    queue_set(&queue, "type Sweeper", "handler", "exec");
+    queue_set(&queue, "type Sweeper", "command", "sh");
+    queue_set(&queue, "type Sweeper", "concurrency", "2");
+    queue_set(&queue, "type ExternalObject", "handler", "exec");
+    queue_set(&queue, "type ExternalObject", "command",
+              "sed -E 's/.*\"Id\":\"([^\"]*)\".*/{\"Id\":\"\\1\",\"Outcome\":\"ok\",\"Result\":\"merged\"}/'");
+    queue_set(&queue, "worker", "drain_timeout_ms", "300");
+    queue_set(&queue, "redis", "timeout_ms", "1000");
+    queue_begin(&queue);
+    queue_start_worker(&queue);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    if (queue.worker)
+        assert_int_equal(queue_stop_worker(&queue), ST_OK);
+    queue_release(&queue);
+    return 0;
+}
+
+static size_t on_body(char *data, size_t unit, size_t size, void *arg)
+{
+    struct buf *body = arg;
+
+    (void)unit;
+    buf_append(body, data, size);
+    return size;
+}
+
+/* GET of the worker's own page; the caller frees. */
+static char *page(const char *path)
+{
+    CURL *easy = curl_easy_init();
+    struct buf body;
+    char url[512];
+
+    buf_init(&body, 1 << 20);
+    snprintf(url, sizeof url, "%s%s", worker_uri(queue.worker), path);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
+    assert_int_equal(curl_easy_perform(easy), CURLE_OK);
+    curl_easy_cleanup(easy);
+    buf_append_char(&body, '\0');
+    return buf_take(&body);
+}
+
+static bool page_shows(const char *path, const char *text)
+{
+    char *shown = page(path);
+    bool found = strstr(shown, text) != NULL;
+
+    free(shown);
+    return found;
+}
+
+static void hinted_operations_are_claimed_run_and_reported(void **state)
+{
+    int before = queue_count(&queue, "WebCart", "Complete");
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        queue_submit(&queue, "WebCart", i % QUEUE_SHARDS, 50, "payload", -1, id);
+    queue_wait_for(queue_count(&queue, "WebCart", "Complete") - before == 2000);
+    assert_string_equal(queue_field(&queue, id, "WorkerUri"), worker_uri(queue.worker));
+    assert_int_equal(queue_count(&queue, "WebCart", "Running"), 0);
+    assert_in_range(atomic_load(&queue.batches), 1, 400); /* many outcomes in a message */
+}
+
+static void exec_operation_ends_with_its_result(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "echo result of $BGOP_TYPE", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_string_equal(queue_redis(&queue, "GET bgop:{1}:out:%s", id), "result of XClean\n");
+}
+
+static void failed_operation_ends_with_its_error(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "XClean", 2, 1, "echo it hurts >&2; exit 1", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Error"));
+    assert_string_equal(queue_field(&queue, id, "Error"), "it hurts");
+}
+
+static void failed_operation_is_retried_at_once(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "Sweeper", 0, 1, "test $BGOP_ATTEMPT -gt 1", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_string_equal(queue_field(&queue, id, "RetryCount"), "1");
+}
+
+static void timeout_is_enforced(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "XClean", 3, 1, "sleep 60", 300, id);
+    queue_wait_for(queue_status_is(&queue, id, "Error"));
+    assert_string_equal(queue_field(&queue, id, "Error"), "timed out after 300 ms");
+}
+
+static void merging_types_speak_the_group_protocol(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "ExternalObject", 1, 1, "x", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_string_equal(queue_redis(&queue, "GET bgop:{1}:out:%s", id), "merged");
+}
+
+static void status_page_shows_what_runs(void **state)
+{
+    char running[64];
+
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "sleep 1", -1, id);
+    snprintf(running, sizeof running, "{\"Id\":\"%s\",\"Type\":\"XClean\",\"Attempt\":1", id);
+    queue_wait_for(page_shows("/json", running));
+    assert_true(page_shows("/json", worker_instance(queue.worker)));
+    assert_true(page_shows("/", id));
+    assert_true(page_shows("/other", "GET / or GET /json"));
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_false(page_shows("/json", id));
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+
+    while ((text = strstr(text, part))) {
+        count++;
+        text += strlen(part);
+    }
+    return count;
+}
+
+static void concurrency_of_a_type_is_kept(void **state)
+{
+    int before = queue_count(&queue, "Sweeper", "Complete"), most = 0;
+
+    (void)state;
+    queue_submit(&queue, "Sweeper", 0, 6, "sleep 0.2", -1, id);
+    queue_submit(&queue, "Sweeper", 1, 6, "sleep 0.2", -1, id);
+    while (queue_count(&queue, "Sweeper", "Complete") - before < 12) {
+        char *shown = page("/json");
+        int running = count_of(strstr(shown, "\"running\""), "\"Sweeper\"");
+
+        most = running > most ? running : most;
+        free(shown);
+    }
+    assert_int_equal(most, 2);
+}
+
+/* The hint never comes: pulled once it was released for more than 5 s. */
+static void operations_without_a_hint_are_pulled(void **state)
+{
+    (void)state;
+    queue.hint = false;
+    queue_submit(&queue, "WebCart", 2, 300, "x", -1, id);
+    queue.hint = true;
+    queue_wait_for(queue_count(&queue, "WebCart", "New") == 0);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+}
+
+static void append_cancel(const char *op)
+{
+    struct status_entry entry = { .kind = ENTRY_CANCEL,
+                                  .token = 0,
+                                  .started_at_ms = -1,
+                                  .duration_ms = -1,
+                                  .retry_after_ms = -1,
+                                  .text = "not wanted",
+                                  .text_size = 10 };
+    struct err err = ERR_INIT;
+    struct id_parts parts;
+    struct buf value;
+
+    assert_true(id_parse(op, strlen(op), &parts));
+    memcpy(entry.id, op, ID_SIZE);
+    buf_init(&value, 4096);
+    codec_write_status_batch(&value, &entry, 1, NULL, "test");
+    assert_int_equal(
+        kafka_producer_send(queue.hints, "bgop.status", parts.shard, NULL, 0, value.data, value.size, NULL, NULL, &err),
+        ST_OK);
+    kafka_producer_poll(queue.hints, 0);
+    buf_release(&value);
+}
+
+static void running_operation_is_canceled(void **state)
+{
+    int64_t began = clock_boot_ms();
+
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "sleep 60", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Running"));
+    append_cancel(id);
+    queue_wait_for(queue_status_is(&queue, id, "Canceled"));
+    assert_in_range(clock_boot_ms() - began, 0, 20000);
+}
+
+static void lease_that_another_took_stops_the_handler(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "sleep 60", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Running"));
+    queue_redis(&queue, "HSET bgop:{1}:leases %s 9999999999999999_1_other", id);
+    queue_wait_for(!page_shows("/json", id));
+    assert_true(queue_status_is(&queue, id, "Waiting") || queue_status_is(&queue, id, "Running"));
+    queue_redis(&queue, "HSET bgop:{1}:cancels %s enough", id); /* or it would run again for a minute */
+    queue_wait_for(!queue_status_is(&queue, id, "Waiting"));
+}
+
+/* A recovery while an operation runs: the worker adopts the generation, reasserts, goes on; no second run. */
+static void running_operation_survives_a_new_generation(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "sleep 1.5; echo attempt $BGOP_ATTEMPT", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Running"));
+    queue_arm(&queue, false);
+    usleep(300000); /* recovering: claims are refused meanwhile */
+    queue_open(&queue);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_string_equal(queue_redis(&queue, "GET bgop:{1}:out:%s", id), "attempt 1\n");
+    queue_submit(&queue, "WebCart", 1, 1, "x", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+}
+
+static void redis_restart_is_survived(void **state)
+{
+    char during[ID_SIZE];
+
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "sleep 2; echo attempt $BGOP_ATTEMPT", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Running"));
+    redis_server_kill(&queue.server);
+    usleep(500000);
+    redis_server_again(&queue.server);
+    redis_free(queue.redis);
+    queue.redis = queue_connect(&queue);
+    queue_arm(&queue, true);
+    queue_submit(&queue, "WebCart", 1, 10, "x", -1, during);
+    queue_wait_for(queue_status_is(&queue, during, "Complete"));
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_string_equal(queue_redis(&queue, "GET bgop:{1}:out:%s", id), "attempt 1\n");
+}
+
+/* The server stands still when the claim arrives, for longer than the worker waits: it grants when it goes on, and
+ * nobody reads that. The call is repeated under its nonce and answered the same. */
+static void lost_replies_cost_no_operation_and_no_second_run(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        int before = queue_count(&queue, "WebCart", "Complete");
+
+        queue.freeze = true;
+        queue_submit(&queue, "WebCart", round, 20, "x", -1, id);
+        usleep(1300000);
+        kill(queue.server.pid, SIGCONT);
+        queue_wait_for(queue_count(&queue, "WebCart", "Complete") - before == 20);
+        assert_int_equal(queue_count(&queue, "WebCart", "Running"), 0);
+        assert_int_equal(strtoull(queue_field(&queue, id, "token"), NULL, 10) % (1 << 20), 1);
+    }
+}
+
+static void kafka_outage_keeps_outcomes_and_leases(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "sleep 0.3; echo once $BGOP_ATTEMPT", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Running"));
+    kafka_mock_set_down(queue.mock, true);
+    usleep((QUEUE_LEASE_MS + 1000) * 1000); /* longer than a lease: only renewal keeps it */
+    assert_true(queue_status_is(&queue, id, "Running"));
+    kafka_mock_set_down(queue.mock, false);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_string_equal(queue_redis(&queue, "GET bgop:{1}:out:%s", id), "once 1\n");
+}
+
+static int64_t written_at_ms(const char *path)
+{
+    struct stat about;
+
+    return stat(path, &about) == 0 && about.st_size > 0 ? about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000
+                                                        : 0;
+}
+
+static void without_redis_handlers_end_before_their_lease(void **state)
+{
+    char path[] = "/tmp/bgop-test-XXXXXX", script[256];
+    int64_t away;
+
+    (void)state;
+    close(mkstemp(path));
+    snprintf(script, sizeof script, "while :; do echo alive >> %s; sleep 0.05; done", path);
+    queue_submit(&queue, "XClean", 1, 1, script, -1, id);
+    queue_wait_for(written_at_ms(path) > 0);
+    redis_server_kill(&queue.server);
+    away = clock_wall_ms();
+    usleep((QUEUE_LEASE_MS + 1000) * 1000);
+    assert_in_range(written_at_ms(path) - away, 0, QUEUE_LEASE_MS);
+    redis_server_again(&queue.server);
+    redis_free(queue.redis);
+    queue.redis = queue_connect(&queue);
+    queue_arm(&queue, true);
+    append_cancel(id); /* given back, and not to be run again */
+    queue_wait_for(queue_status_is(&queue, id, "Canceled"));
+    unlink(path);
+}
+
+static void drain_gives_back_what_does_not_end_in_time(void **state)
+{
+    char quick[ID_SIZE];
+
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "sleep 60", -1, id);
+    queue_submit(&queue, "XClean", 2, 1, "sleep 0.1", -1, quick);
+    queue_wait_for(queue_status_is(&queue, id, "Running") && queue_status_is(&queue, quick, "Running"));
+    assert_int_equal(queue_stop_worker(&queue), ST_OK);
+    queue_wait_for(queue_status_is(&queue, id, "Waiting"));
+    queue_wait_for(queue_status_is(&queue, quick, "Complete"));
+    assert_string_equal(queue_field(&queue, id, "RetryCount"), "");
+    assert_true(strtol(queue_redis(&queue, "ZSCORE bgop:{1}:pending:XClean %s", id), NULL, 10) > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hinted_operations_are_claimed_run_and_reported),
+        cmocka_unit_test(exec_operation_ends_with_its_result),
+        cmocka_unit_test(failed_operation_ends_with_its_error),
+        cmocka_unit_test(failed_operation_is_retried_at_once),
+        cmocka_unit_test(timeout_is_enforced),
+        cmocka_unit_test(merging_types_speak_the_group_protocol),
+        cmocka_unit_test(status_page_shows_what_runs),
+        cmocka_unit_test(concurrency_of_a_type_is_kept),
+        cmocka_unit_test(operations_without_a_hint_are_pulled),
+        cmocka_unit_test(running_operation_is_canceled),
+        cmocka_unit_test(lease_that_another_took_stops_the_handler),
+        cmocka_unit_test(running_operation_survives_a_new_generation),
+        cmocka_unit_test(redis_restart_is_survived),
+        cmocka_unit_test(lost_replies_cost_no_operation_and_no_second_run),
+        cmocka_unit_test(kafka_outage_keeps_outcomes_and_leases),
+        cmocka_unit_test(without_redis_handlers_end_before_their_lease),
+        cmocka_unit_test(drain_gives_back_what_does_not_end_in_time),
+    };
+
+    return cmocka_run_group_tests(tests, begin, end);
+}
