@@ -15,21 +15,20 @@ do
     -- One granted operation: `offer` says what all of a call have in common.
     local function grant(b, offer, id, f)
         local payload, kind, more, answer, n = f[4] or '', f[4] and 'p' or '-', none, offer.answer, offer.size
-        if f[5] then
-            more = call('HMGET', b.ops .. id, 'Timeout', 'v', 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'trace', 'large')
-            if more[7] then payload, kind = call('GET', b.prefix .. ':in:' .. id) or '', 'L' end
+        if f[6] then
+            more = call('HMGET', b.ops .. id, 'Timeout', 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'trace', 'large')
+            if more[6] then payload, kind = call('GET', b.prefix .. ':in:' .. id) or '', 'L' end
         end
-        local settings = more[2] and b.types.versions[offer.type .. ':' .. more[2]] or offer.settings
-        local timeout = tonumber(more[1] or settings.timeout_ms or DEFAULT_TIMEOUT_MS)
+        local timeout = more[1] and tonumber(more[1]) or offer.timeout[f[5] or '1']
         answer[n + 1], answer[n + 2], answer[n + 3] = id, offer.token, timeout
-        answer[n + 4], answer[n + 5], answer[n + 6] = more[3] or '', more[4] or '', more[5] or ''
-        answer[n + 7], answer[n + 8], answer[n + 9] = more[6] or '', payload, ''
+        answer[n + 4], answer[n + 5], answer[n + 6] = more[2] or '', more[3] or '', more[4] or ''
+        answer[n + 7], answer[n + 8], answer[n + 9] = more[5] or '', payload, ''
         offer.size, offer.bytes = n + 9, offer.bytes + #payload
         return timeout, kind
     end
 
     local function record_read(b, id)
-        return call('HMGET', b.ops .. id, 'Status', 'SystemModstamp', 'token', 'in', 'more')
+        return call('HMGET', b.ops .. id, 'Status', 'SystemModstamp', 'token', 'in', 'v', 'more')
     end
 
     -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was.
@@ -97,9 +96,13 @@ do
     end
 
     local function offer_of(b, args)
-        local type = args[5]
+        local type, timeout = args[5], {}           -- the Type's own, by version of its settings
+        setmetatable(timeout, {__index = function(_, version)
+            local settings = b.types.versions[type .. ':' .. version] or b.types.current[type] or none
+            return settings.timeout_ms or DEFAULT_TIMEOUT_MS
+        end})
         return {instance = args[2], uri = args[3], type = type, want = tonumber(args[6]), ids = {}, bytes = 0,
-                settings = b.types.current[type] or {}, first = tonumber(b.generation) * ATTEMPTS + 1,
+                timeout = timeout, first = tonumber(b.generation) * ATTEMPTS + 1,
                 answer = {'OK', b.now, b.lease_ms}, size = 3}
     end
 

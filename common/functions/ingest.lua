@@ -102,6 +102,7 @@ do
 
     -- What few operations have. What a claim needs stands behind `more`, which makes it look.
     local function add_options(n, settings, args, i)
+        if settings.version ~= '1' then n = add_given(n, 'v', settings.version) end
         if args[i + 3] ~= '' then n = add_given(n, 'Name', args[i + 3]) end
         if args[i + 4] ~= '' then n = add_given(n, 'ProcessAfter', args[i + 4]) end
         if args[i + 5] ~= '' then n = add_given(n, 'RetryBackoff', args[i + 5], settings.retry_backoff_ms) end
@@ -113,7 +114,6 @@ do
         if args[i + 8] ~= '' then n = add_given(n, 'SequenceGroup', args[i + 8]) end
         if args[i + 9] ~= '' then n = add_given(n, 'SequenceNumber', args[i + 9]) end
         if args[i + 12] ~= '' then n = add_given(n, 'trace', args[i + 12]) end
-        if settings.version ~= '1' then n = add_given(n, 'v', settings.version) end
         if #args[i + 13] > INLINE_BYTES then n = add_given(n, 'large', integer(#args[i + 13])) end
         return n > more + 2 and n or more
     end

@@ -23,7 +23,7 @@ do
             park_add(b, id, {'held', id, token, started, instance, uri})
             return true
         end
-        if number < rec.token then return false end
+        if number < rec.token or number == 0 then return false end
         if number == rec.token then
             if rec.status ~= 'Running' then return false end
         elseif rec.status == 'Complete' or rec.status == 'Canceled' or rec.status == 'Merged' then

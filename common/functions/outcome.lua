@@ -79,6 +79,7 @@ do
 
     local function outcome(b, rec, e, i)
         local token = tonumber(e[i + 2])
+        if token == 0 then return count_total(b, 'superseded', 1) end       -- of no attempt
         if is_final(b, rec) then return outcome_of_final(b, rec, e, i, token) end
         if token < rec.token then return count_total(b, 'superseded', 1) end
         if token > rec.token then

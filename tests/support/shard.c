@@ -412,3 +412,50 @@ uint64_t shard_digest(struct shard *shard)
     assert_int_equal(*end, '\0');
     return digest;
 }
+
+/* ---- fixtures ---- */
+
+static struct redis_server fixture_server;
+static struct shard fixture_shard;
+
+int shard_server_start(void **state)
+{
+    (void)state;
+    redis_server_start(&fixture_server, false);
+    return 0;
+}
+
+int shard_server_start_aof(void **state)
+{
+    (void)state;
+    redis_server_start(&fixture_server, true);
+    return 0;
+}
+
+int shard_server_stop(void **state)
+{
+    (void)state;
+    redis_server_stop(&fixture_server);
+    return 0;
+}
+
+int shard_setup_unarmed(void **state)
+{
+    shard_open(&fixture_shard, &fixture_server);
+    *state = &fixture_shard;
+    return 0;
+}
+
+int shard_setup(void **state)
+{
+    shard_setup_unarmed(state);
+    shard_arm(&fixture_shard);
+    return 0;
+}
+
+int shard_teardown(void **state)
+{
+    shard_check(*state);
+    shard_close(*state);
+    return 0;
+}

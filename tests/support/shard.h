@@ -75,4 +75,16 @@ void shard_check(struct shard *shard);
 /* Of the DUMP of every key: to see that nothing changed. */
 uint64_t shard_digest(struct shard *shard);
 
+/* cmocka fixtures: one server for the program, an empty armed shard for each test (*state is a struct shard); the
+ * teardown is a shard_check. */
+int shard_server_start(void **state);
+int shard_server_start_aof(void **state);
+int shard_server_stop(void **state);
+int shard_setup(void **state);
+int shard_setup_unarmed(void **state);
+int shard_teardown(void **state);
+#define shard_test(test) cmocka_unit_test_setup_teardown(test, shard_setup, shard_teardown)
+#define shard_test_unarmed(test) cmocka_unit_test_setup_teardown(test, shard_setup_unarmed, shard_teardown)
+#define shard_tests_run(tests) cmocka_run_group_tests(tests, shard_server_start, shard_server_stop)
+
 #endif
