@@ -192,13 +192,18 @@ enum status kafka_property_check(const char *name, const char *value, struct err
 
 /* ---- errors ---- */
 
-/* "127.0.0.1:9092/bootstrap: Connect to ipv4#... failed: Connection refused (after 0ms ...)": the middle. */
+/* "127.0.0.1:9092/bootstrap: Connect to ipv4#... failed: Connection refused (after 0ms ...)": the middle;
+ * "127.0.0.1:9092/1: Disconnected": the end. */
 static void trouble_core(const char *trouble, char *text, size_t room)
 {
     const char *begin = strstr(trouble, "failed: ");
+    const char *colon = strstr(trouble, ": ");
     const char *end;
 
-    begin = begin ? begin + strlen("failed: ") : trouble;
+    if (begin)
+        begin += strlen("failed: ");
+    else
+        begin = colon && memchr(trouble, '/', (size_t)(colon - trouble)) ? colon + 2 : trouble;
     end = strstr(begin, " (after ");
     text_copy(text, room, begin, end ? (size_t)(end - begin) : strlen(begin));
 }
@@ -211,7 +216,7 @@ static const char *likely_cause(const struct kafka_client *client)
         return "are the ssl properties and security.protocol in [kafka] right?";
     if (client->trouble_code == RD_KAFKA_RESP_ERR__RESOLVE || strstr(client->trouble, "resolve"))
         return "is the host name right?";
-    if (strstr(client->trouble, "ApiVersion") || strstr(client->trouble, "Disconnected"))
+    if (strstr(client->trouble, "ApiVersion"))
         return "is that a Kafka broker, on a listener for clients?";
     return "is the broker running there, and is the port right?";
 }

@@ -189,6 +189,8 @@ struct kafka_consumer *kafka_consumer_new(const struct kafka_settings *settings,
         return NULL;
     }
     rd_kafka_poll_set_consumer(consumer->rk);
+    kafka_client_init(&consumer->asking, settings);
+    consumer->asking_conf = kafka_conf_new(&consumer->asking, settings, NULL, NULL, NULL);
     return consumer;
 }
 
@@ -223,6 +225,11 @@ void kafka_consumer_free(struct kafka_consumer *consumer)
         rd_kafka_destroy(consumer->rk);
     else
         rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (consumer->asking_rk)
+        rd_kafka_destroy(consumer->asking_rk);
+    if (consumer->asking_conf)
+        rd_kafka_conf_destroy(consumer->asking_conf);
+    kafka_client_release(&consumer->asking);
     kafka_owned_clear(consumer);
     kafka_client_release(&consumer->client);
     free(consumer);

@@ -20,6 +20,9 @@ struct kafka_consumer {
     struct kafka_consumer_events events;
     struct owned_partition *owned;
     size_t owned_count;
+    struct kafka_client asking;         /* a handle of its own for questions about offsets: on the consumer's */
+    rd_kafka_conf_t *asking_conf;       /* connection they would wait behind the fetch request in flight */
+    rd_kafka_t *asking_rk;              /* NULL: nothing was asked yet */
     bool outage;
     int64_t probe_at_ms;
     char last_complaint[256];           /* the same complaint is logged once in a row */

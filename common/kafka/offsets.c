@@ -5,31 +5,55 @@
 #include "common/base/clock.h"
 #include "common/kafka/consumer.h"
 
+/* Log starts (RD_KAFKA_OFFSET_BEGINNING) or ends (RD_KAFKA_OFFSET_END) of partitions: "offsets for times" -2 and -1, in
+ * one request per broker. (rd_kafka_query_watermark_offsets asks twice for each and forgets its timeout once a request
+ * is on its way.) */
+static rd_kafka_resp_err_t ask_offsets(rd_kafka_t *rk, const char *topic, const int *partitions, size_t count,
+                                       int64_t which, int timeout_ms, int64_t *offsets)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    rd_kafka_resp_err_t code;
+
+    for (size_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, topic, partitions[i])->offset = which;
+    code = rd_kafka_offsets_for_times(rk, list, timeout_ms);
+    for (size_t i = 0; i < count && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        code = list->elems[i].err;
+        offsets[i] = list->elems[i].offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+static enum status ask(struct kafka_consumer *consumer, const char *topic, const int *partitions, size_t count,
+                       int64_t which, int timeout_ms, int64_t *offsets, struct err *err)
+{
+    int64_t asked_ms = clock_boot_ms();
+    rd_kafka_resp_err_t code;
+
+    if (!consumer->asking_rk)
+        consumer->asking_rk = kafka_handle_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(consumer->asking_conf), err);
+    if (!consumer->asking_rk)
+        return ST_INVALID;
+    code = ask_offsets(consumer->asking_rk, topic, partitions, count, which, timeout_ms, offsets);
+    rd_kafka_poll(consumer->asking_rk, 0);          /* let the error callback say what the trouble is */
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        consumer->asking.trouble[0] = '\0';
+    return kafka_error(&consumer->asking, code, "asking for log offsets", (int)(clock_boot_ms() - asked_ms), err);
+}
+
 enum status kafka_consumer_log_range(struct kafka_consumer *consumer, const char *topic, int partition, int timeout_ms,
                                      int64_t *start, int64_t *end, struct err *err)
 {
-    int64_t asked_ms = clock_boot_ms();
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(consumer->rk, topic, partition, start, end, timeout_ms);
+    enum status st = ask(consumer, topic, &partition, 1, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, start, err);
 
-    return kafka_error(&consumer->client, code, "asking for a log's range", (int)(clock_boot_ms() - asked_ms), err);
+    return st == ST_OK ? ask(consumer, topic, &partition, 1, RD_KAFKA_OFFSET_END, timeout_ms, end, err) : st;
 }
 
 enum status kafka_consumer_log_ends(struct kafka_consumer *consumer, const char *topic, const int *partitions,
                                     size_t count, int timeout_ms, int64_t *ends, struct err *err)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
-    int64_t asked_ms = clock_boot_ms();
-    rd_kafka_resp_err_t code;
-
-    for (size_t i = 0; i < count; i++)              /* "offsets for time -1" are the log ends, many in one request */
-        rd_kafka_topic_partition_list_add(list, topic, partitions[i])->offset = RD_KAFKA_OFFSET_END;
-    code = rd_kafka_offsets_for_times(consumer->rk, list, timeout_ms);
-    for (size_t i = 0; i < count && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        code = list->elems[i].err;
-        ends[i] = list->elems[i].offset;
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-    return kafka_error(&consumer->client, code, "asking for log ends", (int)(clock_boot_ms() - asked_ms), err);
+    return ask(consumer, topic, partitions, count, RD_KAFKA_OFFSET_END, timeout_ms, ends, err);
 }
 
 enum status kafka_consumer_committed(struct kafka_consumer *consumer, const char *topic, int partition_count,
@@ -125,7 +149,9 @@ static enum status read_partition(struct reading *reading, const char *topic, in
     rd_kafka_resp_err_t code;
     enum status st;
 
-    code = rd_kafka_query_watermark_offsets(reading->rk, topic, partition, &start, &end, reading->timeout_ms);
+    code = ask_offsets(reading->rk, topic, &partition, 1, RD_KAFKA_OFFSET_BEGINNING, reading->timeout_ms, &start);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = ask_offsets(reading->rk, topic, &partition, 1, RD_KAFKA_OFFSET_END, reading->timeout_ms, &end);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && start < end) {
         rd_kafka_topic_partition_list_add(list, topic, partition)->offset = start;
         code = rd_kafka_assign(reading->rk, list);
