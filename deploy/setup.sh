@@ -75,12 +75,15 @@ forget() {
 
 names() { cut -d' ' -f1 "$home/pids" 2>/dev/null || true; }
 
+declare -A log_from     # where in its log a process that we launched begins
+
 # launch NAME COMMAND...: in a session of its own, so that it outlives this shell and its terminal.
 # setsid replaces itself, and so do the scripts behind it: $! is the pid of the program. Until that has
 # happened it would not be known by its command line.
 launch() {
     local name=$1
     shift
+    log_from[$name]=$(($(stat -c %s "$home/log/$name.log" 2>/dev/null || echo 0) + 1))
     setsid "$@" </dev/null >>"$home/log/$name.log" 2>&1 &
     forget "$name"
     echo "$name $!" >>"$home/pids"
@@ -91,11 +94,13 @@ launch() {
 known_or_dead() { running "$1" || ! pid_alive "$2"; }
 
 # ready NAME SECONDS WHAT COMMAND...: waits for the command; shows the log when NAME dies or time is up.
+# With $patient set, one that lives on is left to it when the time is up.
 ready() {
     local name=$1 seconds=$2 what=$3
     shift 3
     probe_or_dead() { "$@" || ! running "$name"; }
     if ! wait_until "$seconds" probe_or_dead "$@"; then
+        [ -z "${patient:-}" ] || { say "$name runs, but $what has not come within $seconds s"; return 0; }
         failed "$name" "$what did not come within $seconds s"
     elif ! running "$name"; then
         failed "$name" "it ended"
@@ -230,6 +235,18 @@ shards_open() {
     [ -n "$gates" ] && ! grep -qvx "$run"$'\t'OPEN <<<"$gates"
 }
 
+# Has it logged that event since it was launched, in either form of the log?
+logged() { tail -c "+${log_from[$1]}" "$home/log/$1.log" | grep -qE "^[^ ]+ info coordinator $2( |\$)|\"event\":\"$2\""; }
+
+# The records say whether the queue is open; who opened it, and whether this instance has its share by
+# now, only its log does, as long as the configuration lets it say so.
+coordinator_ready() {
+    shards_open || return 1
+    if logged "$1" start; then logged "$1" ready; else [ "$(age_s "$1")" -ge 3 ]; fi
+}
+
+age_s() { ps -o etimes= -p "$(pid_of "$1")" 2>/dev/null || echo 0; }
+
 known_workers() { ask_each_shard 'ZRANGE bgop:{%d}:workers 0 -1' | grep . | sort -u; }
 
 # workers_joined COUNT FILE: so many instances are there that FILE does not list.
@@ -264,7 +281,7 @@ start_missing() {
         start_instance "$name"
     done
     for name in "${coordinators[@]}"; do
-        ready "$name" 120 "the opening of every shard" shards_open
+        ready "$name" 120 "the opening of every shard" coordinator_ready "$name"
     done
     before=$(mktemp)
     known_workers >"$before" || true
