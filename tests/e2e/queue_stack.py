@@ -227,12 +227,17 @@ class Stack:
     def modes(self):
         return [self.redis.hget(f"bgop:{{{s}}}:gate", "mode") for s in range(self.shards)]
 
-    def wait_open(self, timeout=60):
+    def generations(self):
+        return [int(self.redis.hget(f"bgop:{{{s}}}:gate", "gen") or 0) for s in range(self.shards)]
+
+    def wait_open(self, timeout=60, above=None):
+        """Every shard open; `above`: in generations higher than those (of before a restart)."""
         def opened():
             for name in [n for n in self.processes if n.startswith("coordinator")]:
                 self.assert_alive(name)
             try:
-                return all(mode == "OPEN" for mode in self.modes())
+                risen = above is None or all(new > old for new, old in zip(self.generations(), above))
+                return risen and all(mode == "OPEN" for mode in self.modes())
             except redis.exceptions.RedisError:
                 return False
         eventually(opened, "every shard OPEN", timeout)
@@ -327,8 +332,8 @@ class Stack:
         return [operation_id(p, offset, o.get("ParentKey") or o.get("SequenceGroup") or o.get("Name"), self.shards)
                 for o, (p, offset) in zip(operations, coordinates)]
 
-    def rejects(self, count, timeout=30):
-        """The first `count` entries of bgop.rejects."""
+    def rejects(self, count, topic="bgop.submit", timeout=30):
+        """The first `count` rejects of messages of that topic."""
         consumer = confluent_kafka.Consumer({"bootstrap.servers": self.env["BGOP_KAFKA"], "group.id": "test",
                                              "auto.offset.reset": "earliest", "enable.auto.commit": False,
                                              "logger": _quiet})
@@ -337,7 +342,8 @@ class Stack:
         while len(found) < count and time.monotonic() < end:
             message = consumer.poll(0.2)
             if message is not None and message.error() is None:
-                found.append(json.loads(message.value()))
+                reject = json.loads(message.value())
+                found += [reject] if reject["topic"] == topic else []
         consumer.close()
         assert len(found) >= count, f"{len(found)} rejects of {count}: {found}"
         return found

@@ -20,12 +20,11 @@ class Restarts(unittest.TestCase):
             for operation in slow:
                 stack.wait_status(operation, "Running")
             ids = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(2000)])
-            generation = int(stack.redis.hget("bgop:{0}:gate", "gen"))
+            generations = stack.generations()
             stack.kill("redis")
             ids += stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(500)])
             stack.start_redis()
-            stack.wait_open()
-            self.assertGreater(int(stack.redis.hget("bgop:{0}:gate", "gen")), generation, "armed anew")
+            stack.wait_open(above=generations)
             stack.wait_terminal(ids + slow, 90)
             self.assertEqual(stack.counted(), {"Complete": len(ids) + len(slow)})
             book = [line.split() for line in (stack.folder / "executions.book").read_text().splitlines()]
@@ -39,6 +38,7 @@ class Restarts(unittest.TestCase):
             before = sum(f.stat().st_size for f in (stack.folder / "redis").rglob("*.incr.aof"))
             second = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(1000)])
             stack.wait_terminal(second)
+            generations = stack.generations()
             stack.kill("redis")
             [aof] = list((stack.folder / "redis").rglob("*.incr.aof"))
             size = aof.stat().st_size
@@ -46,7 +46,7 @@ class Restarts(unittest.TestCase):
             with open(aof, "r+b") as file:     # acknowledged writes are gone, as after a power cut
                 file.truncate(before + (size - before) // 3)
             stack.start_redis()
-            stack.wait_open()
+            stack.wait_open(above=generations)
             stack.wait_terminal(first + second, 90)
             self.assertEqual(stack.counted(), {"Complete": len(first) + len(second)})
 
