@@ -28,14 +28,14 @@ do
     end
 
     local function record_read(b, id)
-        return call('HMGET', b.ops .. id, 'Status', 'SystemModstamp', 'token', 'in', 'v', 'more')
+        return call('HMGET', b.ops .. id, 'Status', 'SystemModstamp', 'token', 'in', 'v', 'more', 'Type')
     end
 
     -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was.
     local function claim_one(b, offer, id)
         local f, type = record_read(b, id), offer.type
         local status = f[1]
-        if status ~= 'New' and status ~= 'Waiting' then return false end
+        if status ~= 'New' and status ~= 'Waiting' or f[7] ~= type then return false end
         local attempt = f[3] and tonumber(f[3]) % ATTEMPTS or 0
         if attempt ~= offer.attempt then
             offer.attempt, offer.token = attempt, integer(offer.first + attempt)

@@ -278,7 +278,7 @@ void shard_claim(struct shard *shard, int number)
     char type[64];
 
     snprintf(type, sizeof type, "%s", shard_field(shard, number, "Type"));
-    shard_call(shard, "bgop_claim", "i1 http://w1 n%d %s 1 %s", ++nonce, type, shard_id(number));
+    shard_call(shard, "bgop_claim", "i1 http://w1 shard-claim-%d %s 1 %s", ++nonce, type, shard_id(number));
     if (strstr(shard->answer, shard_id(number)) == NULL)
         fail_msg("operation %d was not granted: %s", number, shard->answer);
 }
