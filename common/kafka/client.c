@@ -193,17 +193,19 @@ enum status kafka_property_check(const char *name, const char *value, struct err
 /* ---- errors ---- */
 
 /* "127.0.0.1:9092/bootstrap: Connect to ipv4#... failed: Connection refused (after 0ms ...)": the middle;
- * "127.0.0.1:9092/1: Disconnected": the end. */
+ * "GroupCoordinator: 127.0.0.1:9092: Disconnected": what follows the leading names. */
 static void trouble_core(const char *trouble, char *text, size_t room)
 {
     const char *begin = strstr(trouble, "failed: ");
-    const char *colon = strstr(trouble, ": ");
     const char *end;
 
     if (begin)
         begin += strlen("failed: ");
     else
-        begin = colon && memchr(trouble, '/', (size_t)(colon - trouble)) ? colon + 2 : trouble;
+        begin = trouble;
+    for (const char *colon = strstr(begin, ": "); colon && !memchr(begin, ' ', (size_t)(colon - begin));
+         colon = strstr(begin, ": "))
+        begin = colon + 2;
     end = strstr(begin, " (after ");
     text_copy(text, room, begin, end ? (size_t)(end - begin) : strlen(begin));
 }
