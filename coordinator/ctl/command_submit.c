@@ -225,11 +225,12 @@ const struct subcommand command_submit = {
     .name = "submit",
     .usage = "--type TYPE [options] [-] | --from FILE",
     .about = "submit one operation, or many from a file; prints Ids",
-    .help = "A line of FILE is an object as Kafka's topic takes it; only Type is required:\n"
-            "  {\"Type\":\"WebCart\",\"ParentKey\":\"acct-42\",\"Name\":\"import-7\",\"Payload\":{\"any\":\"JSON\"}}\n"
-            "Lines that are wrong are reported with their number and not submitted; the others are. The Ids come out\n"
-            "in the order of the lines (on a terminal only for a few); with --json {\"line\",\"Id\"} each. Exit 1 when\n"
-            "some were not submitted.",
+    .help =
+        "A line of FILE is an object as Kafka's topic takes it; only Type is required:\n"
+        "  {\"Type\":\"WebCart\",\"ParentKey\":\"acct-42\",\"Name\":\"import-7\",\"Payload\":{\"any\":\"JSON\"}}\n"
+        "Lines that are wrong are reported with their number and not submitted; the others are. The Ids come out\n"
+        "in the order of the lines (on a terminal only for a few); with --json {\"line\",\"Id\"} each. Exit 1 when\n"
+        "some were not submitted.",
     .flags = COMMAND_FLAGS(flags),
     .max_operands = 1,
     .run = run,

@@ -140,9 +140,10 @@ const struct subcommand command_wait = {
     .name = "wait",
     .usage = "ID... [--timeout S]",
     .about = "until operations have ended; the exit code says how",
-    .help = "Exit: 124 time is up; else 2 some ended in Error; else 3 some were Canceled; else 1 some have no record\n"
-            "(refused, a duplicate, removed); else 0: all Complete, or Merged under a Complete leader. An operation that\n"
-            "is not recorded yet is waited for.",
+    .help =
+        "Exit: 124 time is up; else 2 some ended in Error; else 3 some were Canceled; else 1 some have no record\n"
+        "(refused, a duplicate, removed); else 0: all Complete, or Merged under a Complete leader. An operation that\n"
+        "is not recorded yet is waited for.",
     .flags = COMMAND_FLAGS(flags),
     .min_operands = 1,
     .max_operands = -1,

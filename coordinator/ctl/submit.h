@@ -19,12 +19,12 @@ enum status submit_check(const struct submission *submission, const struct submi
 /* The same members, borrowed, for libbgop. */
 struct bgop_submission submit_borrow(const struct submission *submission);
 
-/* One submission per line, JSON as the topic takes it. Good ones are submitted whatever becomes of the others; exit code
- * 1 when some were not. */
+/* One submission per line, JSON as the topic takes it. Good ones are submitted whatever becomes of the others; exit
+ * code 1 when some were not. */
 int submit_lines(struct session *session, const struct submit_types *types, FILE *from, const char *file_name);
 
 /* librdkafka's mock broker (`bgop dev`) keeps about 5 MB of a partition and drops the oldest without a word. So that
- * nothing is lost there, at most MOCK_UNREAD_MAX_BYTES of one partition may be unread. Free of cost on a real broker. */
+ * nothing is lost there, at most MOCK_UNREAD_MAX_BYTES of one partition may be unread. On a real broker: off. */
 enum { MOCK_UNREAD_MAX_BYTES = 2 * 1024 * 1024, MOCK_LOOK_BYTES = 256 * 1024, MOCK_PARTITIONS_MAX = 1024 };
 struct mock_limit {
     bool on;                            /* bgop:meta says broker = mock */

@@ -58,7 +58,8 @@ static size_t list_topics(struct dev *dev, struct topic *topics)
         topics[count++] = (struct topic){ .dev = dev, .name = fixed[i].name, .partitions = (int)fixed[i].partitions };
     for (size_t i = 0; i < config->type_count; i++) {
         if (!config->types[i].reserved)
-            topics[count++] = (struct topic){ .dev = dev, .name = config->types[i].name, .partitions = (int)config->shards };
+            topics[count++] =
+                (struct topic){ .dev = dev, .name = config->types[i].name, .partitions = (int)config->shards };
     }
     return count;
 }

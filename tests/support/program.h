@@ -1,5 +1,5 @@
-/* A program of ours, run by a test: from the folder of the test's own executable, with its output in a pipe. It is killed
- * when the test's process ends. */
+/* A program of ours, run by a test: from the folder of the test's own executable, with its output in a pipe. It is
+ * killed when the test's process ends. */
 #ifndef TESTS_SUPPORT_PROGRAM_H
 #define TESTS_SUPPORT_PROGRAM_H
 
@@ -13,7 +13,7 @@ struct program {
 
 enum { PROGRAM_BOTH_OUTPUTS = 1 };
 
-/* words: its name (without folder) and arguments, closed by NULL; input: what it reads from standard input, or NULL. */
+/* words: its name (without folder) and arguments, closed by NULL; input: what it reads, or NULL. */
 void program_start(struct program *program, const char *const *words, const char *input, unsigned flags);
 /* Reads the rest of its output (the caller frees *output; may be NULL) and waits for its end: exit code, or 128 + signal. */
 int program_end(struct program *program, char **output);
