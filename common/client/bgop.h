@@ -6,7 +6,8 @@
  * with a text for people in bgop_error.
  *
  * Threads: a handle is used by one thread at a time (there is no lock in it); different handles are independent.
- * Delivery callbacks run inside bgop_poll, bgop_flush, bgop_wait and bgop_close, on the calling thread only. They must not call the library with the same handle, except for bgop_error and bgop_submit.
+ * Delivery callbacks run inside bgop_poll, bgop_flush, bgop_wait and bgop_close, on the calling thread only. They must
+ * not call the library with the same handle, except for bgop_error and bgop_submit.
  *
  * Link with `pkg-config --libs libbgop`, or in CMake with find_package(bgop) and bgop::bgop; example.c shows how. */
 #ifndef BGOP_H
