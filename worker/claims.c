@@ -148,12 +148,15 @@ static bool send_all(struct claims *claims, bool *no_slots)
 
 /* ---- answers ---- */
 
-/* Gives back what cannot be started any more: a kill would come before its end, or the worker leaves. */
-static bool give_back_if_late(struct claims *claims, struct execution *execution, int64_t now)
+/* Gives back what is not to be started: the worker leaves, or the answer came so late that the lease is about to end.
+ * A Timeout that is over is no reason when the answer came at the first asking: then it is too short for any run, and
+ * to end it as timed out is the handler's part. */
+static bool give_back_if_late(struct claims *claims, struct execution *execution, int64_t now, bool repeated)
 {
     int64_t margin = renewal_margin_ms(renewal_lease_ms(claims->parts.renewal));
 
-    if (!claims->draining && now + margin < execution->lease_end_boot_ms && now < execution->deadline_boot_ms)
+    if (!claims->draining && now + margin < execution->lease_end_boot_ms &&
+        (now < execution->deadline_boot_ms || !repeated))
         return false;
     execution_settlef(execution, ENTRY_RETURNED, "%s",
                       claims->draining ? "the worker shut down" : "claimed too late to be started");
@@ -161,7 +164,7 @@ static bool give_back_if_late(struct claims *claims, struct execution *execution
     return true;
 }
 
-static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch)
+static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch, bool repeated)
 {
     struct execution *all[CLAIM_MOST_IDS];
     size_t count = batch->count, started = 0;
@@ -173,7 +176,7 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
     inflight_add(claims->parts.inflight, executions, count);
     crash_point("start-before");
     for (size_t i = 0; i < count; i++)
-        if (!give_back_if_late(claims, &executions[i], now))
+        if (!give_back_if_late(claims, &executions[i], now, repeated))
             all[started++] = &executions[i];
     if (started > 0)
         type->handler->start(type->state, all, started);
@@ -195,7 +198,7 @@ static void take_answer(struct claims *claims, struct lane *lane, struct claim_a
         hints_verdict(hints, lane, call.id_count);
     batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);
     if (batch)
-        start(claims, lane->type, batch);
+        start(claims, lane->type, batch, call.unsure);
 }
 
 /* No verdict: keep the hints and the call, ask again. */
@@ -203,7 +206,7 @@ static void take_refusal(struct claims *claims, struct lane *lane, enum status s
 {
     lane->not_before_boot_ms = clock_boot_ms() + BACK_OFF_MS;
     if (!redis_connected(claims->redis)) {
-        lane->call.unsure = true;                       /* it may have been executed */
+        lane->call.unsure = true; /* it may have been executed */
         shard_gates_close_all(claims->parts.gates);
     } else if (status == ST_FENCED || status == ST_RECOVERING) {
         shard_gates_close(claims->parts.gates, lane->shard);

@@ -124,17 +124,21 @@ static void add_pending(struct reporter *reporter, struct item item)
     pending->all[pending->count++] = item;
 }
 
-static void deliver(struct reporter *reporter, const struct item *item)
+/* One member less to report; the last one takes the execution with it. */
+static void release(struct reporter *reporter, struct execution *execution)
 {
-    struct execution *execution = item->execution;
-
-    atomic_fetch_add(&reporter->delivered[execution->members[item->member].outcome.kind], 1);
     if (--execution->unreported > 0)
         return;
     inflight_remove(reporter->inflight, execution);
     atomic_fetch_sub(&reporter->bytes, execution_bytes(execution));
     execution_free(execution);
     atomic_fetch_sub(&reporter->undelivered, 1);
+}
+
+static void deliver(struct reporter *reporter, const struct item *item)
+{
+    atomic_fetch_add(&reporter->delivered[item->execution->members[item->member].outcome.kind], 1);
+    release(reporter, item->execution);
 }
 
 /* Refused for good: too large for the broker's settings. Sent alone next time; when it was alone, without its result.
@@ -327,9 +331,19 @@ static void *reporter_loop(void *arg)
 
 /* ---- life ---- */
 
+/* What is not delivered is given up: its leases run out. */
+static void abandon(struct reporter *reporter)
+{
+    distribute(reporter, reporter->incoming);
+    for (int shard = 0; shard < reporter->shard_count; shard++)
+        for (size_t i = 0; i < reporter->pending[shard].count; i++)
+            release(reporter, reporter->pending[shard].all[i].execution);
+}
+
 static void reporter_free(struct reporter *reporter)
 {
     kafka_producer_free(reporter->producer); /* the last delivery reports come now */
+    abandon(reporter);
     for (int i = 0; i < reporter->shard_count; i++)
         free(reporter->pending[i].all);
     free(reporter->pending);

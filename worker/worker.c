@@ -18,7 +18,8 @@ enum {
     SLOT_WAIT_MS = 2,     /* while hints wait for a slot of their Type, others must be polled */
     OPEN_CALLS_MS = 3000, /* drain: for answers to claims under way */
     STOP_GRACE_MS = 5000, /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
-    FLUSH_MS = 15000,     /* drain: for the last delivery reports */
+    STATS_EVERY_MS = 60000,
+    FLUSH_MS = 15000, /* drain: for the last delivery reports */
 };
 
 struct worker {
@@ -178,12 +179,32 @@ static bool stop_parts(struct worker *worker)
 
 /* ---- serving ---- */
 
+static void log_stats(struct worker *worker)
+{
+    const struct reporter *reporter = worker->reporter;
+    unsigned long long ok = reporter_delivered(reporter, ENTRY_OK),
+                       returned = reporter_delivered(reporter, ENTRY_RETURNED);
+    unsigned long long failed = 0;
+
+    for (int kind = ENTRY_ERROR; kind <= ENTRY_TIMED_OUT; kind++)
+        failed += reporter_delivered(reporter, (enum entry_kind)kind);
+    log_event(LOG_LEVEL_INFO, "stats",
+              "claimed=%llu ok=%llu failed=%llu returned=%llu running=%d undelivered=%zu workers=%d",
+              (unsigned long long)claims_granted(worker->claims), ok, failed, returned,
+              atomic_load(&worker->slots.running), reporter_undelivered(reporter), renewal_workers(worker->renewal));
+}
+
 static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
 {
+    int64_t next_stats = clock_boot_ms() + STATS_EVERY_MS;
     enum claims_wait wait = CLAIMS_IDLE;
 
     while (!*stop) {
         guard_beat(worker->guard);
+        if (clock_boot_ms() >= next_stats) {
+            log_stats(worker);
+            next_stats += STATS_EVERY_MS;
+        }
         if (wait == CLAIMS_NO_SLOTS)
             slots_wait(&worker->slots, SLOT_WAIT_MS);
         hints_poll(worker->hints, wait == CLAIMS_IDLE ? POLL_MS : 0);
@@ -216,11 +237,14 @@ static void drain(struct worker *worker)
         if (claims_open(worker->claims))
             usleep(POLL_MS * 1000);
     }
-    if (!wait_until_none_runs(worker, clock_boot_ms() + worker->config->drain_timeout_ms)) {
-        if (inflight_stop_all(&worker->inflight, STOP_DRAIN) > 0)
-            types_wake(&worker->types);
-        wait_until_none_runs(worker, clock_boot_ms() + STOP_GRACE_MS);
-    }
+    if (wait_until_none_runs(worker, clock_boot_ms() + worker->config->drain_timeout_ms))
+        return;
+    if (inflight_stop_all(&worker->inflight, STOP_DRAIN) > 0)
+        types_wake(&worker->types);
+    if (wait_until_none_runs(worker, clock_boot_ms() + STOP_GRACE_MS))
+        return;
+    log_event(LOG_LEVEL_ERROR, "handlers do not end", "running=%d", atomic_load(&worker->slots.running));
+    _exit(EXIT_FAILED); /* their threads still hold what we would free; leases and hosts see to the rest */
 }
 
 static void show(struct worker *worker)

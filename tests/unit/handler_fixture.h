@@ -30,7 +30,7 @@ struct fixture {
     size_t count;
 };
 
-static void fixture_on_finished(void *arg, struct execution *const *executions, size_t count)
+static inline void fixture_on_finished(void *arg, struct execution *const *executions, size_t count)
 {
     struct fixture *fixture = arg;
 
@@ -44,7 +44,7 @@ static void fixture_on_finished(void *arg, struct execution *const *executions, 
 }
 
 /* config: the options that matter; name and merge_max are filled in when absent. */
-static struct fixture *fixture_open(const char *handler, struct type_config config)
+static inline struct fixture *fixture_open(const char *handler, struct type_config config)
 {
     struct fixture *fixture = xcalloc(1, sizeof *fixture);
     struct handler_sink sink = { fixture_on_finished, fixture };
@@ -69,7 +69,7 @@ static struct fixture *fixture_open(const char *handler, struct type_config conf
     return fixture;
 }
 
-static void fixture_close(struct fixture *fixture)
+static inline void fixture_close(struct fixture *fixture)
 {
     fixture->type.handler->close(fixture->type.state);
     if (fixture->type.handler->discard)
@@ -82,7 +82,7 @@ static void fixture_close(struct fixture *fixture)
 }
 
 /* One granted operation with the n-th Id of the tests. Texts are borrowed. */
-static struct claimed fixture_op(int n, const char *payload, size_t size)
+static inline struct claimed fixture_op(int n, const char *payload, size_t size)
 {
     struct claimed op = {
         .token = (1ull << 20) * FIXTURE_TOKEN + 3,
@@ -100,7 +100,7 @@ static struct claimed fixture_op(int n, const char *payload, size_t size)
 }
 
 /* One execution of these operations, the first of which leads. */
-static struct execution *fixture_execution(struct fixture *fixture, const struct claimed *ops, size_t count)
+static inline struct execution *fixture_execution(struct fixture *fixture, const struct claimed *ops, size_t count)
 {
     struct claim_answer answer = { .now_ms = 1700000000000, .lease_ms = 30000, .count = count };
     struct claim_batch *batch;
@@ -125,7 +125,7 @@ static inline void fixture_stop(struct fixture *fixture, struct execution *execu
 }
 
 /* Waits until so many executions came back. */
-static void fixture_wait(struct fixture *fixture, size_t count)
+static inline void fixture_wait(struct fixture *fixture, size_t count)
 {
     struct timespec until;
 

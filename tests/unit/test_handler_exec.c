@@ -54,6 +54,12 @@ static void signals_are_crashes_that_name_them(void **state)
     expect("sh -c 'echo oh no >&2; kill -ABRT $$'", "", ENTRY_CRASHED, "crashed: signal 6 (SIGABRT): oh no", "");
 }
 
+static void host_killed_from_outside_is_a_crash(void **state)
+{
+    (void)state;
+    expect("sh -c 'kill -KILL $PPID; sleep 100'", "", ENTRY_CRASHED, "crashed: killed from outside", "");
+}
+
 static void command_that_does_not_exist_is_named_and_retried(void **state)
 {
     (void)state;
@@ -381,6 +387,7 @@ int main(void)
         cmocka_unit_test(command_is_split_without_a_shell),
         cmocka_unit_test(exit_codes_mean_what_the_contract_says),
         cmocka_unit_test(signals_are_crashes_that_name_them),
+        cmocka_unit_test(host_killed_from_outside_is_a_crash),
         cmocka_unit_test(command_that_does_not_exist_is_named_and_retried),
         cmocka_unit_test(environment_names_the_operation),
         cmocka_unit_test(absent_values_are_absent_variables),
