@@ -1,0 +1,44 @@
+/* Judges a history: what was promised (reliability: no loss, tokens, finality, retry law ...) against what everybody
+ * outside Redis saw and what Redis holds in the end. Knows nothing of the simulation. */
+#ifndef TESTS_SIMULATION_CHECKER_H
+#define TESTS_SIMULATION_CHECKER_H
+
+#include "tests/simulation/history.h"
+
+/*     invariant           what it says */
+#define INVARIANTS(XX)                                                                                        \
+    XX(NO_LOSS, "every acknowledged valid submission has a final record, or had one that was removed")        \
+    XX(NO_INVENTION, "what was refused is not recorded")                                                      \
+    XX(ONE_OF_NAME, "of one Name only one operation is recorded")                                             \
+    XX(TOKEN_UNIQUE, "no two attempts of an operation have the same token, across rollbacks too")             \
+    XX(TOKEN_ORDER, "tokens of an operation's attempts rise")                                                 \
+    XX(EXCLUSION, "attempts overlap only where a lease had lapsed or Redis had gone backwards")               \
+    XX(FINALITY,                                                                                              \
+       "what was seen final stays so and does not run again, unless redriven or overtaken by a higher token") \
+    XX(CAUSE, "Complete, Error and Canceled have the log entry that made them so")                            \
+    XX(RESULT_KEPT, "a logged success is the record's end, unless something logged before it was")            \
+    XX(RETRY_TIME, "retry k starts (2^k - 1) * R after the failure before it, or later")                      \
+    XX(RETRY_COUNT, "RetryCount counts the retries granted, at most RetryLimit")                              \
+    XX(SCHEDULE, "nothing starts before ProcessAfter")                                                        \
+    XX(FENCES_TILE, "accepted batches follow each other without gap and overlap")                             \
+    XX(FENCES_END, "in the end every fence stands at its log's end")                                          \
+    XX(COUNTS, "counters per Type and Status agree with the records")                                         \
+    XX(TOTALS, "accepted + duplicates + rejected = submissions")                                              \
+    XX(GENERATIONS, "generations rise")
+enum invariant {
+#define XX(id, meaning) INVARIANT_##id,
+    INVARIANTS(XX)
+#undef XX
+        INVARIANT_COUNT
+};
+extern const char *const invariant_names[INVARIANT_COUNT];
+
+struct verdict_of_checker {
+    int violations[INVARIANT_COUNT];
+    char first[512]; /* of them: invariant, operation, why; empty: none */
+};
+
+/* True: the history keeps every promise. */
+bool checker_run(const struct history *history, struct verdict_of_checker *verdict);
+
+#endif

@@ -1,0 +1,140 @@
+/* Producers and people: submissions to bgop.submit, commands to the status log. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/record/routing.h"
+#include "tests/simulation/world.h"
+
+/* ---- submissions ---- */
+
+/* Names are unique within Type and routing key: equal numbers are one Name. */
+static int name_number(const struct submission_message *message)
+{
+    int parent = message->parent_key[0] == '\0' ? 0 : message->parent_key[1] - '0' + 1;
+
+    return message->name[0] == '\0' ? 0 : 1 + message->type * 10000 + parent * 1000 + message->name[1] - 'a';
+}
+
+static void op_describe(struct world *world, const struct submission_message *message, int partition, int64_t offset)
+{
+    struct history *history = &world->history;
+    const struct sim_type *type = &sim_types[message->type];
+    struct history_op op = {
+        .type = message->type,
+        .shard = message->shard,
+        .poison = message->poison,
+        .name = name_number(message),
+        .process_after_ms = message->process_after_ms,
+        .backoff_ms = message->backoff_ms < 0 ? type->backoff_ms : message->backoff_ms,
+        .limit = message->limit < 0 ? type->limit : message->limit,
+        .retention_ms = 1000 * type->retention_s,
+    };
+
+    GROW(history->ops, history->op_count, history->op_capacity);
+    history->ops[history->op_count++] = op;
+    GROW(world->places, world->place_count, world->place_capacity);
+    world->places[world->place_count].partition = partition;
+    world->places[world->place_count++].offset = offset;
+}
+
+static void message_place(struct submission_message *message, int partition, int64_t offset)
+{
+    const char *key = message->parent_key[0] != '\0' ? message->parent_key : message->name;
+    struct id_parts parts = { .partition = partition, .offset = offset };
+
+    message->shard = parts.shard = routing_shard(key, strlen(key), partition, offset, SHARDS);
+    id_make(message->id, &parts);
+}
+
+void user_submit(struct world *world)
+{
+    struct random *random = &world->random;
+    int partition = random_below(random, PARTITIONS);
+    struct submit_topic *topic = &world->submit[partition];
+    struct submission_message message = {
+        .op = (int)world->history.op_count,
+        .type = random_below(random, TYPES),
+        .process_after_ms = -1,
+        .backoff_ms = -1,
+        .limit = -1,
+        .timeout_ms = -1,
+        .crc = (uint32_t)random_next(random),
+        .poison = random_chance(random, 200),
+        .payload_size = random_chance(random, 500) ? 1500 : random_below(random, 60),
+    };
+
+    if (random_chance(random, 4000))
+        snprintf(message.parent_key, sizeof message.parent_key, "p%d", random_below(random, 4));
+    if (random_chance(random, 1000))
+        snprintf(message.name, sizeof message.name, "n%c", 'a' + random_below(random, 6));
+    snprintf(message.content, sizeof message.content, "c%d", random_below(random, 3));
+    if (random_chance(random, 1500))
+        message.process_after_ms = world->now_ms + random_between(random, -1000, 20000);
+    if (random_chance(random, 2000))
+        message.backoff_ms = random_below(random, 3000);
+    if (random_chance(random, 2000))
+        message.limit = random_below(random, 4);
+    if (random_chance(random, 1000))
+        message.timeout_ms = random_between(random, 1000, 30000);
+    GROW(topic->messages, topic->count, topic->capacity);
+    message_place(&message, partition, (int64_t)topic->count);
+    op_describe(world, &message, partition, (int64_t)topic->count);
+    topic->messages[topic->count++] = message;
+    world_event(world, (struct event){ EVENT_SUBMIT, .op = message.op, .a = partition, .b = (int64_t)topic->count - 1,
+                                       .c = message.process_after_ms });
+}
+
+/* ---- the status log ---- */
+
+void status_append(struct world *world, int shard, const struct log_entry *entries, size_t count)
+{
+    struct status_topic *topic = &world->status[shard];
+    struct log_batch batch = { topic->entry_count, count };
+
+    for (size_t i = 0; i < count; i++) {
+        int kind = 0;
+
+        GROW(topic->entries, topic->entry_count, topic->entry_capacity);
+        topic->entries[topic->entry_count++] = entries[i];
+        for (int k = ENTRY_OK; k <= ENTRY_REDRIVE; k++)
+            kind = strcmp(entries[i].kind, entry_kind_name((enum entry_kind)k)) == 0 ? k : kind;
+        world_event(world, (struct event){ EVENT_ENTRY, .op = entries[i].op, .token = entries[i].token, .a = shard,
+                                           .b = (int64_t)topic->count, .c = kind, .d = entries[i].retry_after_ms });
+    }
+    GROW(topic->batches, topic->count, topic->capacity);
+    topic->batches[topic->count++] = batch;
+}
+
+/* ---- commands: resolved by a coordinator into entries that carry the token it saw ---- */
+
+static void entry_choose(struct world *world, struct log_entry *entry)
+{
+    int op = random_below(&world->random, (int)world->history.op_count);
+    const struct submission_message *message = world_op(world, op);
+    redisReply *reply = world_command(world, "HMGET bgop:{%d}:op:%s Status token", message->shard, message->id);
+
+    entry->op = op;
+    entry->token = reply->element[1]->str == NULL ? 0 : strtoull(reply->element[1]->str, NULL, 10);
+    if (reply->element[0]->str != NULL && strcmp(reply->element[0]->str, "Error") == 0)
+        entry->kind = "redrive";
+    freeReplyObject(reply);
+}
+
+void user_command(struct world *world)
+{
+    struct random *random = &world->random;
+    struct log_entry entry = {
+        .kind = "cancel", .started_ms = -1, .duration_ms = -1, .retry_after_ms = -1, .worker = -1
+    };
+    const struct submission_message *message;
+
+    if (world->history.op_count == 0)
+        return;
+    for (int i = random_below(random, 6); i >= 0 && strcmp(entry.kind, "cancel") == 0; i--) /* an Error, if it can */
+        entry_choose(world, &entry);
+    message = world_op(world, entry.op);
+    for (int times = random_chance(random, 1000) ? 2 : 1; times > 0; times--)
+        status_append(world, message->shard, &entry, 1);
+}

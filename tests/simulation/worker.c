@@ -1,0 +1,370 @@
+/* Workers as step functions: claim (asking again with the same nonce when the reply was lost), run, report through the
+ * status log (again when the delivery is unknown), renew, reassert after a recovery, crash. Most heed the end of their
+ * leases; some hang and report long after. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/simulation/world.h"
+
+enum { KILL_BEFORE_LEASE_ENDS_MS = 3000 };
+
+void worker_start(struct world *world, int number)
+{
+    struct worker *worker = &world->workers[number];
+    int incarnation = worker->incarnation + 1;
+
+    memset(worker, 0, sizeof *worker);
+    worker->number = number;
+    worker->incarnation = incarnation;
+    for (int s = 0; s < SHARDS; s++) {
+        for (int t = 0; t < TYPES; t++)
+            worker->hint_offset[s][t] = world->hints[s][t].count; /* the group goes on where it stood */
+    }
+}
+
+static void instance_args(struct world *world, const struct worker *worker)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "w%d-%d", worker->number, worker->incarnation);
+    call_text(world, text);
+    snprintf(text, sizeof text, "http://w%d", worker->number);
+    call_text(world, text);
+}
+
+static bool generation_known(struct world *world, struct worker *worker, int shard)
+{
+    bool open;
+
+    if (worker->generation[shard] == 0) {
+        worker->generation[shard] = world_gate(world, shard, &open);
+        worker->must_reassert[shard] = true;
+    }
+    return worker->generation[shard] != 0;
+}
+
+static void refused_handle(struct worker *worker, int shard, enum refusal refused)
+{
+    if (refused == REFUSED_FENCED)
+        worker->generation[shard] = 0;
+    else if (refused == REFUSED_RECOVERING)
+        worker->must_reassert[shard] = true;
+}
+
+/* ---- executions ---- */
+
+static void execution_stop(struct world *world, struct worker *worker, int index)
+{
+    struct execution *execution = &worker->executions[index];
+
+    if (!execution->ended_event)
+        world_event(world,
+                    (struct event){ EVENT_STOP, .op = execution->op, .token = execution->token, .a = worker->number });
+    worker->executions[index] = worker->executions[--worker->execution_count];
+}
+
+/* How this attempt will end, and when. */
+static void execution_plan(struct world *world, struct execution *execution)
+{
+    static const struct {
+        const char *kind;
+        int weight;
+    } outcomes[] = {
+        { "ok", 62 }, { "error", 24 }, { "permanent", 3 }, { "crashed", 5 }, { "returned", 4 }, { "skipped", 2 },
+    };
+    struct random *random = &world->random;
+    int pick = random_below(random, 100);
+    int64_t duration_ms =
+        random_chance(random, 500) ? random_between(random, 20000, 90000) : random_below(random, 2500);
+
+    execution->kind = "ok";
+    for (size_t i = 0; !world->quiet && i < sizeof outcomes / sizeof *outcomes; i++) {
+        execution->kind = outcomes[i].kind;
+        pick -= outcomes[i].weight;
+        if (pick < 0)
+            break;
+    }
+    if (world->quiet)
+        duration_ms = 50;
+    execution->hung = !world->quiet && random_chance(random, 300);
+    execution->retry_after_ms =
+        strcmp(execution->kind, "error") == 0 && random_chance(random, 1000) ? random_below(random, 8000) : -1;
+    if (!execution->hung && duration_ms > execution->timeout_ms) {
+        duration_ms = execution->timeout_ms;
+        execution->kind = "timed_out";
+        execution->retry_after_ms = -1;
+    }
+    execution->end_ms = world->now_ms + duration_ms;
+}
+
+/* What the record and its history say right after the claim: the checker holds the retry law against them. */
+static void claim_event(struct world *world, const struct worker *worker, const struct execution *execution)
+{
+    const struct submission_message *message = world_op(world, execution->op);
+    redisReply *record =
+        world_command(world, "HMGET bgop:{%d}:op:%s RetryCount crashes", execution->shard, message->id);
+    redisReply *tries = world_command(world, "LRANGE bgop:{%d}:tries:%s 0 -1", execution->shard, message->id);
+    int64_t retry = record->element[0]->str == NULL ? 0 : strtoll(record->element[0]->str, NULL, 10), finished = -1;
+
+    for (size_t i = tries->elements; i > 0 && finished < 0; i--) {
+        const char *try = tries->element[i - 1]->str, *at = strstr(try, "\"finished\":");
+
+        if (strstr(try, "\"error\":\"lease lost") == NULL && at != NULL)
+            finished = strtoll(at + 11, NULL, 10);
+    }
+    world_event(world, (struct event){ EVENT_CLAIM, .op = execution->op, .token = execution->token, .a = worker->number,
+                                       .b = execution->started_ms, .c = retry, .d = finished });
+    freeReplyObject(record);
+    freeReplyObject(tries);
+}
+
+static void lease_event(struct world *world, const struct worker *worker, struct execution *execution, int64_t until_ms)
+{
+    int64_t backstop_ms = execution->started_ms + execution->timeout_ms + 5000;
+
+    if (until_ms > backstop_ms)
+        until_ms = backstop_ms;
+    execution->lease_until_ms = until_ms;
+    world_event(world, (struct event){ EVENT_LEASE, .op = execution->op, .token = execution->token, .a = worker->number,
+                                       .b = until_ms });
+}
+
+/* ---- claim ---- */
+
+static void granted(struct world *world, struct worker *worker, int shard, const redisReply *answer)
+{
+    for (size_t i = 3; i + 8 < answer->elements; i += 9) {
+        struct execution *execution = &worker->executions[worker->execution_count];
+
+        if (worker->execution_count == SLOTS)
+            return world_fail(world, "granted more than was wanted");
+        memset(execution, 0, sizeof *execution);
+        execution->op = world_op_find(world, answer_text(answer, i));
+        execution->shard = shard;
+        execution->token = strtoull(answer_text(answer, i + 1), NULL, 10);
+        execution->timeout_ms = answer_int(answer, i + 2);
+        execution->started_ms = answer_int(answer, 1);
+        if (execution->op < 0)
+            return world_fail(world, "granted an unknown operation %s", answer_text(answer, i));
+        if ((int)answer->element[i + 7]->len != world_op(world, execution->op)->payload_size)
+            return world_fail(world, "operation %d was granted with a payload of %d bytes", execution->op,
+                              (int)answer->element[i + 7]->len);
+        worker->execution_count++;
+        execution_plan(world, execution);
+        claim_event(world, worker, execution);
+        lease_event(world, worker, execution, world->now_ms + LEASE_MS);
+    }
+}
+
+/* Hinted Ids of some messages; the same message may be read again. */
+static void hint_args(struct world *world, struct worker *worker, int shard, int type)
+{
+    const struct hint_topic *topic = &world->hints[shard][type];
+    int args = 0;
+
+    while (worker->hint_offset[shard][type] < topic->count && args < 20) {
+        const struct hint *hint = &topic->hints[worker->hint_offset[shard][type]];
+
+        for (int i = 0; i < hint->count; i++, args++) {
+            if (hint->ops[i] >= 0)
+                call_text(world, world_op(world, hint->ops[i])->id);
+        }
+        if (random_chance(&world->random, 500))
+            break;
+        worker->hint_offset[shard][type]++;
+    }
+}
+
+void worker_claim(struct world *world, struct worker *worker, int shard, int type, bool pull)
+{
+    enum refusal refused;
+    const redisReply *answer;
+    char nonce[32];
+    int want = SLOTS - worker->execution_count;
+
+    if (want == 0 || !generation_known(world, worker, shard) || worker->must_reassert[shard])
+        return;
+    if (worker->claim[shard][type].waiting) {
+        want = worker->claim[shard][type].want;
+        world->seen[EFFECT_SAME_NONCE]++;
+    } else {
+        worker->claim[shard][type].nonce = ++worker->nonce;
+        worker->claim[shard][type].want = want;
+    }
+    if (want > SLOTS - worker->execution_count)
+        return; /* what it may be granted has to fit */
+    snprintf(nonce, sizeof nonce, "n%d", worker->claim[shard][type].nonce);
+    call_begin(world, "bgop_claim", shard, worker->generation[shard]);
+    instance_args(world, worker);
+    call_text(world, nonce);
+    call_text(world, sim_types[type].name);
+    call_int(world, want);
+    if (!pull)
+        hint_args(world, worker, shard, type);
+    answer = call_send(world, &refused);
+    if (answer == NULL)
+        return refused_handle(worker, shard, refused);
+    if (!world->quiet && random_chance(&world->random, 400)) {
+        world->seen[EFFECT_LOST_REPLY]++;
+        worker->claim[shard][type].waiting = true;
+        return;
+    }
+    worker->claim[shard][type].waiting = false;
+    granted(world, worker, shard, answer);
+}
+
+/* ---- run ---- */
+
+void worker_run(struct world *world, struct worker *worker)
+{
+    for (int i = worker->execution_count - 1; i >= 0; i--) {
+        struct execution *execution = &worker->executions[i];
+        bool kept = execution->hung || execution->done; /* an outcome is kept whatever becomes of the lease */
+
+        if (!kept && execution->lease_until_ms - KILL_BEFORE_LEASE_ENDS_MS < world->now_ms &&
+            execution->end_ms > execution->lease_until_ms - KILL_BEFORE_LEASE_ENDS_MS) {
+            execution_stop(world, worker, i);
+            continue;
+        }
+        if (!execution->done && execution->end_ms <= world->now_ms) {
+            execution->done = execution->ended_event = true;
+            world_event(world, (struct event){ EVENT_STOP, .op = execution->op, .token = execution->token,
+                                               .a = worker->number });
+        }
+    }
+}
+
+/* ---- report ---- */
+
+static struct log_entry entry_of(const struct worker *worker, const struct execution *execution)
+{
+    return (struct log_entry){ .kind = execution->kind,
+                               .op = execution->op,
+                               .token = execution->token,
+                               .started_ms = execution->started_ms,
+                               .duration_ms = execution->end_ms - execution->started_ms,
+                               .retry_after_ms = execution->retry_after_ms,
+                               .worker = worker->number };
+}
+
+/* A batch a shard of what is done (now and then only some of it): delivered; delivered but not known to be; not
+ * delivered. What is not known to be delivered is reported again. */
+void worker_report(struct world *world, struct worker *worker)
+{
+    for (int s = 0; s < SHARDS; s++) {
+        struct log_entry entries[SLOTS];
+        size_t count = 0;
+        int delivery = world->quiet ? 0 : random_below(&world->random, 20);
+
+        for (int i = worker->execution_count - 1; i >= 0; i--) {
+            struct execution *execution = &worker->executions[i];
+
+            if (!execution->done || execution->shard != s || (!world->quiet && random_chance(&world->random, 1500)))
+                continue;
+            entries[count++] = entry_of(worker, execution);
+            if (delivery > 1)
+                execution_stop(world, worker, i);
+            else if (world->quiet)
+                execution_stop(world, worker, i);
+        }
+        if (count > 0 && delivery != 1)
+            status_append(world, s, entries, count);
+        if (count > 0 && !world->quiet && random_chance(&world->random, 300))
+            status_append(world, s, entries, count);
+    }
+}
+
+/* ---- renew, reassert ---- */
+
+static struct execution *execution_find(struct worker *worker, int op, int *index)
+{
+    for (int i = 0; i < worker->execution_count; i++) {
+        if (worker->executions[i].op == op) {
+            *index = i;
+            return &worker->executions[i];
+        }
+    }
+    return NULL;
+}
+
+/* Lost: what runs is stopped; an outcome at hand is dropped, or reported all the same. */
+static void lost_handle(struct world *world, struct worker *worker, const redisReply *answer)
+{
+    int64_t count = answer_int(answer, 4);
+    int index;
+
+    for (int64_t i = 0; i < count; i++) {
+        struct execution *execution =
+            execution_find(worker, world_op_find(world, answer_text(answer, 5 + (size_t)i)), &index);
+
+        if (execution == NULL)
+            return world_fail(world, "lost what it did not have");
+        if (!execution->done || random_chance(&world->random, 5000))
+            execution_stop(world, worker, index);
+    }
+}
+
+static void cancels_handle(struct world *world, struct worker *worker, const redisReply *answer)
+{
+    int index;
+
+    for (size_t i = 5 + (size_t)answer_int(answer, 4); i + 1 < answer->elements; i += 2) {
+        struct execution *execution = execution_find(worker, world_op_find(world, answer_text(answer, i)), &index);
+
+        if (execution != NULL && !execution->done && !execution->told) {
+            execution->told = true;
+            if (random_chance(&world->random, 7000)) {
+                execution->kind = "error";
+                execution->end_ms = world->now_ms;
+            }
+        }
+    }
+}
+
+void worker_renew(struct world *world, struct worker *worker, int shard)
+{
+    enum refusal refused;
+    const redisReply *answer;
+    bool reassert;
+
+    if (!generation_known(world, worker, shard))
+        return;
+    reassert = worker->must_reassert[shard];
+    call_begin(world, reassert ? "bgop_reassert" : "bgop_renew", shard, worker->generation[shard]);
+    instance_args(world, worker);
+    call_text(world, "WebCart Sweeper XClean");
+    call_int(world, SLOTS);
+    for (int i = 0; i < worker->execution_count; i++) {
+        const struct execution *execution = &worker->executions[i];
+
+        if (execution->shard != shard)
+            continue;
+        call_text(world, world_op(world, execution->op)->id);
+        call_token(world, execution->token);
+        if (reassert) {
+            call_text(world, sim_types[world_op(world, execution->op)->type].name);
+            call_int(world, execution->started_ms);
+        }
+    }
+    answer = call_send(world, &refused);
+    if (answer == NULL)
+        return refused_handle(worker, shard, refused);
+    if (!world->quiet && random_chance(&world->random, 200)) {
+        world->seen[EFFECT_LOST_REPLY]++;
+        return;
+    }
+    worker->must_reassert[shard] = false;
+    lost_handle(world, worker, answer);
+    cancels_handle(world, worker, answer);
+    for (int i = 0; i < worker->execution_count; i++) {
+        if (worker->executions[i].shard == shard)
+            lease_event(world, worker, &worker->executions[i], world->now_ms + LEASE_MS);
+    }
+}
+
+void worker_crash(struct world *world, struct worker *worker)
+{
+    while (worker->execution_count > 0)
+        execution_stop(world, worker, worker->execution_count - 1);
+    worker_start(world, worker->number);
+}

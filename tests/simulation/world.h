@@ -1,0 +1,235 @@
+/* The simulated world: a real Redis with the production Lua and the simulation's clock, topics as arrays, coordinators
+ * and workers as small step functions. One thread, one seed. */
+#ifndef TESTS_SIMULATION_WORLD_H
+#define TESTS_SIMULATION_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/codec/codec.h"
+#include "tests/simulation/history.h"
+#include "tests/simulation/random.h"
+#include "tests/support/redis_server.h"
+
+enum {
+    SHARDS = 2,
+    PARTITIONS = 2,
+    COORDINATORS = 2,
+    WORKERS = 3,
+    SLOTS = 6, /* attempts that a worker runs at a time */
+    LEASE_MS = 10000,
+    RETRY_MAX_MS = 30000,
+    SNAPSHOTS = 256, /* steps that a rollback may reach back to */
+};
+
+/*     Type       backoff  limit  timeout  retention s, of errors */
+#define SIM_TYPES(XX)                         \
+    XX(WebCart, 1000, 3, 60000, 86400, 86400) \
+    XX(Sweeper, 500, 1, 20000, 86400, 86400)  \
+    XX(XClean, 1000, 5, 5000, 60, 60)
+enum {
+#define XX(name, backoff, limit, timeout, retention, retention_error) TYPE_##name,
+    SIM_TYPES(XX)
+#undef XX
+        TYPES
+};
+struct sim_type {
+    const char *name;
+    int64_t backoff_ms, limit, timeout_ms, retention_s, retention_error_s;
+};
+extern const struct sim_type sim_types[TYPES];
+extern const char *const sim_statuses[]; /* enum op_status, of common/record/tables.h */
+
+/* ---- topics ---- */
+
+struct submission_message { /* bgop.submit; what was not given is -1 or empty */
+    char id[ID_SIZE];
+    int op, type, shard;
+    char parent_key[16], name[16], content[16];
+    int64_t process_after_ms, backoff_ms, limit, timeout_ms;
+    uint32_t crc;
+    bool poison; /* refused by the coordinator */
+    int payload_size;
+};
+struct submit_topic {
+    struct submission_message *messages;
+    size_t count, capacity;
+    int64_t committed;
+};
+
+struct log_entry {    /* of bgop.status */
+    const char *kind; /* a name of ENTRY_KINDS */
+    int op;
+    uint64_t token;
+    int64_t started_ms, duration_ms, retry_after_ms; /* -1: absent */
+    int worker;                                      /* whose WorkerUri; -1: none */
+};
+struct log_batch {
+    size_t first, count;
+}; /* one message */
+struct status_topic {
+    struct log_batch *batches;
+    size_t count, capacity;
+    struct log_entry *entries;
+    size_t entry_count, entry_capacity;
+};
+
+enum { HINT_IDS = 16 };
+struct hint {
+    int ops[HINT_IDS];
+    int count;
+};
+struct hint_topic {
+    struct hint *hints;
+    size_t count, capacity;
+};
+
+/* ---- processes ---- */
+
+struct coordinator {
+    int64_t generation[SHARDS]; /* 0: to be read */
+    int64_t cursor[PARTITIONS][SHARDS], status_cursor[SHARDS];
+    struct {
+        int64_t time_ms, end;
+        bool set;
+    } mark[SHARDS];
+    int64_t read_to_ms[SHARDS];
+};
+
+struct execution {
+    int op, shard, slot_used;
+    uint64_t token;
+    int64_t started_ms, timeout_ms; /* as the claim answered them */
+    int64_t end_ms;                 /* when the handler will be done */
+    int64_t lease_until_ms;         /* as the worker knows it */
+    const char *kind;               /* how it will end */
+    int64_t retry_after_ms;
+    bool done, ended_event, hung, told; /* hung: nobody stops it at Timeout or at the end of its lease */
+};
+struct worker {
+    int number, incarnation; /* WorkerUri and instance are made of them */
+    int64_t generation[SHARDS];
+    bool must_reassert[SHARDS];
+    int nonce;
+    struct {
+        bool waiting;
+        int nonce, want;
+    } claim[SHARDS][TYPES];
+    size_t hint_offset[SHARDS][TYPES];
+    struct execution executions[SLOTS];
+    int execution_count;
+};
+
+/* ---- Redis ---- */
+
+struct snapshot {
+    int64_t aof_size;
+    int step;
+    int64_t submit_fence[PARTITIONS][SHARDS], status_fence[SHARDS];
+};
+
+/* Effects that a set of runs must have had, or it has proven little (I22). */
+#define SIM_EFFECTS(XX)                                                                                           \
+    XX(LOST_REPLY)                                                                                                \
+    XX(SAME_NONCE) XX(FENCE_REFUSED) XX(FENCED) XX(LEASE_LOST) XX(SUPERSEDED) XX(ADOPTED) XX(PARKED) XX(CANCELED) \
+        XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) XX(RETRIED) XX(ROLLED_BACK)
+enum sim_effect {
+#define XX(id) EFFECT_##id,
+    SIM_EFFECTS(XX)
+#undef XX
+        EFFECTS
+};
+
+struct world {
+    struct random random;
+    struct history history;
+    struct redis_server server;
+    redisContext *redis;
+    char run_id[64];
+    int64_t now_ms;
+    int step;
+    bool quiet; /* no faults: draining */
+    bool rollbacks_allowed;
+    char failure[1024]; /* why the run fails; empty: it does not */
+    int64_t generation; /* last in the control topic */
+
+    struct submit_topic submit[PARTITIONS];
+    struct status_topic status[SHARDS];
+    struct hint_topic hints[SHARDS][TYPES];
+    struct {
+        int partition;
+        int64_t offset;
+    } * places;
+    size_t place_count, place_capacity; /* of an op's submission */
+    struct coordinator coordinators[COORDINATORS];
+    struct worker workers[WORKERS];
+
+    /* What Redis must hold: fences as its answers said. */
+    int64_t submit_fence[PARTITIONS][SHARDS], status_fence[SHARDS];
+    struct snapshot snapshots[SNAPSHOTS];
+    int snapshot_count, snapshot_oldest; /* a ring: those from oldest on */
+    int rollbacks, restarts;
+    int64_t seen[EFFECTS];
+};
+
+/* Runs one seed; the history remains in world->history until world_end. False: world->failure says why. Without
+ * rollbacks the checker is stricter: nothing is explained by them. */
+bool world_run(struct world *world, uint64_t seed, int steps, bool rollbacks);
+void world_end(struct world *world);
+/* world_fail keeps the first reason. */
+void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_event(struct world *world, struct event event); /* step and time are filled in */
+
+const struct submission_message *world_op(const struct world *world, int op);
+int world_op_find(const struct world *world, const char *id);
+int64_t world_submit_end(const struct world *world, int partition);
+
+/* ---- redis.c: calls ---- */
+
+/* One call at a time: begun, arguments added, sent. */
+void call_begin(struct world *world, const char *function, int shard, int64_t generation);
+void call_text(struct world *world, const char *text);
+void call_int(struct world *world, int64_t number);
+void call_token(struct world *world, uint64_t token);
+/* The answer, valid until the next call; NULL: the reply was lost (or Redis refused: see *refused). Every call is an
+ * event with the digests of its arguments and its answer. */
+enum refusal { REFUSED_NOT, REFUSED_FENCED, REFUSED_RECOVERING, REFUSED_STALE, REFUSED_REPLY_LOST };
+const redisReply *call_send(struct world *world, enum refusal *refused);
+const char *answer_text(const redisReply *answer, size_t index);
+int64_t answer_int(const redisReply *answer, size_t index);
+/* A plain command (no blanks inside arguments): format split at blanks. */
+redisReply *world_command(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_clock(struct world *world, int64_t now_ms);
+void world_redis_start(struct world *world);
+void world_restart(struct world *world);
+void world_rollback(struct world *world);
+void world_snapshot(struct world *world);
+/* The gate's generation when the shard is armed for this server, else 0; *open. */
+int64_t world_gate(struct world *world, int shard, bool *open);
+
+/* ---- user.c, coordinator.c, worker.c: steps ---- */
+
+void user_submit(struct world *world);
+void user_command(struct world *world);
+void status_append(struct world *world, int shard, const struct log_entry *entries, size_t count);
+
+void coordinator_start(struct world *world, struct coordinator *coordinator); /* knows nothing */
+void coordinator_intake(struct world *world, struct coordinator *coordinator, int partition, int most);
+void coordinator_status(struct world *world, struct coordinator *coordinator, int shard, int most);
+void coordinator_tick(struct world *world, struct coordinator *coordinator, int shard);
+
+void worker_start(struct world *world, int number);
+void worker_claim(struct world *world, struct worker *worker, int shard, int type, bool pull);
+void worker_run(struct world *world, struct worker *worker); /* what ends, ends; leases that end are heeded */
+void worker_report(struct world *world, struct worker *worker);
+void worker_renew(struct world *world, struct worker *worker, int shard);
+void worker_crash(struct world *world, struct worker *worker);
+
+/* ---- structure.c: what must hold in Redis at any time ---- */
+
+void structure_check(struct world *world, bool full);
+void world_observe(struct world *world, int op);
+void world_dump(struct world *world); /* the end of the history */
+
+#endif
