@@ -2,6 +2,5 @@
 -- (2^k - 1) * R from k = 2 on, nothing for k = 1; each from the failure of the attempt before. Saturates at max_ms.
 local function retry_delay_ms(k, backoff_ms, max_ms)
     if k <= 1 or backoff_ms <= 0 then return 0 end
-    if k >= 50 then return max_ms end       -- beyond 2^53 / R: far above every maximum
     return math.min((2 ^ k - 1) * backoff_ms, max_ms)
 end
