@@ -49,6 +49,23 @@ int command_shard(const struct command *command, int shards, struct err *err)
     return parts.shard;
 }
 
+/* The token of the operation's latest attempt as the record has it now (0: never attempted, or no record): what the
+ * command was given in view of. A redrive that is applied after a later attempt has ended is not meant for that one. */
+static enum status command_token(struct loop *loop, const struct command *command, int shard, uint64_t *token,
+                                 struct err *err)
+{
+    struct redis_reply *reply;
+    char key[64];
+
+    snprintf(key, sizeof key, "bgop:{%d}:op:%s", shard, command->id);
+    enum status st = redis_call(loop->redis, &reply, err, "HGET", key, "token", NULL);
+    if (st != ST_OK)
+        return st;
+    *token = (uint64_t)redis_reply_int(reply, 0);
+    redis_reply_free(reply);
+    return ST_OK;
+}
+
 /* A command without an id of its own gets one from its place in the topic: read twice, it is still one command. */
 static enum status command_append(struct loop *loop, const struct kafka_message *message, const struct command *command,
                                   int shard, struct err *err)
@@ -64,7 +81,10 @@ static enum status command_append(struct loop *loop, const struct kafka_message 
         .text_size = strlen(command->reason),
         .command_id = command->command_id[0] ? command->command_id : place,
     };
+    enum status st = command_token(loop, command, shard, &entry.token, err);
 
+    if (st != ST_OK)
+        return st;
     snprintf(place, sizeof place, "%d-%" PRId64, message->partition, message->offset);
     memcpy(entry.id, command->id, sizeof entry.id);
     buf_clear(buf);
