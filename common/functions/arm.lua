@@ -62,6 +62,7 @@ do
         call('HSET', gate, 'gen', args[1], 'run', run_id(), 'mode', 'RECOVERING', 'now', integer(now), 'floor', 0,
              'status_mark', args[2], 'submit_marks', marks, 'lease_ms', args[first], 'retry_max_delay_ms', args[first + 1],
              'log_days', args[first + 2], 'deleted_log_days', args[first + 3])
+        call('HSETNX', gate, 'rolled', integer(math.floor(now / 60000) - 1))    -- minutes of statistics: expire.lua
         types_write(prefix, args, first + 4)
         return {'OK', now}
     end

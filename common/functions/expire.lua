@@ -178,7 +178,7 @@ do
     -- Rolls full minutes into the windows and drops what is older than an hour.
     local function stats_roll(b)
         local current = math.floor(b.now / 60000)
-        local rolled = tonumber(call('HGET', b.prefix .. ':gate', 'rolled') or current - 61)
+        local rolled = tonumber(call('HGET', b.prefix .. ':gate', 'rolled'))
         local last = current - 1
         if current - rolled > 125 then
             last = stats_skip(b, rolled, current - 62)
