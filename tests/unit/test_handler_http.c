@@ -302,16 +302,26 @@ static void stopped_requests_are_aborted(void **state)
     fixture_close(fixture);
 }
 
+static int count_now(struct server *server, const int *counter)
+{
+    int count;
+
+    pthread_mutex_lock(&server->lock);
+    count = *counter;
+    pthread_mutex_unlock(&server->lock);
+    return count;
+}
+
 static void connections_are_used_again(void **state)
 {
     struct server *server = *state;
     struct fixture *fixture = open_path(server, "/echo", (struct type_config){ 0 });
-    int connections = server->connections, requests = server->requests;
+    int connections = count_now(server, &server->connections), requests = count_now(server, &server->requests);
 
     for (int i = 0; i < 20; i++)
         assert_outcome(fixture_run(fixture, with_payload("x")), ENTRY_OK, "");
-    assert_int_equal(server->requests - requests, 20);
-    assert_int_equal(server->connections - connections, 1);
+    assert_int_equal(count_now(server, &server->requests) - requests, 20);
+    assert_int_equal(count_now(server, &server->connections) - connections, 1);
     fixture_close(fixture);
 }
 
