@@ -5,7 +5,8 @@
 --         leader Id)*
 -- Grants the hinted Ids that are still claimable, then up to `want` the oldest released more than 5 s ago (their hint may
 -- be lost). The same nonce of an instance and Type again gets the same answer: so a worker asks again after a lost
--- reply. An answer holds about 1 MiB: what does not fit stays pending. Open only.
+-- reply. An answer holds about 1 MiB: what does not fit stays pending. Open only. Allowed when Redis is out of memory:
+-- what runs to its end frees its payload.
 local worker_seen
 do
     local LOST_HINT_MS = 5000
@@ -130,5 +131,5 @@ do
         return offer.answer
     end
 
-    redis.register_function('bgop_claim', claim)
+    redis.register_function{function_name = 'bgop_claim', callback = claim, flags = {'allow-oom'}}
 end

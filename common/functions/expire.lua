@@ -194,11 +194,11 @@ do
         call('HSET', b.prefix .. ':gate', 'rolled', integer(last))
     end
 
-    -- Above 70% of maxmemory what ends from now on is kept for a tenth of its time.
+    -- Above 70% of maxmemory what ends from now on is kept for a tenth of its time; above 80% ingest refuses.
     local function pressure_look(b)
         local memory = call('INFO', 'memory')
         local used, most = tonumber(memory:match('used_memory:(%d+)')), tonumber(memory:match('maxmemory:(%d+)'))
-        local pressure = most > 0 and used > 0.7 * most and '1' or '0'
+        local pressure = most == 0 and '0' or used > 0.8 * most and '2' or used > 0.7 * most and '1' or '0'
         if pressure ~= (b.pressure or '0') then call('HSET', b.prefix .. ':gate', 'pressure', pressure) end
     end
 

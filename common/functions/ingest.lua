@@ -5,7 +5,7 @@
 --         crc, content, traceparent, payload)*
 --   ->    OK, now, r, (Id, reason) x r, (Type, Ids to hint)*  |  FENCE, (partition, next, fp_offset, fp_crc,
 --         fp_timestamp)* of the fences that do not stand where their move begins
--- Open and recovering.
+-- Open and recovering. Error OOM: four fifths of maxmemory are used, and this queue is open; moves alone pass.
 local FENCE_NONE = '0 -1 0 0'
 
 local function fence_read(text) return (text or FENCE_NONE):match('^(%d+) (%-?%d+) (%d+) (%d+)$') end
@@ -187,6 +187,9 @@ do
         if not gate then return refusal end
         local wrong, first, moves = check(args)
         if wrong then return invalid('%s', wrong) end
+        if gate.pressure == '2' and gate.mode == 'OPEN' and #args >= first then
+            return refuse('OOM more than 80% of maxmemory is used: intake waits')
+        end
         local b = batch_open(gate)
         local refused_fences = fences_refused(b, args, first)
         if refused_fences then return refused_fences end

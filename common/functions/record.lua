@@ -41,7 +41,7 @@ do
     local function retention_of(b, type, status)
         local settings = b.types.current[type] or {}
         local seconds = status == 'Error' and (settings.retention_error_s or 604800) or (settings.retention_s or 86400)
-        if b.pressure == '1' then return math.max(math.min(seconds, 60), math.floor(seconds / 10)) end
+        if b.pressure == '1' or b.pressure == '2' then return math.max(math.min(seconds, 60), math.floor(seconds / 10)) end
         return seconds
     end
 

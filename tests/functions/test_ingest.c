@@ -189,6 +189,39 @@ static void hints_and_streams_are_one_entry_per_call_and_type(void **state)
                         "1700000030000-0 New 08P03000000001000A 08P03000000003000A New 08P03000000002000A");
 }
 
+/* Sets maxmemory so that this share of it is in use, and lets the shard look. */
+static void use_memory(struct shard *shard, double share)
+{
+    const char *info = shard_command(shard, "INFO memory");
+    double used = strtod(strstr(info, "used_memory:") + strlen("used_memory:"), NULL);
+
+    shard_command(shard, "CONFIG SET maxmemory %" PRId64, share > 0 ? (int64_t)(used / share) : 0);
+    shard_clock(shard, shard_now(shard) + 1000);
+    shard_tick(shard);
+}
+
+static void short_of_memory_intake_waits_and_what_ends_is_kept_shorter(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 2, (struct shard_op){0});
+    use_memory(shard, 0.75);
+    shard_claim(shard, 1);
+    shard_apply(shard, "ok", 1, 1, "");
+    assert_int_equal(strtoll(shard_field(shard, 1, "ExpiresAt"), NULL, 10) - shard->now_ms, 360 * 1000);
+    assert_memory_equal(shard_submit(shard, 3, (struct shard_op){0}), "OK ", 3);
+    use_memory(shard, 0.9);
+    assert_string_equal(shard_submit(shard, 4, (struct shard_op){0}), "OOM more than 80% of maxmemory is used: intake waits");
+    assert_memory_equal(shard_call(shard, "bgop_ingest", "1 4 0 9 8 5 6 0"), "OK ", 3);
+    use_memory(shard, 1.5);                                         /* Redis itself refuses now: work goes on */
+    shard_claim(shard, 2);
+    shard_apply(shard, "ok", 2, 1, "");
+    assert_string_equal(shard_field(shard, 2, "Status"), "Complete");
+    use_memory(shard, 0);
+    assert_memory_equal(shard_submit(shard, 4, (struct shard_op){0}), "OK ", 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +236,7 @@ int main(void)
         shard_test(a_name_twice_in_one_call_is_seen),
         shard_test(the_same_id_again_is_a_duplicate_and_another_message_a_reject),
         shard_test(an_unknown_type_is_a_reject),
+        shard_test(short_of_memory_intake_waits_and_what_ends_is_kept_shorter),
         shard_test(hints_and_streams_are_one_entry_per_call_and_type),
     };
 
