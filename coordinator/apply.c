@@ -17,7 +17,6 @@ void applier_init(struct applier *applier, struct loop *loop, struct gates *gate
     *applier = (struct applier){ .loop = loop, .gates = gates, .sources = sources, .on_hasty = on_hasty, .arg = arg };
     applier->calls = xcalloc(shards, sizeof *applier->calls);
     applier->round = xcalloc(shards, sizeof *applier->round);
-    applier->sent = xcalloc(shards, sizeof *applier->sent);
 }
 
 void applier_release(struct applier *applier)
@@ -26,7 +25,6 @@ void applier_release(struct applier *applier)
         apply_call_release(&applier->calls[s]);
     free(applier->calls);
     free(applier->round);
-    free(applier->sent);
     *applier = (struct applier){ 0 };
 }
 
@@ -109,23 +107,22 @@ static enum status apply_answered(struct applier *applier, struct outcomes *outc
 
 /* ---- rounds ---- */
 
+/* What was sent is received, whatever becomes of the rest; the worst answer is the round's. */
 static enum status apply_round(struct applier *applier, struct outcomes *outcomes, int count, struct err *err)
 {
     enum status worst = ST_OK;
+    int sent = 0;
 
-    applier->sent_count = 0;
-    for (int i = 0; i < count && worst == ST_OK; i++) {
-        struct apply *call = &applier->calls[applier->round[i]].call;
+    while (worst == ST_OK && sent < count) {
+        struct apply *call = &applier->calls[applier->round[sent]].call;
 
         call->generation = applier->gates->at[call->shard].generation;
         worst = apply_send(applier->loop->redis, call, err);
-        applier->sent[applier->sent_count++] = call->shard;
+        sent += worst == ST_OK;
     }
     crash_point(CRASH_APPLY_SENT);
-    if (worst != ST_OK)
-        redis_disconnect(applier->loop->redis);
-    for (int i = 0; i < applier->sent_count && worst != ST_AGAIN; i++) {
-        enum status st = apply_answered(applier, outcomes, &applier->calls[applier->sent[i]], err);
+    for (int i = 0; i < sent; i++) {
+        enum status st = apply_answered(applier, outcomes, &applier->calls[applier->round[i]], err);
 
         worst = st != ST_OK ? st : worst;
     }

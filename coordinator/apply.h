@@ -12,7 +12,7 @@ struct applier {
     struct gates *gates;
     struct sources *sources;                /* of the status topic: one shard per partition */
     struct apply_call *calls;               /* [shards] */
-    int *round, *sent, sent_count;          /* shards of this round; of them, those whose call was sent */
+    int *round;                             /* [shards] those of this round */
     /* Some entry may have set a timer of this shard. */
     void (*on_hasty)(void *arg, int shard);
     void *arg;

@@ -40,7 +40,7 @@ void cursors_assign(struct cursors *cursors, int partition)
 void cursors_revoke(struct cursors *cursors, int partition)
 {
     free(cursors->sources[partition].cursors);
-    cursors->sources[partition] = (struct source){ .state = SOURCE_ABSENT, .paused = cursors->sources[partition].paused };
+    cursors->sources[partition] = (struct source){ .state = SOURCE_ABSENT };
 }
 
 void cursors_load(struct cursors *cursors, int partition, int shard, const struct fence *fence, int64_t now_ms)

@@ -32,7 +32,8 @@ struct cursor {
 
 struct source {
     enum source_state state;
-    bool paused;                        /* written by the caller: its fetching is stopped; survives revoke */
+    bool paused;                        /* written by the caller: its fetching is stopped */
+    bool unsought;                      /* written by the caller: READY, but the consumer is not at `read` yet */
     int64_t read;                       /* position: where the next message will come from */
     int64_t done;                       /* everything below it is applied; <= read */
     struct fingerprint read_last;       /* of the last message below read; offset -1: none was read */

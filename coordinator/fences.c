@@ -16,27 +16,33 @@ static void fences_take_submit(struct sources *sources, int shard, const struct 
     }
 }
 
-/* After an error the replies still to come would be taken for something else: the connection is given up. */
+static enum status fences_receive_submit(struct redis *redis, struct sources *sources, int shard, struct err *err)
+{
+    struct shard_fences fences = { 0 };
+    enum status st = fences_receive(redis, &fences, err);
+
+    if (st == ST_OK)
+        fences_take_submit(sources, shard, &fences, clock_boot_ms());
+    shard_fences_release(&fences);
+    return st;
+}
+
+/* What was sent is received, whatever becomes of the rest. */
 enum status fences_load_submit(struct redis *redis, struct sources *sources, struct err *err)
 {
-    int shards = sources->cursors.shards;
-    int64_t now_ms = clock_boot_ms();
+    enum status worst = ST_OK;
+    int sent = 0;
 
-    for (int s = 0; s < shards; s++) {
-        if (fences_send(redis, s, err) != ST_OK)
-            return err->status;
+    while (worst == ST_OK && sent < sources->cursors.shards) {
+        worst = fences_send(redis, sent, err);
+        sent += worst == ST_OK;
     }
-    for (int s = 0; s < shards; s++) {
-        struct shard_fences fences = { 0 };
+    for (int s = 0; s < sent; s++) {
+        enum status st = fences_receive_submit(redis, sources, s, err);
 
-        if (fences_receive(redis, &fences, err) != ST_OK) {
-            redis_disconnect(redis);
-            return err->status;
-        }
-        fences_take_submit(sources, s, &fences, now_ms);
-        shard_fences_release(&fences);
+        worst = st != ST_OK ? st : worst;
     }
-    return ST_OK;
+    return worst;
 }
 
 static bool source_loading(const struct sources *sources, int partition)
@@ -44,28 +50,32 @@ static bool source_loading(const struct sources *sources, int partition)
     return sources->cursors.sources[partition].state == SOURCE_LOADING;
 }
 
+static enum status fence_receive_status(struct redis *redis, struct sources *sources, int shard, struct err *err)
+{
+    struct shard_fences fences = { 0 };
+    enum status st = fences_receive(redis, &fences, err);
+
+    if (st == ST_OK)
+        cursors_load(&sources->cursors, shard, 0, &fences.status, clock_boot_ms());
+    shard_fences_release(&fences);
+    return st;
+}
+
 enum status fences_load_status(struct redis *redis, struct sources *sources, struct err *err)
 {
-    int partitions = sources->cursors.partitions;
-    int64_t now_ms = clock_boot_ms();
+    enum status worst = ST_OK;
+    int end = 0;
 
-    for (int s = 0; s < partitions; s++) {
-        if (source_loading(sources, s) && fences_send(redis, s, err) != ST_OK)
-            return err->status;
+    for (; end < sources->cursors.partitions; end++) {
+        if (source_loading(sources, end) && (worst = fences_send(redis, end, err)) != ST_OK)
+            break;
     }
-    for (int s = 0; s < partitions; s++) {
-        struct shard_fences fences = { 0 };
+    for (int s = 0; s < end; s++) {
+        enum status st = source_loading(sources, s) ? fence_receive_status(redis, sources, s, err) : ST_OK;
 
-        if (!source_loading(sources, s))
-            continue;
-        if (fences_receive(redis, &fences, err) != ST_OK) {
-            redis_disconnect(redis);
-            return err->status;
-        }
-        cursors_load(&sources->cursors, s, 0, &fences.status, now_ms);
-        shard_fences_release(&fences);
+        worst = st != ST_OK ? st : worst;
     }
-    return ST_OK;
+    return worst;
 }
 
 /* One character of the Id's alphabet: 0-9 A-Z a-z. */

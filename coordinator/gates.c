@@ -50,23 +50,24 @@ static enum status gates_receive(struct gates *gates, int shard, int *changed, s
 
 enum status gates_look(struct gates *gates, const int *shards, int count, int *changed, struct err *err)
 {
+    enum status worst = gates_identify(gates, err);
+    int sent = 0;
+
     *changed = 0;
     if (!shards)
         count = gates->shards;
-    if (gates_identify(gates, err) != ST_OK)
-        return err->status;
-    for (int i = 0; i < count; i++) {
-        if (gate_send(gates->redis, shards ? shards[i] : i, err) != ST_OK)
-            return err->status;
+    while (worst == ST_OK && sent < count) {
+        worst = gate_send(gates->redis, shards ? shards[sent] : sent, err);
+        sent += worst == ST_OK;
     }
-    for (int i = 0; i < count; i++) {
-        if (gates_receive(gates, shards ? shards[i] : i, changed, err) != ST_OK) {
-            redis_disconnect(gates->redis);     /* replies behind it would be read as something else */
-            return err->status;
-        }
+    for (int i = 0; i < sent; i++) {
+        enum status st = gates_receive(gates, shards ? shards[i] : i, changed, err);
+
+        worst = st != ST_OK ? st : worst;
     }
-    gates->looked_at_ms = clock_boot_ms();
-    return ST_OK;
+    if (worst == ST_OK)
+        gates->looked_at_ms = clock_boot_ms();
+    return worst;
 }
 
 bool gates_all_usable(const struct gates *gates)

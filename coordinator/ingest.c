@@ -20,7 +20,6 @@ void ingester_init(struct ingester *ingester, struct loop *loop, struct gates *g
     ingester->uncertain = xcalloc(shards, sizeof *ingester->uncertain);
     ingester->one_by_one = xcalloc(shards, sizeof *ingester->one_by_one);
     ingester->round = xcalloc(shards, sizeof *ingester->round);
-    ingester->sent = xcalloc(shards, sizeof *ingester->sent);
 }
 
 void ingester_release(struct ingester *ingester)
@@ -31,7 +30,6 @@ void ingester_release(struct ingester *ingester)
     free(ingester->uncertain);
     free(ingester->one_by_one);
     free(ingester->round);
-    free(ingester->sent);
     *ingester = (struct ingester){ 0 };
 }
 
@@ -179,38 +177,25 @@ static enum status ingest_answered(struct ingester *ingester, struct batch *batc
 
 /* ---- rounds ---- */
 
-static enum status ingest_send_round(struct ingester *ingester, const int *shards, int count, struct err *err)
-{
-    enum status st = ST_OK;
-
-    ingester->sent_count = 0;
-    for (int i = 0; i < count && st == ST_OK; i++) {
-        struct ingest *call = &ingester->calls[shards[i]].call;
-
-        call->generation = ingester->gates->at[shards[i]].generation;
-        st = ingest_send(ingester->loop->redis, call, err);
-        ingester->sent[ingester->sent_count++] = shards[i];
-    }
-    crash_point(CRASH_INGEST_SENT);
-    return st;
-}
-
-/* Every answer is read, whatever the others say; the worst of them is the round's. */
+/* What was sent is received, whatever becomes of the rest; the worst answer is the round's. */
 static enum status ingest_round(struct ingester *ingester, struct batch *batch, const int *shards, int count,
                                 struct err *err)
 {
-    enum status worst = ingest_send_round(ingester, shards, count, err);
+    enum status worst = ST_OK;
+    int sent = 0;
 
-    if (worst != ST_OK)
-        redis_disconnect(ingester->loop->redis);
-    for (int i = 0; i < ingester->sent_count; i++) {
-        if (worst == ST_AGAIN) {
-            ingester->uncertain[ingester->sent[i]] = true;
-            continue;
-        }
-        enum status st = ingest_answered(ingester, batch, &ingester->calls[ingester->sent[i]], err);
+    while (worst == ST_OK && sent < count) {
+        struct ingest *call = &ingester->calls[shards[sent]].call;
 
-        worst = st != ST_OK && worst != ST_AGAIN ? st : worst;
+        call->generation = ingester->gates->at[shards[sent]].generation;
+        worst = ingest_send(ingester->loop->redis, call, err);
+        sent += worst == ST_OK;
+    }
+    crash_point(CRASH_INGEST_SENT);
+    for (int i = 0; i < sent; i++) {
+        enum status st = ingest_answered(ingester, batch, &ingester->calls[shards[i]], err);
+
+        worst = st != ST_OK && worst != ST_FENCED ? st : worst;
     }
     return worst;
 }

@@ -23,7 +23,6 @@ struct ingester {
     bool *uncertain;                        /* [shards] a call was sent whose answer was lost */
     bool *one_by_one;                       /* [shards] Redis called a call invalid: find out which item it is */
     int *round;                             /* [shards] those of this round */
-    int *sent, sent_count;                  /* of them, those whose call was sent, in that order */
 };
 
 void ingester_init(struct ingester *ingester, struct loop *loop, struct gates *gates, struct sources *sources,

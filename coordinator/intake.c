@@ -105,12 +105,10 @@ static void on_assigned(void *arg, struct kafka_position *positions, size_t coun
     }
     if (count > 0 && !intake->memory.full)
         intake_load(intake);
-    for (size_t i = 0; i < count; i++) {
-        const struct source *source = &intake->sources.cursors.sources[positions[i].partition];
-        bool known = strcmp(positions[i].topic, intake->submit) == 0 && source->state == SOURCE_READY;
-
-        positions[i].offset = known ? source->read : KAFKA_OFFSET_STORED;
-    }
+    for (size_t i = 0; i < count; i++)
+        positions[i].offset = strcmp(positions[i].topic, intake->submit) == 0
+                                  ? source_position(&intake->sources, positions[i].partition)
+                                  : KAFKA_OFFSET_STORED;
     atomic_store(&intake->loop->assigned, true);
 }
 

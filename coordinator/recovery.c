@@ -55,9 +55,9 @@ bool recovery_readable(const struct recovery *recovery, int shard)
 
 /* ---- is this server ours? ---- */
 
-/* Asked on every new connection, before anything is armed: an empty Redis must not be filled behind a person's back,
+/* Asked on every new connection and before anything is armed: an empty Redis must not be filled behind a person's back,
  * and a server that came up without our library needs it. */
-static enum status recovery_identify(struct recovery *recovery, struct err *err)
+static enum status recovery_identify(struct recovery *recovery, bool again, struct err *err)
 {
     struct loop *loop = recovery->loop;
     struct redis_reply *reply;
@@ -65,7 +65,7 @@ static enum status recovery_identify(struct recovery *recovery, struct err *err)
 
     if (redis_connect(loop->redis, err) != ST_OK)
         return ST_AGAIN;
-    if (recovery->connection == redis_connection_number(loop->redis))
+    if (!again && recovery->connection == redis_connection_number(loop->redis))
         return ST_OK;
     if (redis_call(loop->redis, &reply, err, "HGET", "bgop:meta", "genesis", NULL) != ST_OK)
         return err->status;
@@ -217,9 +217,11 @@ enum status recovery_step(struct recovery *recovery, bool now, struct err *err)
     recovery_own(recovery);
     if (recovery->list_count == 0 || (!now && clock_boot_ms() - recovery->gates->looked_at_ms < every_ms))
         return ST_OK;
-    if (recovery_identify(recovery, err) != ST_OK || recovery_look(recovery, err) != ST_OK)
+    if (recovery_identify(recovery, false, err) != ST_OK || recovery_look(recovery, err) != ST_OK)
         return err->status;
-    if (recovery->arming_count > 0 && (shards_arm(recovery, err) != ST_OK || recovery_sort(recovery, err) != ST_OK))
+    if (recovery->arming_count > 0 &&
+        (recovery_identify(recovery, true, err) != ST_OK || shards_arm(recovery, err) != ST_OK ||
+         recovery_sort(recovery, err) != ST_OK))
         return err->status;
     for (int i = 0; i < recovery->recovering_count; i++) {
         if (recovery_open_one(recovery, recovery->recovering[i], err) != ST_OK)

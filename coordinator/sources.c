@@ -67,10 +67,18 @@ enum status source_start(struct sources *sources, int partition, int64_t *start,
     if (warning.text[0])
         log_error_text(LOG_LEVEL_WARNING, "log start", warning.text, "topic=%s partition=%d", sources->topic, partition);
     sources->cursors.sources[partition].checked_at_ms = clock_boot_ms();
-    sources->unsettled = true;
+    sources->cursors.sources[partition].unsought = sources->unsettled = true;
     log_event(LOG_LEVEL_INFO, "reading", "loop=%s topic=%s partition=%d from=%" PRId64 " end=%" PRId64,
               sources->loop->name, sources->topic, partition, *start, log_end);
     return ST_OK;
+}
+
+int64_t source_position(struct sources *sources, int partition)
+{
+    struct source *source = &sources->cursors.sources[partition];
+
+    source->unsought = false;
+    return source->state == SOURCE_READY ? source->read : KAFKA_OFFSET_STORED;
 }
 
 int sources_ready(const struct sources *sources)
@@ -95,12 +103,14 @@ void sources_settle(struct sources *sources)
 
         if (source->state == SOURCE_ABSENT)
             continue;
-        if (source->state == SOURCE_READY && source->paused)
+        if (source->state == SOURCE_READY && (source->paused || source->unsought))
             st = kafka_consumer_resume(sources->consumer, sources->topic, p, source->read, &err);
         else if (source->state != SOURCE_READY && !source->paused)
             st = kafka_consumer_pause(sources->consumer, sources->topic, p, &err);
-        if (st == ST_OK)
+        if (st == ST_OK) {
             source->paused = source->state != SOURCE_READY;
+            source->unsought = false;
+        }
         failed |= st != ST_OK;
     }
     sources->unsettled = failed;

@@ -23,6 +23,7 @@ struct sources {
 void sources_init(struct sources *sources, struct loop *loop, const char *topic, int partitions, int shards);
 void sources_release(struct sources *sources);
 
+/* Ours now (not paused), or to be read again. */
 void sources_assign(struct sources *sources, int partition);
 void sources_revoke(struct sources *sources, int partition);
 /* Every READY or HALTED source becomes LOADING. why: for the log. */
@@ -30,11 +31,13 @@ void sources_reload(struct sources *sources, const char *why);
 /* The fences of a LOADING source are loaded: asks for the log's range, compares, and answers where to start. ST_INVALID:
  * it is HALTED (logged). ST_AGAIN: it is LOADING still. */
 enum status source_start(struct sources *sources, int partition, int64_t *start, struct err *err) MUST_CHECK;
+/* For on_assigned, behind source_start: where the consumer is to begin. */
+int64_t source_position(struct sources *sources, int partition);
 /* Halts a source, with one line in the log that says what is wrong. */
 void source_halt(struct sources *sources, int partition, const char *text);
 /* How many are READY. */
 int sources_ready(const struct sources *sources);
-/* Pauses what is not READY and resumes, at its position, what is READY again. Never inside a callback of the consumer. */
+/* Pauses what is not READY and puts the consumer where what is READY again goes on. Never inside a callback of the consumer. */
 void sources_settle(struct sources *sources);
 /* Compares the log's end of one source that was not looked at for SOURCES_CHECK_MS (one per call: it blocks). */
 void sources_check(struct sources *sources, int64_t now_ms);

@@ -100,11 +100,8 @@ static void on_assigned(void *arg, struct kafka_position *positions, size_t coun
     }
     if (count > 0)
         statuslog_serve(log);
-    for (size_t i = 0; i < count; i++) {
-        const struct source *source = &log->sources.cursors.sources[positions[i].partition];
-
-        positions[i].offset = source->state == SOURCE_READY ? source->read : KAFKA_OFFSET_STORED;
-    }
+    for (size_t i = 0; i < count; i++)
+        positions[i].offset = source_position(&log->sources, positions[i].partition);
     atomic_store(&log->loop->assigned, true);
 }
 

@@ -166,11 +166,11 @@ static void verdicts_wait(struct timers *timers)
         crash_point(CRASH_VERDICT_AFTER);
 }
 
-static enum status timers_receive(struct timers *timers, struct err *err)
+static enum status timers_receive(struct timers *timers, int sent, struct err *err)
 {
     enum status worst = ST_OK;
 
-    for (int i = 0; i < timers->due_count && worst != ST_AGAIN; i++) {
+    for (int i = 0; i < sent; i++) {
         struct tick_answer answer = { 0 };
         struct err mine = ERR_INIT;
         enum status st = tick_receive(timers->loop->redis, &answer, &mine);
@@ -190,6 +190,8 @@ static enum status timers_receive(struct timers *timers, struct err *err)
 enum status timers_run(struct timers *timers, struct err *err)
 {
     struct redis *redis = timers->loop->redis;
+    enum status worst = ST_OK, received;
+    int sent = 0;
 
     timers_collect(timers);
     if (timers->due_count == 0)
@@ -198,14 +200,13 @@ enum status timers_run(struct timers *timers, struct err *err)
         return ST_AGAIN;
     if (timers->gates->connection != redis_connection_number(redis))
         return err_set(err, ST_FENCED, "a new connection");
-    for (int i = 0; i < timers->due_count; i++) {
-        int s = timers->due[i];
+    while (worst == ST_OK && sent < timers->due_count) {
+        int s = timers->due[sent];
 
-        if (tick_send(redis, s, timers->gates->at[s].generation, timers->at[s].read_to_ms, TICK_BUDGET, err) != ST_OK) {
-            redis_disconnect(redis);
-            return ST_AGAIN;
-        }
+        worst = tick_send(redis, s, timers->gates->at[s].generation, timers->at[s].read_to_ms, TICK_BUDGET, err);
+        sent += worst == ST_OK;
     }
     crash_point(CRASH_TICK_SENT);
-    return timers_receive(timers, err);
+    received = timers_receive(timers, sent, err);
+    return worst != ST_OK ? worst : received;
 }

@@ -102,6 +102,7 @@ static void revoke(struct kafka_consumer *consumer, const rd_kafka_topic_partiti
         consumer->events.on_revoked(consumer->events.arg, positions, (size_t)list->cnt,
                                     rd_kafka_assignment_lost(consumer->rk));
     free(positions);
+    kafka_owned_resume(consumer);
     rd_kafka_assign(consumer->rk, NULL);            /* commits what was stored */
     kafka_owned_clear(consumer);
 }

@@ -30,6 +30,8 @@ struct kafka_consumer {
 
 void kafka_owned_clear(struct kafka_consumer *consumer);
 void kafka_owned_fill(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list);
+/* Before they are given away. */
+void kafka_owned_resume(struct kafka_consumer *consumer);
 struct owned_partition *kafka_owned_find(struct kafka_consumer *consumer, const char *topic, int partition);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/kafka/consumer.h"
 
@@ -128,6 +129,17 @@ static enum status set_paused(struct kafka_consumer *consumer, struct owned_part
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         owned->paused = paused;
     return kafka_error(&consumer->client, code, paused ? "pausing" : "resuming", 0, err);
+}
+
+/* librdkafka would keep a partition paused that is given away and assigned again (seen with 2.0.2: it is never read). */
+void kafka_owned_resume(struct kafka_consumer *consumer)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < consumer->owned_count; i++)
+        if (set_paused(consumer, &consumer->owned[i], false, &err) != ST_OK)
+            log_error_text(LOG_LEVEL_WARNING, "still paused", err.text, "topic=%s partition=%d", consumer->owned[i].topic,
+                           consumer->owned[i].partition);
 }
 
 enum status kafka_consumer_pause(struct kafka_consumer *consumer, const char *topic, int partition, struct err *err)
