@@ -4,8 +4,8 @@
 --   ->    OK, now, lease_ms, (Id, token, timeout_ms, ParentKey, SequenceGroup, SequenceNumber, traceparent, payload,
 --         leader Id)*
 -- Grants the hinted Ids that are still claimable, then up to `want` the oldest released more than 5 s ago (their hint may
--- be lost). The same nonce of an instance and Type again gets the same answer: so a worker asks again after a lost
--- reply. An answer holds about 1 MiB: what does not fit stays pending. Open only. Allowed when Redis is out of memory:
+-- be lost). The same nonce of an instance and Type again gets what it was granted, with the same tokens, starting now: so
+-- a worker asks again after a lost reply. An answer holds about 1 MiB: what does not fit stays pending. Open only. Allowed when Redis is out of memory:
 -- what runs to its end frees its payload.
 local worker_seen
 do
@@ -51,31 +51,33 @@ do
 
     local function is_full(offer) return #offer.ids >= offer.want or offer.bytes >= MAX_BYTES end
 
-    -- The hinted ones, then the oldest in `pending` whose hint may be lost.
+    -- The hinted ones, then the oldest in `pending` whose hint may be lost. Who was granted is Running: no Id twice.
     local function claim_all(b, offer, args)
-        local pending, met = b.prefix .. ':pending:' .. offer.type, {}
         for n = 7, #args do
             if is_full(offer) then return end
-            local id = args[n]
-            if not met[id] then claim_one(b, offer, id) end
-            met[id] = true
+            claim_one(b, offer, args[n])
         end
         if is_full(offer) then return end
+        local pending = b.prefix .. ':pending:' .. offer.type
         local old = call('ZRANGE', pending, '-inf', integer(b.now - LOST_HINT_MS), 'BYSCORE', 'LIMIT', 0, offer.want)
         for _, id in ipairs(old) do
             if is_full(offer) then return end
-            if not met[id] and not claim_one(b, offer, id) then call('ZREM', pending, id) end
+            if not claim_one(b, offer, id) then call('ZREM', pending, id) end
         end
     end
 
-    -- What this nonce was granted before, as far as it still runs under those leases.
+    -- What this nonce was granted before, as far as it still runs under those leases. It starts now: the worker counts
+    -- Timeout and lease from this answer on, so Redis must not count from the one that was lost.
     local function grant_again(b, offer, ids)
         for id in ids:gmatch('%S+') do
             local f = record_read(b, id)
             local lease = f[3] and call('HGET', b.prefix .. ':leases', id)
             if lease and lease:find(f[3] .. ' ', 1, true) == 1 and lease:match('^%S+ %S+ (%S+)') == offer.instance then
                 offer.token = f[3]
-                grant(b, offer, id, f)
+                transition(b, offer.type, id, 'Running', 'Running', 'StartedAt', b.now_text)
+                local timeout, payload = grant(b, offer, id, f)
+                lease_add(b, offer.type, id, offer.token, b.now, timeout, offer.instance, payload)
+                offer.ids[#offer.ids + 1] = id
             end
         end
     end
@@ -117,9 +119,9 @@ do
         local last = call('HGET', worker, 'nonce:' .. offer.type)
         if last and last:match('^%S+') == nonce then
             grant_again(b, offer, last:sub(#nonce + 2))
-            return offer.answer
+        else
+            claim_all(b, offer, args)
         end
-        claim_all(b, offer, args)
         if offer.ids[1] then
             local ids = table.concat(offer.ids, ' ')
             call('HSET', worker, 'uri', offer.uri, 'nonce:' .. offer.type, nonce .. ' ' .. ids)

@@ -56,6 +56,25 @@ static void the_same_nonce_gets_the_same_answer_and_another_claims_anew(void **s
     assert_string_equal(shard->answer, "OK 1700000030000 30000");
 }
 
+/* Else a worker would rely on a lease that Redis had begun to count when the lost reply was written. */
+static void a_claim_asked_again_starts_and_is_leased_from_then_on(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_submit(shard, 1, (struct shard_op){.timeout = "20000"});
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 1 %s", shard_id(1));
+    shard_clock(shard, shard_now(shard) + 9000);
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 1");
+    assert_int_equal(granted(shard, 1), 1);
+    assert_string_equal(shard_field(shard, 1, "StartedAt"), "1700000039000");
+    assert_string_equal(shard_field(shard, 1, "token"), "7340033");
+    assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":leases %s", shard_id(1)),
+                        "7340033 1700000064000 i1 WebCart -");
+    assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000064000");
+    assert_string_equal(shard_places(shard, 1), "Running lr");
+    shard_check(shard);
+}
+
 static void hints_come_first_then_the_oldest_whose_hint_may_be_lost(void **state)
 {
     struct shard *shard = *state;
@@ -140,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         shard_test(a_grant_says_what_a_handler_needs),
         shard_test(the_same_nonce_gets_the_same_answer_and_another_claims_anew),
+        shard_test(a_claim_asked_again_starts_and_is_leased_from_then_on),
         shard_test(hints_come_first_then_the_oldest_whose_hint_may_be_lost),
         shard_test(want_bounds_a_grant_and_stale_hints_do_not_count),
         shard_test(another_types_hint_is_not_granted),
