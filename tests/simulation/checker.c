@@ -33,7 +33,7 @@ struct running {
 };
 
 struct op_state {
-    bool submitted, claimed, recorded, removed, redriven, delayed_by_handler;
+    bool submitted, seen, claimed, recorded, removed, redriven, delayed_by_handler;
     uint64_t last_token;
     struct running running[RUNNING_MAX];
     int running_count;
@@ -113,7 +113,7 @@ static void on_claim(struct check *check, struct op_state *op, const struct even
     if (given->process_after_ms > 0 && claim->b < given->process_after_ms - SLACK_MS)
         violated(check, INVARIANT_SCHEDULE, claim, "%" PRId64 " ms early", given->process_after_ms - claim->b);
     check_retry_time(check, op, claim);
-    op->claimed = true;
+    op->claimed = op->seen = true;
     op->last_token = claim->token;
     if (op->running_count < RUNNING_MAX)
         op->running[op->running_count++] = (struct running){ claim->token, claim->at_ms, check->rollbacks };
@@ -128,12 +128,12 @@ static struct running *running_find(struct op_state *op, uint64_t token)
     return NULL;
 }
 
-static void on_lease(struct op_state *op, const struct event *lease)
+static void on_lease(struct check *check, struct op_state *op, const struct event *lease)
 {
     struct running *running = running_find(op, lease->token);
 
     if (running != NULL)
-        running->lease_until_ms = lease->b;
+        *running = (struct running){ lease->token, lease->b, check->rollbacks };
 }
 
 static void on_stop(struct op_state *op, const struct event *stop)
@@ -150,6 +150,7 @@ static void on_observe(struct check *check, struct op_state *op, const struct ev
 {
     bool rolled_back = op->seen_rollbacks < check->rollbacks;
 
+    op->seen = true;
     if (!seen->c)
         return; /* the shard says itself that this may be old */
     if (op->seen_final && (seen->a != op->seen_status || seen->token != op->seen_token)) {
@@ -247,7 +248,7 @@ static void on_event(struct check *check, int index)
     case EVENT_INGEST: fence_move(check, &check->submit_fence[event->a][event->b], event, event->c, event->d); break;
     case EVENT_APPLY: fence_move(check, &check->status_fence[event->a], event, event->b, event->c); break;
     case EVENT_CLAIM: on_claim(check, op, event); break;
-    case EVENT_LEASE: on_lease(op, event); break;
+    case EVENT_LEASE: on_lease(check, op, event); break;
     case EVENT_STOP: on_stop(op, event); break;
     case EVENT_ENTRY: on_entry(check, op, index); break;
     case EVENT_OBSERVE: on_observe(check, op, event); break;
@@ -377,7 +378,7 @@ static void check_names(struct check *check)
             n++;
         if (n == count)
             names[count++].name = name;
-        names[n].recorded += op->recorded || (check->rollbacks == 0 && removed_rightly(check, (int)i));
+        names[n].recorded += op->recorded || (check->rollbacks == 0 && op->seen && removed_rightly(check, (int)i));
         names[n].last = (int)i;
     }
     for (size_t n = 0; n < count; n++) {

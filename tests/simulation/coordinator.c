@@ -279,6 +279,20 @@ static void entry_args(struct world *world, const struct log_entry *entry)
     call_text(world, "");
 }
 
+/* What has just become of the operations is what finality is held against later. */
+static void applied_observe(struct world *world, int shard, int64_t from, int64_t next)
+{
+    const struct status_topic *topic = &world->status[shard];
+    int ops[64];
+    size_t count = 0;
+
+    for (int64_t i = from; i < next; i++) {
+        for (size_t n = 0; n < topic->batches[i].count && count < sizeof ops / sizeof *ops; n++)
+            ops[count++] = topic->entries[topic->batches[i].first + n].op;
+    }
+    world_observe(world, ops, count, shard);
+}
+
 void coordinator_status(struct world *world, struct coordinator *coordinator, int shard, int most)
 {
     const struct status_topic *topic = &world->status[shard];
@@ -312,6 +326,7 @@ void coordinator_status(struct world *world, struct coordinator *coordinator, in
     }
     world_event(world, (struct event){ EVENT_APPLY, .op = -1, .a = shard, .b = from, .c = next });
     world->status_fence[shard] = next;
+    applied_observe(world, shard, from, next);
     if (reply_lost(world))
         return;
     coordinator->status_cursor[shard] = next;

@@ -2,6 +2,7 @@
  * record against every index. And the looks at records that the history is made of. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/record/tables.h"
@@ -139,18 +140,33 @@ static bool record_look(struct world *world, int op, struct look *look)
     return exists;
 }
 
-void world_observe(struct world *world, int op)
+void world_observe(struct world *world, const int *ops, size_t count, int shard)
 {
     struct look look;
     bool open;
 
-    world_gate(world, world_op(world, op)->shard, &open);
-    if (record_look(world, op, &look))
-        world_event(world, (struct event){ EVENT_OBSERVE, .op = op, .token = look.token, .a = look.status,
-                                           .b = look.final, .c = open });
+    world_gate(world, shard, &open);
+    for (size_t i = 0; i < count; i++) {
+        if (record_look(world, ops[i], &look))
+            world_event(world, (struct event){ EVENT_OBSERVE, .op = ops[i], .token = look.token, .a = look.status,
+                                               .b = look.final, .c = open });
+    }
 }
 
 /* ---- the end ---- */
+
+static void check_tries(struct world *world, int op, const redisReply *tries)
+{
+    long last = 0;
+
+    for (size_t i = 0; i < tries->elements; i++) {
+        long attempt = strtol(tries->element[i]->str + strlen("{\"attempt\":"), NULL, 10);
+
+        if (attempt <= last && world->rollbacks == 0)
+            world_fail(world, "operation %d: attempt %ld failed after attempt %ld", op, attempt, last);
+        last = attempt;
+    }
+}
 
 /* Attempts that count: without lost leases. */
 static int64_t failed_attempts(struct world *world, int op)
@@ -161,6 +177,7 @@ static int64_t failed_attempts(struct world *world, int op)
 
     for (size_t i = 0; i < tries->elements; i++)
         failed += strstr(tries->element[i]->str, "\"error\":\"lease lost") == NULL;
+    check_tries(world, op, tries);
     freeReplyObject(tries);
     return failed;
 }

@@ -125,6 +125,7 @@ static void lease_event(struct world *world, const struct worker *worker, struct
     if (until_ms > backstop_ms)
         until_ms = backstop_ms;
     execution->lease_until_ms = until_ms;
+    execution->rollbacks = world->rollbacks;
     world_event(world, (struct event){ EVENT_LEASE, .op = execution->op, .token = execution->token, .a = worker->number,
                                        .b = until_ms });
 }
@@ -133,6 +134,10 @@ static void lease_event(struct world *world, const struct worker *worker, struct
 
 static void granted(struct world *world, struct worker *worker, int shard, const redisReply *answer)
 {
+    bool open;
+
+    if (answer->elements > 3 && (world_gate(world, shard, &open), !open))
+        world_fail(world, "granted by a shard that is not open");
     for (size_t i = 3; i + 8 < answer->elements; i += 9) {
         struct execution *execution = &worker->executions[worker->execution_count];
 
@@ -175,25 +180,68 @@ static void hint_args(struct world *world, struct worker *worker, int shard, int
     }
 }
 
+/* What a lost reply granted: asked again with its nonce, the same comes, as far as those leases are still held. */
+static void unseen_note(struct world *world, struct claim_state *claim, const redisReply *answer)
+{
+    claim->unseen_count = 0;
+    for (size_t i = 3; i + 8 < answer->elements; i += 9) {
+        claim->unseen[claim->unseen_count].op = world_op_find(world, answer_text(answer, i));
+        claim->unseen[claim->unseen_count++].token = strtoull(answer_text(answer, i + 1), NULL, 10);
+    }
+}
+
+static int unseen_keep(struct world *world, struct claim_state *claim, int shard)
+{
+    int kept = 0;
+
+    for (int i = 0; i < claim->unseen_count; i++) {
+        const char *id = world_op(world, claim->unseen[i].op)->id;
+        redisReply *lease = world_command(world, "HGET bgop:{%d}:leases %s", shard, id);
+        redisReply *until = world_command(world, "ZSCORE bgop:{%d}:running %s", shard, id);
+
+        if (lease->str != NULL && strtoull(lease->str, NULL, 10) == claim->unseen[i].token && until->str != NULL &&
+            strtoll(until->str, NULL, 10) > world->now_ms)
+            claim->unseen[kept++] = claim->unseen[i];
+        freeReplyObject(lease);
+        freeReplyObject(until);
+    }
+    claim->unseen_count = kept;
+    return kept;
+}
+
+static void unseen_check(struct world *world, const struct claim_state *claim, int count, const redisReply *answer)
+{
+    for (int n = 0; n < count; n++) {
+        bool found = false;
+
+        for (size_t i = 3; i + 8 < answer->elements; i += 9)
+            found |= world_op_find(world, answer_text(answer, i)) == claim->unseen[n].op;
+        if (!found)
+            world_fail(world, "the same nonce was not granted operation %d again", claim->unseen[n].op);
+    }
+}
+
 void worker_claim(struct world *world, struct worker *worker, int shard, int type, bool pull)
 {
     enum refusal refused;
     const redisReply *answer;
+    struct claim_state *claim = &worker->claim[shard][type];
     char nonce[32];
-    int want = SLOTS - worker->execution_count;
+    int want = SLOTS - worker->execution_count, unseen_count;
 
     if (want == 0 || !generation_known(world, worker, shard) || worker->must_reassert[shard])
         return;
-    if (worker->claim[shard][type].waiting) {
-        want = worker->claim[shard][type].want;
-        world->seen[EFFECT_SAME_NONCE]++;
+    if (claim->waiting) {
+        want = claim->want;
     } else {
-        worker->claim[shard][type].nonce = ++worker->nonce;
-        worker->claim[shard][type].want = want;
+        claim->nonce = ++worker->nonce;
+        claim->want = want;
+        claim->unseen_count = 0;
     }
     if (want > SLOTS - worker->execution_count)
         return; /* what it may be granted has to fit */
-    snprintf(nonce, sizeof nonce, "n%d", worker->claim[shard][type].nonce);
+    unseen_count = unseen_keep(world, claim, shard);
+    snprintf(nonce, sizeof nonce, "n%d", claim->nonce);
     call_begin(world, "bgop_claim", shard, worker->generation[shard]);
     instance_args(world, worker);
     call_text(world, nonce);
@@ -206,10 +254,13 @@ void worker_claim(struct world *world, struct worker *worker, int shard, int typ
         return refused_handle(worker, shard, refused);
     if (!world->quiet && random_chance(&world->random, 400)) {
         world->seen[EFFECT_LOST_REPLY]++;
-        worker->claim[shard][type].waiting = true;
+        unseen_note(world, claim, answer);
+        claim->waiting = true;
         return;
     }
-    worker->claim[shard][type].waiting = false;
+    world->seen[EFFECT_SAME_NONCE] += claim->waiting && unseen_count > 0;
+    unseen_check(world, claim, unseen_count, answer);
+    claim->waiting = false;
     granted(world, worker, shard, answer);
 }
 
@@ -287,6 +338,25 @@ static struct execution *execution_find(struct worker *worker, int op, int *inde
     return NULL;
 }
 
+/* Nobody is robbed: a lease that holds is lost only to an end of the record that somebody else logged, or to a Redis
+ * that went backwards; and then only where its record moved on meanwhile. */
+static void check_lost(struct world *world, const struct execution *execution)
+{
+    redisReply *reply = world_command(world, "HMGET bgop:{%d}:op:%s Status token", execution->shard,
+                                      world_op(world, execution->op)->id);
+    const char *status = reply->element[0]->str == NULL ? "" : reply->element[0]->str;
+    uint64_t token = reply->element[1]->str == NULL ? 0 : strtoull(reply->element[1]->str, NULL, 10);
+    bool ended = status[0] == '\0' || strcmp(status, "Complete") == 0 || strcmp(status, "Canceled") == 0;
+
+    if (!ended && token < execution->token)
+        world_fail(world, "operation %d: an attempt newer than the record is called lost", execution->op);
+    if (!ended && !execution->done && execution->lease_until_ms > world->now_ms &&
+        execution->rollbacks == world->rollbacks)
+        world_fail(world, "operation %d lost a lease that lasts %lld ms more", execution->op,
+                   (long long)(execution->lease_until_ms - world->now_ms));
+    freeReplyObject(reply);
+}
+
 /* Lost: what runs is stopped; an outcome at hand is dropped, or reported all the same. */
 static void lost_handle(struct world *world, struct worker *worker, const redisReply *answer)
 {
@@ -299,6 +369,7 @@ static void lost_handle(struct world *world, struct worker *worker, const redisR
 
         if (execution == NULL)
             return world_fail(world, "lost what it did not have");
+        check_lost(world, execution);
         if (!execution->done || random_chance(&world->random, 5000))
             execution_stop(world, worker, index);
     }

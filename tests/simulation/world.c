@@ -164,8 +164,11 @@ static void world_step(struct world *world, bool full)
     world_clock(world, world->now_ms + random_below(&world->random, 300));
     step_any(world);
     structure_check(world, full);
-    for (int i = 0; i < 2 && world->history.op_count > 0; i++)
-        world_observe(world, random_below(&world->random, (int)world->history.op_count));
+    for (int i = 0; i < 2 && world->history.op_count > 0; i++) {
+        int op = random_below(&world->random, (int)world->history.op_count);
+
+        world_observe(world, &op, 1, world_op(world, op)->shard);
+    }
     world_snapshot(world);
 }
 

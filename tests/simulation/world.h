@@ -98,24 +98,30 @@ struct coordinator {
 };
 
 struct execution {
-    int op, shard, slot_used;
+    int op, shard;
     uint64_t token;
     int64_t started_ms, timeout_ms; /* as the claim answered them */
     int64_t end_ms;                 /* when the handler will be done */
+    int rollbacks;                  /* of Redis, when it last heard of its lease */
     int64_t lease_until_ms;         /* as the worker knows it */
     const char *kind;               /* how it will end */
     int64_t retry_after_ms;
     bool done, ended_event, hung, told; /* hung: nobody stops it at Timeout or at the end of its lease */
+};
+struct claim_state { /* waiting: the reply was lost, unseen is what it granted */
+    bool waiting;
+    int nonce, want, unseen_count;
+    struct {
+        int op;
+        uint64_t token;
+    } unseen[SLOTS];
 };
 struct worker {
     int number, incarnation; /* WorkerUri and instance are made of them */
     int64_t generation[SHARDS];
     bool must_reassert[SHARDS];
     int nonce;
-    struct {
-        bool waiting;
-        int nonce, want;
-    } claim[SHARDS][TYPES];
+    struct claim_state claim[SHARDS][TYPES];
     size_t hint_offset[SHARDS][TYPES];
     struct execution executions[SLOTS];
     int execution_count;
@@ -130,10 +136,13 @@ struct snapshot {
 };
 
 /* Effects that a set of runs must have had, or it has proven little (I22). */
-#define SIM_EFFECTS(XX)                                                                                           \
-    XX(LOST_REPLY)                                                                                                \
-    XX(SAME_NONCE) XX(FENCE_REFUSED) XX(FENCED) XX(LEASE_LOST) XX(SUPERSEDED) XX(ADOPTED) XX(PARKED) XX(CANCELED) \
-        XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) XX(RETRIED) XX(ROLLED_BACK)
+#define SIM_EFFECTS(XX)                                                                                      \
+    XX(LOST_REPLY)                                                                                           \
+    XX(SAME_NONCE)                                                                                           \
+    XX(FENCE_REFUSED)                                                                                        \
+    XX(FENCED)                                                                                               \
+    XX(LEASE_LOST) XX(SUPERSEDED) XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) \
+        XX(RETRIED) XX(ROLLED_BACK)
 enum sim_effect {
 #define XX(id) EFFECT_##id,
     SIM_EFFECTS(XX)
@@ -229,7 +238,7 @@ void worker_crash(struct world *world, struct worker *worker);
 /* ---- structure.c: what must hold in Redis at any time ---- */
 
 void structure_check(struct world *world, bool full);
-void world_observe(struct world *world, int op);
-void world_dump(struct world *world); /* the end of the history */
+void world_observe(struct world *world, const int *ops, size_t count, int shard); /* all of one shard */
+void world_dump(struct world *world);                                             /* the end of the history */
 
 #endif
