@@ -5,8 +5,8 @@
 --         leader Id)*
 -- Grants the hinted Ids that are still claimable, then up to `want` the oldest released more than 5 s ago (their hint may
 -- be lost). The same nonce of an instance and Type again gets what it was granted, with the same tokens, starting now: so
--- a worker asks again after a lost reply. An answer holds about 1 MiB: what does not fit stays pending. Open only. Allowed when Redis is out of memory:
--- what runs to its end frees its payload.
+-- a worker asks again after a lost reply. An answer holds about 1 MiB: what does not fit stays pending. Open only. Allowed
+-- when Redis is out of memory: what runs to its end frees its payload.
 local worker_seen
 do
     local LOST_HINT_MS = 5000

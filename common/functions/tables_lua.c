@@ -4,7 +4,7 @@
 
 #include "common/record/tables.h"
 
-static const char *const type_names[] = {"id", "boolean", "string", "picklist", "int", "dateTime", "reference"};
+static const char *const type_names[] = { "id", "boolean", "string", "picklist", "int", "dateTime", "reference" };
 
 static void print_field(const char *name, enum field_type type, unsigned properties, const char *label)
 {
@@ -18,8 +18,9 @@ static void print_field(const char *name, enum field_type type, unsigned propert
 
 int main(void)
 {
-    puts("-- The record's tables, made from common/record/tables.h. F filter, G group, S sort, L idLookup, N nillable,\n"
-         "-- R restricted picklist.\nlocal FIELDS = {");
+    puts(
+        "-- The record's tables, made from common/record/tables.h. F filter, G group, S sort, L idLookup, N nillable,\n"
+        "-- R restricted picklist.\nlocal FIELDS = {");
 #define XX(id, name, type, properties, label) print_field(#name, FIELD_##type, (unsigned)(properties), label);
     RECORD_FIELDS(XX)
 #undef XX
@@ -30,7 +31,8 @@ int main(void)
     puts("}\nlocal TYPES = {");
 #define XX(name, backoff, limit, timeout, merge, reserved)                                                           \
     printf("    {name = '%s', retry_backoff_ms = %d, retry_limit = %d, timeout_ms = %d, merge_max = %d, reserved = " \
-           "%s},\n", #name, backoff, limit, timeout, merge, reserved ? "true" : "false");
+           "%s},\n",                                                                                                 \
+           #name, backoff, limit, timeout, merge, reserved ? "true" : "false");
     RECORD_TYPES(XX)
 #undef XX
     puts("}");

@@ -189,10 +189,15 @@ static void print_cost(struct bench *bench, const char *name, double cpu, double
 /* As in life, each operation soon goes from one function to the next: round by round over all shards. */
 static void run_rounds(struct bench *bench)
 {
-    static const struct { const char *name; void (*send_batch)(struct bench *, int, int); } steps[] = {
-        {"ingest", send_ingest}, {"claim", send_claim}, {"apply", send_apply},
+    static const struct {
+        const char *name;
+        void (*send_batch)(struct bench *, int, int);
+    } steps[] = {
+        { "ingest", send_ingest },
+        { "claim", send_claim },
+        { "apply", send_apply },
     };
-    double cpu[3] = {0}, commands[3] = {0}, total = 0;
+    double cpu[3] = { 0 }, commands[3] = { 0 }, total = 0;
     int per_shard = bench->operations / SHARDS;
 
     for (int first = 0; first < per_shard; first += bench->batch) {
@@ -215,7 +220,7 @@ static void run_rounds(struct bench *bench)
 
 static void phase_remove(struct bench *bench)
 {
-    struct timespec pause = {.tv_sec = 1};
+    struct timespec pause = { .tv_sec = 1 };
     double cpu, commands;
 
     while (wall_s() < bench->ended + RETENTION_S + 1)
@@ -243,13 +248,15 @@ static void shards_open(struct bench *bench)
     redisReply *reply = redisCommand(bench->redis, "FUNCTION LOAD REPLACE %b", functions_code, functions_code_size);
     char settings[256];
 
-    snprintf(settings, sizeof settings, "{\"retry_backoff_ms\":10000,\"retry_limit\":3,\"timeout_ms\":900000,"
-             "\"retention_s\":%d,\"retention_error_s\":604800}", RETENTION_S);
+    snprintf(settings, sizeof settings,
+             "{\"retry_backoff_ms\":10000,\"retry_limit\":3,\"timeout_ms\":900000,"
+             "\"retention_s\":%d,\"retention_error_s\":604800}",
+             RETENTION_S);
     if (reply->type == REDIS_REPLY_ERROR)
         fprintf(stderr, "redis: %s\n", reply->str);
     freeReplyObject(reply);
     for (int shard = 0; shard < SHARDS; shard++) {
-        static const char *const numbers[] = {"0", "0", "30000", "3600000", "30", "15"};
+        static const char *const numbers[] = { "0", "0", "30000", "3600000", "30", "15" };
 
         begin(bench, "bgop_arm", shard);
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -283,7 +290,8 @@ int main(int argc, char **argv)
     run_rounds(&bench);
     bench.ended = wall_s();
     after = info_number(&bench, "memory", "\nused_memory:") - info_number(&bench, "memory", "\nmem_aof_buffer:") -
-            info_number(&bench, "memory", "\nmem_clients_normal:") - info_number(&bench, "memory", "\nused_memory_startup:");
+            info_number(&bench, "memory", "\nmem_clients_normal:") -
+            info_number(&bench, "memory", "\nused_memory_startup:");
     printf("memory   %6.0f bytes of Redis per finished operation\n", after / bench.operations);
     phase_remove(&bench);
     redisFree(bench.redis);

@@ -4,83 +4,90 @@
 #include "tests/support/shard.h"
 #include "tests/support/test.h"
 
-#define ID "08P03000000001000A"
-#define OP ID " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work"
+#define ID   "08P03000000001000A"
+#define OP   ID " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work"
 #define NEXT "08P03000000002000A"
-#define SETTINGS "'{\"retry_backoff_ms\":1,\"retry_limit\":1,\"timeout_ms\":1,\"retention_s\":1,\"retention_error_s\":1}'"
+#define SETTINGS \
+    "'{\"retry_backoff_ms\":1,\"retry_limit\":1,\"timeout_ms\":1,\"retention_s\":1,\"retention_error_s\":1}'"
 
-static const struct { const char *function, *arguments; } wrong[] = {
-    {"bgop_ingest", ""},
-    {"bgop_ingest", "x"},
-    {"bgop_ingest", "1 0 1 2 1 5 6"},
-    {"bgop_ingest", "1 x 1 2 1 5 6 0"},
-    {"bgop_ingest", "1 0 1 2 1 5 x 0"},
-    {"bgop_ingest", "1 0 2 1 1 5 6 0"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 x"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart"},
-    {"bgop_ingest", "1 0 1 3 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work short WebCart \"\" \"\" \"\" "
-                    "\"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" soon \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" -5 \"\" \"\" \"\" \"\" 1 \"\" \"\" work"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" 1.5 \"\" \"\" \"\" 1 \"\" \"\" work"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" 1e3 \"\" \"\" 1 \"\" \"\" work"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" g one 1 \"\" \"\" work"},
-    {"bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" work"},
-    {"bgop_claim", ""},
-    {"bgop_claim", "i1 http://w1 n1 WebCart"},
-    {"bgop_claim", "\"\" http://w1 n1 WebCart 1 " ID},
-    {"bgop_claim", "'i 1' http://w1 n1 WebCart 1 " ID},
-    {"bgop_claim", "i1 http://w1 \"\" WebCart 1 " ID},
-    {"bgop_claim", "i1 http://w1 'n 1' WebCart 1 " ID},
-    {"bgop_claim", "i1 http://w1 n1 WebCart 0 " ID},
-    {"bgop_claim", "i1 http://w1 n1 WebCart 501 " ID},
-    {"bgop_claim", "i1 http://w1 n1 WebCart many " ID},
-    {"bgop_renew", ""},
-    {"bgop_renew", "\"\" http://w1 WebCart 8"},
-    {"bgop_renew", "i1 http://w1 WebCart x"},
-    {"bgop_renew", "i1 http://w1 WebCart 8 " ID},
-    {"bgop_renew", "i1 http://w1 WebCart 8 short 1"},
-    {"bgop_renew", "i1 http://w1 WebCart 8 " ID " x"},
-    {"bgop_reassert", ""},
-    {"bgop_reassert", "i1 http://w1 WebCart 8 " ID " 7340033 WebCart"},
-    {"bgop_reassert", "i1 http://w1 WebCart 8 " ID " -1 WebCart 1"},
-    {"bgop_apply", ""},
-    {"bgop_apply", "0 1 0 5"},
-    {"bgop_apply", "1 0 0 5 6"},
-    {"bgop_apply", "0 1 0 5 x"},
-    {"bgop_apply", "0 1 0 5 6 ok"},
-    {"bgop_apply", "0 1 0 5 6 good " ID " 7340033 1 1 w \"\" \"\" \"\" \"\" \"\""},
-    {"bgop_apply", "0 1 0 5 6 ok " ID " 7340033 1 1 w \"\" \"\" \"\" \"\" \"\" ok short 7340033 1 1 w \"\" \"\" \"\" \"\" \"\""},
-    {"bgop_apply", "0 1 0 5 6 ok " ID " x 1 1 w \"\" \"\" \"\" \"\" \"\""},
-    {"bgop_tick", ""},
-    {"bgop_tick", "x 100"},
-    {"bgop_tick", "1 0"},
-    {"bgop_tick", "1 501"},
-    {"bgop_tick", "1"},
-    {"bgop_arm", ""},
-    {"bgop_arm", "0 0 30000 1000 30"},
-    {"bgop_arm", "0 1 0 30000 1000 30 15"},
-    {"bgop_arm", "x 0 30000 1000 30 15"},
-    {"bgop_arm", "0 0 30000 1000 30 15 WebCart"},
-    {"bgop_arm", "0 0 30000 1000 30 15 WebCart {}"},
-    {"bgop_arm", "0 0 30000 1000 30 15 WebCart {"},
-    {"bgop_arm", "0 0 30000 1000 30 15 WebCart 5"},
-    {"bgop_arm", "0 0 30000 1000 30 15 Web:Cart " SETTINGS},
-    {"bgop_arm", "0 0 30000 1000 30 15 \"\" " SETTINGS},
+/* clang-format off: a table */
+static const struct {
+    const char *function, *arguments;
+} wrong[] = {
+    { "bgop_ingest", "" },
+    { "bgop_ingest", "x" },
+    { "bgop_ingest", "1 0 1 2 1 5 6" },
+    { "bgop_ingest", "1 x 1 2 1 5 6 0" },
+    { "bgop_ingest", "1 0 1 2 1 5 x 0" },
+    { "bgop_ingest", "1 0 2 1 1 5 6 0" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 x" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart" },
+    { "bgop_ingest", "1 0 1 3 1 5 6 0 " NEXT
+                     " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work short WebCart \"\" \"\" \"\" "
+                     "\"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" soon \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" -5 \"\" \"\" \"\" \"\" 1 \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" 1.5 \"\" \"\" \"\" 1 \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" 1e3 \"\" \"\" 1 \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" g one 1 \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" work" },
+    { "bgop_claim", "" },
+    { "bgop_claim", "i1 http://w1 n1 WebCart" },
+    { "bgop_claim", "\"\" http://w1 n1 WebCart 1 " ID },
+    { "bgop_claim", "'i 1' http://w1 n1 WebCart 1 " ID },
+    { "bgop_claim", "i1 http://w1 \"\" WebCart 1 " ID },
+    { "bgop_claim", "i1 http://w1 'n 1' WebCart 1 " ID },
+    { "bgop_claim", "i1 http://w1 n1 WebCart 0 " ID },
+    { "bgop_claim", "i1 http://w1 n1 WebCart 501 " ID },
+    { "bgop_claim", "i1 http://w1 n1 WebCart many " ID },
+    { "bgop_renew", "" },
+    { "bgop_renew", "\"\" http://w1 WebCart 8" },
+    { "bgop_renew", "i1 http://w1 WebCart x" },
+    { "bgop_renew", "i1 http://w1 WebCart 8 " ID },
+    { "bgop_renew", "i1 http://w1 WebCart 8 short 1" },
+    { "bgop_renew", "i1 http://w1 WebCart 8 " ID " x" },
+    { "bgop_reassert", "" },
+    { "bgop_reassert", "i1 http://w1 WebCart 8 " ID " 7340033 WebCart" },
+    { "bgop_reassert", "i1 http://w1 WebCart 8 " ID " -1 WebCart 1" },
+    { "bgop_apply", "" },
+    { "bgop_apply", "0 1 0 5" },
+    { "bgop_apply", "1 0 0 5 6" },
+    { "bgop_apply", "0 1 0 5 x" },
+    { "bgop_apply", "0 1 0 5 6 ok" },
+    { "bgop_apply", "0 1 0 5 6 good " ID " 7340033 1 1 w \"\" \"\" \"\" \"\" \"\"" },
+    { "bgop_apply",
+      "0 1 0 5 6 ok " ID " 7340033 1 1 w \"\" \"\" \"\" \"\" \"\" ok short 7340033 1 1 w \"\" \"\" \"\" \"\" \"\"" },
+    { "bgop_apply", "0 1 0 5 6 ok " ID " x 1 1 w \"\" \"\" \"\" \"\" \"\"" },
+    { "bgop_tick", "" },
+    { "bgop_tick", "x 100" },
+    { "bgop_tick", "1 0" },
+    { "bgop_tick", "1 501" },
+    { "bgop_tick", "1" },
+    { "bgop_arm", "" },
+    { "bgop_arm", "0 0 30000 1000 30" },
+    { "bgop_arm", "0 1 0 30000 1000 30 15" },
+    { "bgop_arm", "x 0 30000 1000 30 15" },
+    { "bgop_arm", "0 0 30000 1000 30 15 WebCart" },
+    { "bgop_arm", "0 0 30000 1000 30 15 WebCart {}" },
+    { "bgop_arm", "0 0 30000 1000 30 15 WebCart {" },
+    { "bgop_arm", "0 0 30000 1000 30 15 WebCart 5" },
+    { "bgop_arm", "0 0 30000 1000 30 15 Web:Cart " SETTINGS },
+    { "bgop_arm", "0 0 30000 1000 30 15 \"\" " SETTINGS },
 };
+/* clang-format on */
 
 static void wrong_arguments_are_refused_and_change_nothing(void **state)
 {
     struct shard *shard = *state;
     uint64_t before;
 
-    shard_submit(shard, 1, (struct shard_op){.payload = "x"});
+    shard_submit(shard, 1, (struct shard_op){ .payload = "x" });
     before = shard_digest(shard);
     for (size_t i = 0; i < TEST_COUNT(wrong); i++) {
         bool arms = strcmp(wrong[i].function, "bgop_arm") == 0;
 
-        shard->generation += arms;                  /* a higher one: it would be taken */
+        shard->generation += arms; /* a higher one: it would be taken */
         shard_call(shard, wrong[i].function, "%s", wrong[i].arguments);
         shard->generation -= arms;
         if (strncmp(shard->answer, "INVALID ", 8) != 0)
@@ -93,16 +100,18 @@ static void wrong_arguments_are_refused_and_change_nothing(void **state)
 static void more_than_500_items_are_refused(void **state)
 {
     static char text[501 * 128];
-    static const struct { const char *function, *head, *item; } calls[] = {
-        {"bgop_ingest", "1 0 1 2 1 5 6 0", " " OP},
-        {"bgop_claim", "i1 http://w1 n1 WebCart 500", " " ID},
-        {"bgop_renew", "i1 http://w1 WebCart 8", " " ID " 1"},
-        {"bgop_reassert", "i1 http://w1 WebCart 8", " " ID " 1 WebCart 1"},
-        {"bgop_apply", "0 1 0 5 6", " ok " ID " 1 1 1 w \"\" \"\" \"\" \"\" \"\""},
+    static const struct {
+        const char *function, *head, *item;
+    } calls[] = {
+        { "bgop_ingest", "1 0 1 2 1 5 6 0", " " OP },
+        { "bgop_claim", "i1 http://w1 n1 WebCart 500", " " ID },
+        { "bgop_renew", "i1 http://w1 WebCart 8", " " ID " 1" },
+        { "bgop_reassert", "i1 http://w1 WebCart 8", " " ID " 1 WebCart 1" },
+        { "bgop_apply", "0 1 0 5 6", " ok " ID " 1 1 1 w \"\" \"\" \"\" \"\" \"\"" },
     };
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     for (size_t i = 0; i < TEST_COUNT(calls); i++) {
         uint64_t before = shard_digest(shard);
         size_t used = (size_t)snprintf(text, sizeof text, "%s", calls[i].head);
@@ -117,8 +126,8 @@ static void more_than_500_items_are_refused(void **state)
 
 static void a_call_needs_exactly_one_key(void **state)
 {
-    static const char *const functions[] = {"bgop_ingest", "bgop_claim", "bgop_renew", "bgop_reassert", "bgop_apply",
-                                            "bgop_tick", "bgop_arm", "bgop_open"};
+    static const char *const functions[] = { "bgop_ingest", "bgop_claim", "bgop_renew", "bgop_reassert",
+                                             "bgop_apply",  "bgop_tick",  "bgop_arm",   "bgop_open" };
     struct shard *shard = *state;
 
     for (size_t i = 0; i < TEST_COUNT(functions); i++) {
@@ -135,8 +144,9 @@ static void the_largest_calls_pass(void **state)
     size_t used = (size_t)snprintf(text, sizeof text, "1 0 0 500 499 5 6 0");
 
     for (int n = 0; n < 500; n++)
-        used += (size_t)snprintf(text + used, sizeof text - used, " %s WebCart p%d n%d \"\" \"\" \"\" \"\" \"\" \"\" %d 7 \"\" work",
-                                 shard_id(n), n % 7, n, n);
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 " %s WebCart p%d n%d \"\" \"\" \"\" \"\" \"\" \"\" %d 7 \"\" work", shard_id(n), n % 7,
+                                 n, n);
     assert_memory_equal(shard_call(shard, "bgop_ingest", "%s", text), "OK ", 3);
     used = (size_t)snprintf(text, sizeof text, "i1 http://w1 n1 WebCart 500");
     for (int n = 0; n < 500; n++)
@@ -145,7 +155,8 @@ static void the_largest_calls_pass(void **state)
     assert_int_equal(shard_number(shard, "HLEN " SHARD_PREFIX ":leases"), 500);
     used = (size_t)snprintf(text, sizeof text, "0 1 0 5 6");
     for (int n = 0; n < 500; n++)
-        used += (size_t)snprintf(text + used, sizeof text - used, " %s %s 7340033 1700000029000 %d http://w1 no \"\" \"\" \"\" \"\"",
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 " %s %s 7340033 1700000029000 %d http://w1 no \"\" \"\" \"\" \"\"",
                                  n % 2 == 0 ? "permanent" : "ok", shard_id(n), n * 100);
     assert_memory_equal(shard_call(shard, "bgop_apply", "%s", text), "OK ", 3);
     assert_int_equal(shard_number(shard, "ZCARD " SHARD_PREFIX ":errors"), 250);

@@ -20,8 +20,10 @@ static void a_grant_says_what_a_handler_needs(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.parent_key = "p", .sequence_group = "g", .sequence_number = "4",
-                 .timeout = "777", .payload = "work"});
+    shard_submit(
+        shard, 1,
+        (struct shard_op){
+            .parent_key = "p", .sequence_group = "g", .sequence_number = "4", .timeout = "777", .payload = "work" });
     assert_string_equal(shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 1 %s", shard_id(1)),
                         "OK 1700000030000 30000 08P03000000001000A 7340033 777 p g 4 \"\" work \"\"");
     assert_string_equal(shard_field(shard, 1, "StartedAt"), "1700000030000");
@@ -40,11 +42,11 @@ static void the_same_nonce_gets_the_same_answer_and_another_claims_anew(void **s
     char first[512];
 
     for (int number = 1; number <= 3; number++)
-        shard_submit(shard, number, (struct shard_op){.payload = "work"});
+        shard_submit(shard, number, (struct shard_op){ .payload = "work" });
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2 %s %s", shard_id(1), shard_id(2));
     snprintf(first, sizeof first, "%.500s", shard->answer);
     assert_string_equal(shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2 %s", shard_id(3)), first);
-    shard_call(shard, "bgop_claim", "i1 http://w1 n1 XClean 2");        /* nonces count per Type */
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 XClean 2"); /* nonces count per Type */
     shard_apply(shard, "ok", 1, 1, "");
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2 %s", shard_id(3));
     assert_int_equal(granted(shard, 1) + granted(shard, 3), 0);
@@ -61,7 +63,7 @@ static void a_claim_asked_again_starts_and_is_leased_from_then_on(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.timeout = "20000"});
+    shard_submit(shard, 1, (struct shard_op){ .timeout = "20000" });
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 1 %s", shard_id(1));
     shard_clock(shard, shard_now(shard) + 9000);
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 1");
@@ -79,10 +81,10 @@ static void hints_come_first_then_the_oldest_whose_hint_may_be_lost(void **state
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){0});
-    shard_submit(shard, 2, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    shard_submit(shard, 2, (struct shard_op){ 0 });
     shard_clock(shard, shard_now(shard) + 4999);
-    shard_submit(shard, 3, (struct shard_op){0});
+    shard_submit(shard, 3, (struct shard_op){ 0 });
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 5");
     assert_string_equal(shard->answer, "OK 1700000034999 30000");
     shard_clock(shard, shard_now(shard) + 1);
@@ -99,10 +101,10 @@ static void want_bounds_a_grant_and_stale_hints_do_not_count(void **state)
     struct shard *shard = *state;
 
     for (int number = 1; number <= 4; number++)
-        shard_submit(shard, number, (struct shard_op){0});
+        shard_submit(shard, number, (struct shard_op){ 0 });
     shard_claim(shard, 1);
-    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2 %s %s %s %s %s %s", shard_id(9), shard_id(1), shard_id(2),
-               shard_id(2), shard_id(3), shard_id(4));
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2 %s %s %s %s %s %s", shard_id(9), shard_id(1),
+               shard_id(2), shard_id(2), shard_id(3), shard_id(4));
     assert_int_equal(granted(shard, 2), 1);
     assert_int_equal(granted(shard, 3), 1);
     assert_int_equal(granted(shard, 4), 0);
@@ -112,7 +114,7 @@ static void another_types_hint_is_not_granted(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.type = "XClean"});
+    shard_submit(shard, 1, (struct shard_op){ .type = "XClean" });
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2 %s", shard_id(1));
     assert_int_equal(granted(shard, 1), 0);
     assert_string_equal(shard_places(shard, 1), "New p");
@@ -126,12 +128,12 @@ static void an_answer_is_bounded_by_bytes(void **state)
 
     memset(payload, 'x', sizeof payload - 1);
     for (int number = 1; number <= 6; number++)
-        shard_submit(shard, number, (struct shard_op){.payload = payload});
-    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 6 %s %s %s %s %s %s", shard_id(1), shard_id(2), shard_id(3),
-               shard_id(4), shard_id(5), shard_id(6));
+        shard_submit(shard, number, (struct shard_op){ .payload = payload });
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 6 %s %s %s %s %s %s", shard_id(1), shard_id(2),
+               shard_id(3), shard_id(4), shard_id(5), shard_id(6));
     for (int number = 1; number <= 6; number++)
         count += strcmp(shard_places(shard, number), "Running lr") == 0;
-    assert_int_equal(count, 4);                         /* the first that reaches 1 MiB is the last */
+    assert_int_equal(count, 4); /* the first that reaches 1 MiB is the last */
 }
 
 static void tokens_rise_with_attempts_and_generations(void **state)
@@ -139,7 +141,7 @@ static void tokens_rise_with_attempts_and_generations(void **state)
     struct shard *shard = *state;
     uint64_t last = 0;
 
-    shard_submit(shard, 1, (struct shard_op){.retry_limit = "9"});
+    shard_submit(shard, 1, (struct shard_op){ .retry_limit = "9" });
     for (int attempt = 1; attempt <= 4; attempt++) {
         uint64_t token;
 

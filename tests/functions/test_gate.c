@@ -6,14 +6,17 @@
 #include "tests/support/test.h"
 
 /* Every mutating function with arguments that are right. */
-static const struct { const char *function, *arguments; bool replay; } calls[] = {
-    {"bgop_ingest", "1 0 0 1 0 5 6 0", true},
-    {"bgop_claim", "i1 http://w1 n1 WebCart 1", false},
-    {"bgop_renew", "i1 http://w1 WebCart 8", false},
-    {"bgop_reassert", "i1 http://w1 WebCart 8", true},
-    {"bgop_apply", "0 1 0 5 6", true},
-    {"bgop_tick", "0 100", false},
-    {"bgop_open", " ", true},
+static const struct {
+    const char *function, *arguments;
+    bool replay;
+} calls[] = {
+    { "bgop_ingest", "1 0 0 1 0 5 6 0", true },
+    { "bgop_claim", "i1 http://w1 n1 WebCart 1", false },
+    { "bgop_renew", "i1 http://w1 WebCart 8", false },
+    { "bgop_reassert", "i1 http://w1 WebCart 8", true },
+    { "bgop_apply", "0 1 0 5 6", true },
+    { "bgop_tick", "0 100", false },
+    { "bgop_open", " ", true },
 };
 
 static void every_function_refuses_a_server_that_was_never_armed(void **state)
@@ -79,7 +82,8 @@ static void arm_keeps_the_version_of_settings_that_did_not_change(void **state)
     shard_arm(shard);
     assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":types WebCart"), "1");
     shard->generation++;
-    shard_call(shard, "bgop_arm", "0 0 30000 1000 30 15 WebCart '{\"retry_backoff_ms\":5,\"retry_limit\":1,"
+    shard_call(shard, "bgop_arm",
+               "0 0 30000 1000 30 15 WebCart '{\"retry_backoff_ms\":5,\"retry_limit\":1,"
                "\"timeout_ms\":10,\"retention_s\":3600,\"retention_error_s\":7200}'");
     assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":types WebCart"), "2");
     assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":types WebCart:1"),
@@ -92,12 +96,13 @@ static void a_record_keeps_the_settings_it_was_made_with(void **state)
     struct shard *shard = *state;
 
     shard_arm(shard);
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     shard->generation++;
-    shard_call(shard, "bgop_arm", "0 0 30000 1000000 30 15 WebCart '{\"retry_backoff_ms\":5,\"retry_limit\":0,"
+    shard_call(shard, "bgop_arm",
+               "0 0 30000 1000000 30 15 WebCart '{\"retry_backoff_ms\":5,\"retry_limit\":0,"
                "\"timeout_ms\":10,\"retention_s\":3600,\"retention_error_s\":7200}'");
     shard_call(shard, "bgop_open", " ");
-    shard_submit(shard, 2, (struct shard_op){0});
+    shard_submit(shard, 2, (struct shard_op){ 0 });
     assert_string_equal(shard_field(shard, 1, "v"), "");
     assert_string_equal(shard_field(shard, 2, "v"), "2");
     for (int number = 1; number <= 2; number++) {
@@ -106,8 +111,8 @@ static void a_record_keeps_the_settings_it_was_made_with(void **state)
             fail_msg("timeout of %d: %s", number, shard->answer);
         shard_apply(shard, "error", number, 1, "no");
     }
-    assert_string_equal(shard_places(shard, 1), "Waiting p");       /* 3 retries */
-    assert_string_equal(shard_places(shard, 2), "Error eD");        /* none */
+    assert_string_equal(shard_places(shard, 1), "Waiting p"); /* 3 retries */
+    assert_string_equal(shard_places(shard, 2), "Error eD");  /* none */
 }
 
 static void open_waits_until_every_fence_has_reached_its_mark(void **state)
@@ -118,9 +123,9 @@ static void open_waits_until_every_fence_has_reached_its_mark(void **state)
     assert_string_equal(shard_call(shard, "bgop_open", " "), "WAIT status 0 < 1");
     shard_apply_entries(shard, "");
     assert_string_equal(shard_call(shard, "bgop_open", " "), "WAIT submit partition 0 0 < 2");
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     assert_string_equal(shard_call(shard, "bgop_open", " "), "WAIT submit partition 0 1 < 2");
-    shard_submit(shard, 2, (struct shard_op){0});
+    shard_submit(shard, 2, (struct shard_op){ 0 });
     assert_memory_equal(shard_call(shard, "bgop_open", " "), "OK ", 3);
     assert_memory_equal(shard_call(shard, "bgop_open", " "), "OK ", 3);
     assert_memory_equal(shard_call(shard, "bgop_claim", "i1 u n1 WebCart 1"), "OK ", 3);
@@ -142,7 +147,7 @@ static void a_restart_closes_the_shard_until_it_is_armed_again(void **state)
     struct shard *shard = *state;
 
     shard_arm(shard);
-    shard_submit(shard, 1, (struct shard_op){.payload = "work"});
+    shard_submit(shard, 1, (struct shard_op){ .payload = "work" });
     shard_claim(shard, 1);
     redis_server_kill(shard->server);
     redis_server_again(shard->server);
@@ -152,7 +157,7 @@ static void a_restart_closes_the_shard_until_it_is_armed_again(void **state)
     assert_string_equal(shard_places(shard, 1), "Running lr");
     shard_arm(shard);
     assert_string_equal(shard_places(shard, 1), "Running lr");
-    shard->generation--;                                            /* the token of the claim */
+    shard->generation--; /* the token of the claim */
     shard_apply(shard, "ok", 1, 1, "");
     assert_string_equal(shard->answer, "FENCED 8");
 }
@@ -162,9 +167,9 @@ static void nothing_is_taken_back_before_the_floor_that_opening_sets(void **stat
     struct shard *shard = *state;
 
     shard_arm(shard);
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     shard_claim(shard, 1);
-    shard_clock(shard, shard_now(shard) + 10 * SHARD_LEASE_MS);     /* a long outage: its lease is over */
+    shard_clock(shard, shard_now(shard) + 10 * SHARD_LEASE_MS); /* a long outage: its lease is over */
     shard->generation++;
     shard_arm_only(shard, 0, 0);
     shard_call(shard, "bgop_open", " ");
@@ -183,9 +188,9 @@ static void time_never_falls(void **state)
 
     shard_arm(shard);
     now = shard->now_ms;
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     shard_clock(shard, shard_now(shard) - 5000);
-    shard_submit(shard, 2, (struct shard_op){0});
+    shard_submit(shard, 2, (struct shard_op){ 0 });
     assert_int_equal(strtoll(shard_field(shard, 1, "SubmittedAt"), NULL, 10), now);
     assert_int_equal(strtoll(shard_field(shard, 2, "SubmittedAt"), NULL, 10), now);
 }

@@ -10,10 +10,13 @@ static void a_record_holds_what_is_specific_to_it(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.payload = "work", .retry_backoff = "1000", .retry_limit = "3", .timeout = "60000"});
+    shard_submit(
+        shard, 1,
+        (struct shard_op){ .payload = "work", .retry_backoff = "1000", .retry_limit = "3", .timeout = "60000" });
     assert_string_equal(shard->answer, "OK 1700000030000 0 WebCart 08P03000000001000A");
-    assert_string_equal(shard_command(shard, "HGETALL " SHARD_PREFIX ":op:%s", shard_id(1)),
-                        "Status New SystemModstamp 1700000030000 Type WebCart SubmittedAt 1700000030000 crc 1001 in work");
+    assert_string_equal(
+        shard_command(shard, "HGETALL " SHARD_PREFIX ":op:%s", shard_id(1)),
+        "Status New SystemModstamp 1700000030000 Type WebCart SubmittedAt 1700000030000 crc 1001 in work");
     assert_string_equal(shard_places(shard, 1), "New p");
 }
 
@@ -21,9 +24,16 @@ static void what_differs_from_the_types_defaults_is_stored(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.type = "ExternalObject", .parent_key = "acct 1", .name = "n 1",
-                 .retry_backoff = "7", .retry_limit = "0", .timeout = "9", .sequence_group = "g", .sequence_number = "3",
-                 .process_after = "1"});
+    shard_submit(shard, 1,
+                 (struct shard_op){ .type = "ExternalObject",
+                                    .parent_key = "acct 1",
+                                    .name = "n 1",
+                                    .retry_backoff = "7",
+                                    .retry_limit = "0",
+                                    .timeout = "9",
+                                    .sequence_group = "g",
+                                    .sequence_number = "3",
+                                    .process_after = "1" });
     assert_string_equal(shard_field(shard, 1, "ParentKey"), "acct 1");
     assert_string_equal(shard_field(shard, 1, "Name"), "n 1");
     assert_string_equal(shard_field(shard, 1, "RetryBackoff"), "7");
@@ -32,7 +42,7 @@ static void what_differs_from_the_types_defaults_is_stored(void **state)
     assert_string_equal(shard_field(shard, 1, "SequenceGroup"), "g");
     assert_string_equal(shard_field(shard, 1, "SequenceNumber"), "3");
     assert_string_equal(shard_field(shard, 1, "ProcessAfter"), "1");
-    assert_string_equal(shard_places(shard, 1), "New p");           /* ProcessAfter has passed */
+    assert_string_equal(shard_places(shard, 1), "New p"); /* ProcessAfter has passed */
     assert_string_equal(shard_command(shard, "ZRANGE '" SHARD_PREFIX ":parent:acct 1' 0 -1"), shard_id(1));
     assert_string_equal(shard_field(shard, 1, "in"), "");
 }
@@ -43,11 +53,11 @@ static void process_after_in_the_future_schedules(void **state)
     char after[32];
 
     snprintf(after, sizeof after, "%" PRId64, shard->now_ms + 1);
-    shard_submit(shard, 1, (struct shard_op){.process_after = after});
-    assert_string_equal(shard->answer, "OK 1700000030000 0");       /* no hint */
+    shard_submit(shard, 1, (struct shard_op){ .process_after = after });
+    assert_string_equal(shard->answer, "OK 1700000030000 0"); /* no hint */
     assert_string_equal(shard_places(shard, 1), "Scheduled d");
     snprintf(after, sizeof after, "%" PRId64, shard->now_ms);
-    shard_submit(shard, 2, (struct shard_op){.process_after = after});
+    shard_submit(shard, 2, (struct shard_op){ .process_after = after });
     assert_string_equal(shard_places(shard, 2), "New p");
     shard_tick(shard);
     assert_string_equal(shard_places(shard, 1), "Scheduled d");
@@ -64,7 +74,7 @@ static void a_large_payload_has_its_own_key_and_leaves_with_completion(void **st
 
     memset(payload, 'x', sizeof payload - 1);
     payload[sizeof payload - 1] = '\0';
-    shard_submit(shard, 1, (struct shard_op){.payload = payload});
+    shard_submit(shard, 1, (struct shard_op){ .payload = payload });
     assert_string_equal(shard_field(shard, 1, "in"), "");
     assert_string_equal(shard_field(shard, 1, "large"), "2999");
     assert_string_equal(shard_command(shard, "GET " SHARD_PREFIX ":in:%s", shard_id(1)), payload);
@@ -81,7 +91,7 @@ static void a_small_payload_is_emptied_at_completion(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.payload = "work"});
+    shard_submit(shard, 1, (struct shard_op){ .payload = "work" });
     shard_claim(shard, 1);
     shard_apply(shard, "ok", 1, 1, "");
     assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":op:%s in", shard_id(1)), "\"\"");
@@ -95,7 +105,8 @@ static void the_fence_admits_each_message_once(void **state)
     assert_memory_equal(shard_call(shard, "bgop_ingest", "2 0 0 10 9 5 6 4 0 100 99 7 8 0"), "OK ", 3);
     before = shard_digest(shard);
     assert_string_equal(shard_call(shard, "bgop_ingest", "2 0 0 10 9 5 6 4 100 200 99 7 8 0"), "FENCE 0 10 9 5 6");
-    assert_string_equal(shard_call(shard, "bgop_ingest", "2 0 20 30 9 5 6 4 0 1 1 1 1 0"), "FENCE 0 10 9 5 6 4 100 99 7 8");
+    assert_string_equal(shard_call(shard, "bgop_ingest", "2 0 20 30 9 5 6 4 0 1 1 1 1 0"),
+                        "FENCE 0 10 9 5 6 4 100 99 7 8");
     assert_string_equal(shard_call(shard, "bgop_ingest", "1 9 5 6 7 8 9 0"), "FENCE 9 0 -1 0 0");
     assert_true(before == shard_digest(shard));
     assert_memory_equal(shard_call(shard, "bgop_ingest", "2 0 10 10 9 5 6 4 100 110 -1 0 -1 0"), "OK ", 3);
@@ -106,13 +117,14 @@ static void a_name_again_is_a_duplicate_or_a_reject_that_names_the_holder(void *
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.name = "n", .content = "77"});
-    shard_submit(shard, 2, (struct shard_op){.name = "n", .content = "77"});
+    shard_submit(shard, 1, (struct shard_op){ .name = "n", .content = "77" });
+    shard_submit(shard, 2, (struct shard_op){ .name = "n", .content = "77" });
     assert_string_equal(shard->answer, "OK 1700000030000 0");
-    shard_submit(shard, 3, (struct shard_op){.name = "n", .content = "78"});
+    shard_submit(shard, 3, (struct shard_op){ .name = "n", .content = "78" });
     assert_string_equal(shard->answer, "OK 1700000030000 1 08P03000000003000A "
-                        "Name: 'n' is held by 08P03000000001000A with other content");
-    assert_int_equal(shard_number(shard, "EXISTS " SHARD_PREFIX ":op:%s " SHARD_PREFIX ":op:%s", shard_id(2), shard_id(3)), 0);
+                                       "Name: 'n' is held by 08P03000000001000A with other content");
+    assert_int_equal(
+        shard_number(shard, "EXISTS " SHARD_PREFIX ":op:%s " SHARD_PREFIX ":op:%s", shard_id(2), shard_id(3)), 0);
     assert_string_equal(shard_command(shard, "HMGET " SHARD_PREFIX ":counts accepted duplicates rejected"), "1 1 1");
     assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":names n"),
                         "[[\"08P03000000001000A\",\"WebCart\",\"n\",\"77\"]]");
@@ -122,17 +134,20 @@ static void a_name_is_unique_within_type_and_routing_key(void **state)
 {
     struct shard *shard = *state;
     const struct shard_op ops[] = {
-        {.name = "n", .content = "1"}, {.name = "n", .content = "2", .type = "XClean"},
-        {.name = "n", .content = "3", .parent_key = "p"}, {.name = "n", .content = "4", .parent_key = "q"},
-        {.name = "n", .content = "5", .sequence_group = "g", .sequence_number = "1"},
+        { .name = "n", .content = "1" },
+        { .name = "n", .content = "2", .type = "XClean" },
+        { .name = "n", .content = "3", .parent_key = "p" },
+        { .name = "n", .content = "4", .parent_key = "q" },
+        { .name = "n", .content = "5", .sequence_group = "g", .sequence_number = "1" },
     };
 
     for (int number = 0; number < (int)TEST_COUNT(ops); number++) {
         shard_submit(shard, number, ops[number]);
         assert_string_equal(shard_field(shard, number, "Status"), "New");
     }
-    shard_submit(shard, 9, (struct shard_op){.name = "n", .content = "9", .parent_key = "p", .sequence_group = "g",
-                 .sequence_number = "1"});
+    shard_submit(shard, 9,
+                 (struct shard_op){
+                     .name = "n", .content = "9", .parent_key = "p", .sequence_group = "g", .sequence_number = "1" });
     assert_non_null(strstr(shard->answer, "is held by 08P03000000002000A"));
 }
 
@@ -142,9 +157,12 @@ static void a_name_twice_in_one_call_is_seen(void **state)
 
     shard_call(shard, "bgop_ingest",
                "1 0 0 3 2 5 6 2 "
-               "%s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 1 77 \"\" a %s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 2 77 \"\" a "
-               "%s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 3 78 \"\" b", shard_id(1), shard_id(2), shard_id(3));
-    assert_string_equal(shard->answer, "OK 1700000030000 1 08P03000000003000A Name: 'n' is held by 08P03000000001000A with "
+               "%s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 1 77 \"\" a %s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" "
+               "\"\" 2 77 \"\" a "
+               "%s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 3 78 \"\" b",
+               shard_id(1), shard_id(2), shard_id(3));
+    assert_string_equal(shard->answer,
+                        "OK 1700000030000 1 08P03000000003000A Name: 'n' is held by 08P03000000001000A with "
                         "other content WebCart 08P03000000001000A");
     assert_string_equal(shard_command(shard, "HMGET " SHARD_PREFIX ":counts accepted duplicates rejected"), "1 1 3");
 }
@@ -154,12 +172,13 @@ static void the_same_id_again_is_a_duplicate_and_another_message_a_reject(void *
     struct shard *shard = *state;
     char again[256];
 
-    shard_submit(shard, 1, (struct shard_op){.payload = "a"});
+    shard_submit(shard, 1, (struct shard_op){ .payload = "a" });
     shard_claim(shard, 1);
-    shard_submit(shard, 1, (struct shard_op){.payload = "a"});
+    shard_submit(shard, 1, (struct shard_op){ .payload = "a" });
     assert_string_equal(shard->answer, "OK 1700000030000 0");
     assert_string_equal(shard_places(shard, 1), "Running lr");
-    snprintf(again, sizeof again, "1 0 2 3 2 5 6 0 %s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 9 \"\" \"\" a", shard_id(1));
+    snprintf(again, sizeof again, "1 0 2 3 2 5 6 0 %s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 9 \"\" \"\" a",
+             shard_id(1));
     assert_string_equal(shard_call(shard, "bgop_ingest", "%s", again),
                         "OK 1700000030000 1 08P03000000001000A Id 08P03000000001000A is held by another submission");
     assert_string_equal(shard_places(shard, 1), "Running lr");
@@ -169,8 +188,9 @@ static void an_unknown_type_is_a_reject(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.type = "Nonsense"});
-    assert_string_equal(shard->answer, "OK 1700000030000 1 08P03000000001000A Type: 'Nonsense' is not known to this queue");
+    shard_submit(shard, 1, (struct shard_op){ .type = "Nonsense" });
+    assert_string_equal(shard->answer,
+                        "OK 1700000030000 1 08P03000000001000A Type: 'Nonsense' is not known to this queue");
     assert_int_equal(shard->submit_next, 1);
 }
 
@@ -180,9 +200,12 @@ static void hints_and_streams_are_one_entry_per_call_and_type(void **state)
 
     shard_call(shard, "bgop_ingest",
                "1 0 0 3 2 5 6 0 "
-               "%s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" a %s XClean \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 2 \"\" \"\" a "
-               "%s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 3 \"\" \"\" b", shard_id(1), shard_id(2), shard_id(3));
-    assert_string_equal(shard->answer, "OK 1700000030000 0 WebCart 08P03000000001000A 08P03000000003000A XClean 08P03000000002000A");
+               "%s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" a %s XClean \"\" \"\" \"\" \"\" \"\" "
+               "\"\" \"\" \"\" 2 \"\" \"\" a "
+               "%s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 3 \"\" \"\" b",
+               shard_id(1), shard_id(2), shard_id(3));
+    assert_string_equal(shard->answer,
+                        "OK 1700000030000 0 WebCart 08P03000000001000A 08P03000000003000A XClean 08P03000000002000A");
     assert_string_equal(shard_command(shard, "XRANGE " SHARD_PREFIX ":born - +"),
                         "1700000030000-0 ids 08P03000000001000A 08P03000000002000A 08P03000000003000A");
     assert_string_equal(shard_command(shard, "XRANGE " SHARD_PREFIX ":changes - +"),
@@ -204,22 +227,23 @@ static void short_of_memory_intake_waits_and_what_ends_is_kept_shorter(void **st
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){0});
-    shard_submit(shard, 2, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    shard_submit(shard, 2, (struct shard_op){ 0 });
     use_memory(shard, 0.75);
     shard_claim(shard, 1);
     shard_apply(shard, "ok", 1, 1, "");
     assert_int_equal(strtoll(shard_field(shard, 1, "ExpiresAt"), NULL, 10) - shard->now_ms, 360 * 1000);
-    assert_memory_equal(shard_submit(shard, 3, (struct shard_op){0}), "OK ", 3);
+    assert_memory_equal(shard_submit(shard, 3, (struct shard_op){ 0 }), "OK ", 3);
     use_memory(shard, 0.9);
-    assert_string_equal(shard_submit(shard, 4, (struct shard_op){0}), "OOM more than 80% of maxmemory is used: intake waits");
+    assert_string_equal(shard_submit(shard, 4, (struct shard_op){ 0 }),
+                        "OOM more than 80% of maxmemory is used: intake waits");
     assert_memory_equal(shard_call(shard, "bgop_ingest", "1 4 0 9 8 5 6 0"), "OK ", 3);
-    use_memory(shard, 1.5);                                         /* Redis itself refuses now: work goes on */
+    use_memory(shard, 1.5); /* Redis itself refuses now: work goes on */
     shard_claim(shard, 2);
     shard_apply(shard, "ok", 2, 1, "");
     assert_string_equal(shard_field(shard, 2, "Status"), "Complete");
     use_memory(shard, 0);
-    assert_memory_equal(shard_submit(shard, 4, (struct shard_op){0}), "OK ", 3);
+    assert_memory_equal(shard_submit(shard, 4, (struct shard_op){ 0 }), "OK ", 3);
 }
 
 int main(void)

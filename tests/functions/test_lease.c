@@ -10,7 +10,7 @@ static void renewing_keeps_a_lease_until_the_backstop(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.timeout = "40000"});
+    shard_submit(shard, 1, (struct shard_op){ .timeout = "40000" });
     shard_claim(shard, 1);
     shard_clock(shard, shard_now(shard) + 10000);
     assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 'WebCart XClean' 8 %s 7340033", shard_id(1)),
@@ -27,29 +27,31 @@ static void renewing_keeps_a_lease_until_the_backstop(void **state)
 static void the_backstop_is_a_verdict_timed_out(void **state)
 {
     struct shard *shard = *state;
-    const char *expected = "OK 1700000035700 -1 0 1 08P03000000001000A 7340033 timed_out 1700000030000 5700 timed out after 700 ms";
+    const char *expected =
+        "OK 1700000035700 -1 0 1 08P03000000001000A 7340033 timed_out 1700000030000 5700 timed out after 700 ms";
 
-    shard_submit(shard, 1, (struct shard_op){.timeout = "700"});
+    shard_submit(shard, 1, (struct shard_op){ .timeout = "700" });
     shard_claim(shard, 1);
     shard_clock(shard, shard_now(shard) + 5700);
     shard_tick(shard);
     assert_memory_equal(shard->answer, "OK 1700000035700 30000 0 1", 26);
     assert_string_equal(strstr(shard->answer, " 08P"), strstr(expected, " 08P"));
-    assert_string_equal(shard_places(shard, 1), "Running lr");      /* tick ends nothing */
+    assert_string_equal(shard_places(shard, 1), "Running lr"); /* tick ends nothing */
     assert_string_equal(shard_tick(shard), "OK 1700000035700 30000 0 0");
-    shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS);          /* not applied: asked for again */
+    shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS); /* not applied: asked for again */
     shard_tick(shard);
     assert_non_null(strstr(shard->answer, "timed_out"));
     shard_apply(shard, "timed_out", 1, 1, "timed out after 700 ms");
     assert_string_equal(shard_places(shard, 1), "Waiting p");
-    assert_non_null(strstr(shard_command(shard, "LRANGE " SHARD_PREFIX ":tries:%s 0 -1", shard_id(1)), "timed out after 700 ms"));
+    assert_non_null(
+        strstr(shard_command(shard, "LRANGE " SHARD_PREFIX ":tries:%s 0 -1", shard_id(1)), "timed out after 700 ms"));
 }
 
 static void a_lost_lease_is_no_failed_attempt(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     shard_claim(shard, 1);
     shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS - 1);
     assert_string_equal(shard_tick(shard), "OK 1700000059999 1 0 0");
@@ -68,12 +70,13 @@ static void the_fifth_lost_lease_is_a_verdict(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     for (int attempt = 1; attempt <= 5; attempt++) {
         shard_claim(shard, 1);
         shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS);
         shard_tick(shard);
-        assert_int_equal(strstr(shard->answer, " 7340037 lost 1700000150000 30000 lease lost 5 times") != NULL, attempt == 5);
+        assert_int_equal(strstr(shard->answer, " 7340037 lost 1700000150000 30000 lease lost 5 times") != NULL,
+                         attempt == 5);
         assert_string_equal(shard_places(shard, 1), attempt < 5 ? "Waiting p" : "Running lr");
     }
     shard_apply(shard, "lost", 1, 5, "lease lost 5 times");
@@ -88,33 +91,38 @@ static void leases_are_judged_only_up_to_read_to(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     shard_claim(shard, 1);
     shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS + 500);
-    assert_string_equal(shard_call(shard, "bgop_tick", "%" PRId64 " 500", shard->now_ms - 501), "OK 1700000060500 -1 1 0");
+    assert_string_equal(shard_call(shard, "bgop_tick", "%" PRId64 " 500", shard->now_ms - 501),
+                        "OK 1700000060500 -1 1 0");
     assert_string_equal(shard_places(shard, 1), "Running lr");
-    shard_apply(shard, "ok", 1, 1, "");                             /* it was in the log all the time */
+    shard_apply(shard, "ok", 1, 1, ""); /* it was in the log all the time */
     assert_string_equal(shard_tick(shard), "OK 1700000060500 3600000 0 0");
     assert_string_equal(shard_places(shard, 1), "Complete D");
 }
 
 static void a_cancel_is_answered_by_renew_and_decided_by_the_outcome(void **state)
 {
-    static const struct { const char *kind, *places; } outcomes[] = {
-        {"ok", "Complete D"}, {"error", "Canceled D"}, {"permanent", "Canceled D"}, {"crashed", "Canceled D"},
-        {"timed_out", "Canceled D"}, {"lost", "Canceled D"}, {"returned", "Canceled D"}, {"skipped", "Canceled D"},
+    static const struct {
+        const char *kind, *places;
+    } outcomes[] = {
+        { "ok", "Complete D" },       { "error", "Canceled D" },     { "permanent", "Canceled D" },
+        { "crashed", "Canceled D" },  { "timed_out", "Canceled D" }, { "lost", "Canceled D" },
+        { "returned", "Canceled D" }, { "skipped", "Canceled D" },
     };
     struct shard *shard = *state;
 
     for (int number = 0; number < (int)TEST_COUNT(outcomes); number++) {
         char expected[128];
 
-        shard_submit(shard, number, (struct shard_op){0});
+        shard_submit(shard, number, (struct shard_op){ 0 });
         shard_claim(shard, number);
         shard_apply(shard, "cancel", number, 1, "not needed");
         assert_string_equal(shard_places(shard, number), "Running lrc");
         snprintf(expected, sizeof expected, "OK 1700000030000 30000 1 0 %s not needed", shard_id(number));
-        assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340033", shard_id(number)), expected);
+        assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340033", shard_id(number)),
+                            expected);
         shard_apply(shard, outcomes[number].kind, number, 1, "");
         assert_string_equal(shard_places(shard, number), outcomes[number].places);
         assert_string_equal(shard_field(shard, number, "Error"), "");
@@ -126,7 +134,7 @@ static void a_lost_lease_of_a_canceled_one_is_a_verdict(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     shard_claim(shard, 1);
     shard_apply(shard, "cancel", 1, 1, "");
     shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS);
@@ -142,23 +150,26 @@ static void workers_are_counted_while_they_renew(void **state)
 
     shard_call(shard, "bgop_renew", "i1 http://w1 'WebCart XClean' 8");
     assert_string_equal(shard_call(shard, "bgop_renew", "i2 http://w2 WebCart 4"), "OK 1700000030000 30000 2 0");
-    assert_string_equal(shard_command(shard, "HGETALL " SHARD_PREFIX ":w:i1"), "uri http://w1 types WebCart XClean slots 8");
+    assert_string_equal(shard_command(shard, "HGETALL " SHARD_PREFIX ":w:i1"),
+                        "uri http://w1 types WebCart XClean slots 8");
     shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS);
     assert_string_equal(shard_call(shard, "bgop_renew", "i2 http://w2 WebCart 4"), "OK 1700000060000 30000 1 0");
     shard_clock(shard, shard_now(shard) + 600000);
     shard_tick(shard);
-    assert_int_equal(shard_number(shard, "EXISTS " SHARD_PREFIX ":w:i1 " SHARD_PREFIX ":w:i2 " SHARD_PREFIX ":workers"), 0);
+    assert_int_equal(shard_number(shard, "EXISTS " SHARD_PREFIX ":w:i1 " SHARD_PREFIX ":w:i2 " SHARD_PREFIX ":workers"),
+                     0);
 }
 
 static void reassert_brings_back_a_claim_that_redis_forgot(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.payload = "x"});
+    shard_submit(shard, 1, (struct shard_op){ .payload = "x" });
     shard->generation++;
     shard_arm_only(shard, 0, 1);
-    assert_string_equal(shard_call(shard, "bgop_reassert", "i1 http://w1 WebCart 8 %s 7340033 WebCart 1700000029000", shard_id(1)),
-                        "OK 1700000030000 30000 1 0");
+    assert_string_equal(
+        shard_call(shard, "bgop_reassert", "i1 http://w1 WebCart 8 %s 7340033 WebCart 1700000029000", shard_id(1)),
+        "OK 1700000030000 30000 1 0");
     assert_string_equal(shard_places(shard, 1), "Running lr");
     assert_string_equal(shard_field(shard, 1, "token"), "7340033");
     assert_string_equal(shard_field(shard, 1, "StartedAt"), "1700000029000");
@@ -177,14 +188,15 @@ static void reassert_of_what_is_not_recorded_yet_is_parked_and_held(void **state
     shard->generation++;
     shard_arm_only(shard, 0, 0);
     for (int again = 0; again < 3; again++)
-        assert_string_equal(shard_call(shard, "bgop_reassert", "i1 http://w1 WebCart 8 %s 7340033 WebCart 1700000029000",
-                                       shard_id(1)), "OK 1700000030000 30000 1 0");
+        assert_string_equal(
+            shard_call(shard, "bgop_reassert", "i1 http://w1 WebCart 8 %s 7340033 WebCart 1700000029000", shard_id(1)),
+            "OK 1700000030000 30000 1 0");
     shard_call(shard, "bgop_open", " ");
     assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340033", shard_id(1)),
                         "OK 1700000030000 30000 1 0");
     assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340032", shard_id(1)),
                         "OK 1700000030000 30000 1 1 08P03000000001000A");
-    shard_submit(shard, 1, (struct shard_op){0});
+    shard_submit(shard, 1, (struct shard_op){ 0 });
     assert_string_equal(shard_places(shard, 1), "Running lr");
     assert_int_equal(shard_number(shard, "EXISTS " SHARD_PREFIX ":parked " SHARD_PREFIX ":parked_at"), 0);
     assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340033", shard_id(1)),
@@ -195,7 +207,7 @@ static void a_redriven_one_that_redis_forgot_gets_its_retries_back(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.retry_limit = "1"});
+    shard_submit(shard, 1, (struct shard_op){ .retry_limit = "1" });
     shard_claim(shard, 1);
     shard_apply(shard, "error", 1, 1, "a");
     shard_claim(shard, 1);
@@ -206,7 +218,7 @@ static void a_redriven_one_that_redis_forgot_gets_its_retries_back(void **state)
     assert_string_equal(shard_places(shard, 1), "Running lrD");
     assert_string_equal(shard_field(shard, 1, "RetryCount"), "");
     assert_string_equal(shard_field(shard, 1, "Error"), "");
-    shard_apply(shard, "redrive", 1, 2, "");                        /* read late: already done */
+    shard_apply(shard, "redrive", 1, 2, ""); /* read late: already done */
     assert_string_equal(shard_places(shard, 1), "Running lrD");
     shard_apply(shard, "error", 1, 3, "c");
     assert_string_equal(shard_places(shard, 1), "Waiting pD");

@@ -11,14 +11,17 @@
 
 /* ---- statuses: how an operation gets there, and the attempt that its token then names ---- */
 
-static void become_new(struct shard *shard) { shard_submit(shard, 1, (struct shard_op){.payload = "x"}); }
+static void become_new(struct shard *shard)
+{
+    shard_submit(shard, 1, (struct shard_op){ .payload = "x" });
+}
 
 static void become_scheduled(struct shard *shard)
 {
     char after[32];
 
     snprintf(after, sizeof after, "%" PRId64, shard->now_ms + 10000);
-    shard_submit(shard, 1, (struct shard_op){.process_after = after});
+    shard_submit(shard, 1, (struct shard_op){ .process_after = after });
 }
 
 static void become_running(struct shard *shard)
@@ -61,15 +64,20 @@ static void become_canceled(struct shard *shard)
 }
 
 enum { NEW, SCHEDULED, WAITING, RUNNING, ERROR_TIMED, ERROR_FINAL, COMPLETE, CANCELED, STATUSES };
-static const struct { const char *name; void (*become)(struct shard *); int attempt; const char *places; } statuses[] = {
-    [NEW] = {"New", become_new, 0, "New p"},
-    [SCHEDULED] = {"Scheduled", become_scheduled, 0, "Scheduled d"},
-    [WAITING] = {"Waiting", become_waiting, 1, "Waiting p"},
-    [RUNNING] = {"Running", become_running, 1, "Running lr"},
-    [ERROR_TIMED] = {"Error, retry timed", become_error_timed, 2, "Error de"},
-    [ERROR_FINAL] = {"Error, for good", become_error_final, 1, "Error eD"},
-    [COMPLETE] = {"Complete", become_complete, 1, "Complete D"},
-    [CANCELED] = {"Canceled", become_canceled, 0, "Canceled D"},
+static const struct {
+    const char *name;
+    void (*become)(struct shard *);
+    int attempt;
+    const char *places;
+} statuses[] = {
+    [NEW] = { "New", become_new, 0, "New p" },
+    [SCHEDULED] = { "Scheduled", become_scheduled, 0, "Scheduled d" },
+    [WAITING] = { "Waiting", become_waiting, 1, "Waiting p" },
+    [RUNNING] = { "Running", become_running, 1, "Running lr" },
+    [ERROR_TIMED] = { "Error, retry timed", become_error_timed, 2, "Error de" },
+    [ERROR_FINAL] = { "Error, for good", become_error_final, 1, "Error eD" },
+    [COMPLETE] = { "Complete", become_complete, 1, "Complete D" },
+    [CANCELED] = { "Canceled", become_canceled, 0, "Canceled D" },
 };
 
 /* ---- events ---- */
@@ -77,9 +85,9 @@ static const struct { const char *name; void (*become)(struct shard *); int atte
 struct event {
     const char *name;
     void (*happen)(struct shard *shard, int attempt, const char *kind);
-    const char *kind;                               /* of an entry of the status log */
-    int newer;                                      /* its token is that many attempts above the record's */
-    const char *cells[STATUSES];                    /* "=": stays where it is */
+    const char *kind;            /* of an entry of the status log */
+    int newer;                   /* its token is that many attempts above the record's */
+    const char *cells[STATUSES]; /* "=": stays where it is */
 };
 
 static void claim(struct shard *shard, int attempt, const char *kind)
@@ -88,7 +96,10 @@ static void claim(struct shard *shard, int attempt, const char *kind)
     shard_call(shard, "bgop_claim", "i2 http://w2 n WebCart 5 %s", shard_id(1));
 }
 
-static void entry(struct shard *shard, int attempt, const char *kind) { shard_apply(shard, kind, 1, attempt, ""); }
+static void entry(struct shard *shard, int attempt, const char *kind)
+{
+    shard_apply(shard, kind, 1, attempt, "");
+}
 
 static void renew(struct shard *shard, int attempt, const char *kind)
 {
@@ -137,40 +148,77 @@ static void retention_end(struct shard *shard, int attempt, const char *kind)
     tick_later(shard, 3600 * 1000);
 }
 
-#define STAYS {"=", "=", "=", "=", "=", "=", "=", "="}
+/* clang-format off: a matrix */
+#define STAYS                                  \
+    {                                          \
+        "=", "=", "=", "=", "=", "=", "=", "=" \
+    }
 static const struct event events[] = {
     /*                                  New            Scheduled      Waiting        Running         Error timed    Error final     Complete      Canceled */
-    {"claim", claim, "", 0,            {"Running lr",  "=",           "Running lr",  "=",            "=",           "=",            "=",          "="}},
-    {"ok", entry, "ok", 0,             {"=",           "=",           "Complete D",  "Complete D",   "Complete D",  "=",            "=",          "="}},
-    {"error", entry, "error", 0,       {"=",           "=",           "=",           "Waiting p",    "=",           "=",            "=",          "="}},
-    {"permanent", entry, "permanent", 0, {"=",         "=",           "=",           "Error eD",     "=",           "=",            "=",          "="}},
-    {"crashed", entry, "crashed", 0,   {"=",           "=",           "=",           "Waiting p",    "=",           "=",            "=",          "="}},
-    {"timed_out", entry, "timed_out", 0, {"=",         "=",           "=",           "Waiting p",    "=",           "=",            "=",          "="}},
-    {"lost", entry, "lost", 0,         {"=",           "=",           "=",           "Error eD",     "=",           "=",            "=",          "="}},
-    {"skipped", entry, "skipped", 0,   {"=",           "=",           "=",           "Waiting p",    "=",           "=",            "=",          "="}},
-    {"returned", entry, "returned", 0, {"=",           "=",           "=",           "Waiting p",    "=",           "=",            "=",          "="}},
-    {"old ok", entry, "ok", -1,        STAYS},
-    {"old error", entry, "error", -1,  STAYS},
-    {"old returned", entry, "returned", -1, STAYS},
-    {"newer ok", entry, "ok", 1,       {"Complete D",  "Complete D",  "Complete D",  "Complete D",   "Complete D",  "Complete DD",  "=",          "Complete D"}},
-    {"newer error", entry, "error", 1, {"Waiting p",   "Waiting p",   "Waiting p",   "Waiting p",    "Error de",    "Waiting pD",   "=",          "="}},
-    {"newer permanent", entry, "permanent", 1, {"Error eD", "Error eD", "Error eD",  "Error eD",     "Error eD",    "Error eD",     "=",          "="}},
-    {"newer returned", entry, "returned", 1, {"Waiting p", "Waiting p", "Waiting p", "Waiting p",    "Waiting p",   "=",            "=",          "="}},
-    {"newer lost", entry, "lost", 1,   {"Error eD",    "Error eD",    "Error eD",    "Error eD",     "Error eD",    "Error eD",     "=",          "="}},
-    {"cancel", entry, "cancel", 0,     {"Canceled D",  "Canceled D",  "Canceled D",  "Running lrc",  "Canceled D",  "=",            "=",          "="}},
-    {"cancel, saw a newer one", entry, "cancel", 1, {"Running lrc", "Running lrc", "Running lrc", "Running lrc", "Running lrc", "=", "=",        "="}},
-    {"redrive", entry, "redrive", 0,   {"=",           "=",           "=",           "=",            "=",           "Waiting pD",   "=",          "="}},
-    {"redrive, read before", entry, "redrive", -1, STAYS},
-    {"renew", renew, "", 0,            STAYS},
-    {"renew of an old one", renew, "", -1, STAYS},
-    {"reassert", reassert, "", 0,      STAYS},
-    {"reassert of an old one", reassert, "", -1, STAYS},
-    {"reassert of a newer one", reassert, "", 1, {"Running lr", "Running lr", "Running lr", "Running lr", "Running lr", "Running lrD", "=",    "="}},
-    {"due", due, "", 0,                {"=",           "New p",       "=",           "=",            "Waiting p",   "=",            "=",          "="}},
-    {"lease end", lease_end, "", 0,    {"=",           "New p",       "=",           "Waiting p",    "Waiting p",   "=",            "=",          "="}},
-    {"lease end, log unread", lease_end_unread, "", 0, {"=", "New p", "=",           "=",            "Waiting p",   "=",            "=",          "="}},
-    {"retention end", retention_end, "", 0, {"=",      "New p",       "=",           "Waiting p",    "Waiting p",   "=",            " ",          " "}},
+    { "claim", claim, "", 0, { "Running lr", "=", "Running lr", "=", "=", "=", "=", "=" } },
+    { "ok", entry, "ok", 0, { "=", "=", "Complete D", "Complete D", "Complete D", "=", "=", "=" } },
+    { "error", entry, "error", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
+    { "permanent", entry, "permanent", 0, { "=", "=", "=", "Error eD", "=", "=", "=", "=" } },
+    { "crashed", entry, "crashed", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
+    { "timed_out", entry, "timed_out", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
+    { "lost", entry, "lost", 0, { "=", "=", "=", "Error eD", "=", "=", "=", "=" } },
+    { "skipped", entry, "skipped", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
+    { "returned", entry, "returned", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
+    { "old ok", entry, "ok", -1, STAYS },
+    { "old error", entry, "error", -1, STAYS },
+    { "old returned", entry, "returned", -1, STAYS },
+    { "newer ok",
+      entry,
+      "ok",
+      1,
+      { "Complete D", "Complete D", "Complete D", "Complete D", "Complete D", "Complete DD", "=", "Complete D" } },
+    { "newer error",
+      entry,
+      "error",
+      1,
+      { "Waiting p", "Waiting p", "Waiting p", "Waiting p", "Error de", "Waiting pD", "=", "=" } },
+    { "newer permanent",
+      entry,
+      "permanent",
+      1,
+      { "Error eD", "Error eD", "Error eD", "Error eD", "Error eD", "Error eD", "=", "=" } },
+    { "newer returned",
+      entry,
+      "returned",
+      1,
+      { "Waiting p", "Waiting p", "Waiting p", "Waiting p", "Waiting p", "=", "=", "=" } },
+    { "newer lost",
+      entry,
+      "lost",
+      1,
+      { "Error eD", "Error eD", "Error eD", "Error eD", "Error eD", "Error eD", "=", "=" } },
+    { "cancel",
+      entry,
+      "cancel",
+      0,
+      { "Canceled D", "Canceled D", "Canceled D", "Running lrc", "Canceled D", "=", "=", "=" } },
+    { "cancel, saw a newer one",
+      entry,
+      "cancel",
+      1,
+      { "Running lrc", "Running lrc", "Running lrc", "Running lrc", "Running lrc", "=", "=", "=" } },
+    { "redrive", entry, "redrive", 0, { "=", "=", "=", "=", "=", "Waiting pD", "=", "=" } },
+    { "redrive, read before", entry, "redrive", -1, STAYS },
+    { "renew", renew, "", 0, STAYS },
+    { "renew of an old one", renew, "", -1, STAYS },
+    { "reassert", reassert, "", 0, STAYS },
+    { "reassert of an old one", reassert, "", -1, STAYS },
+    { "reassert of a newer one",
+      reassert,
+      "",
+      1,
+      { "Running lr", "Running lr", "Running lr", "Running lr", "Running lr", "Running lrD", "=", "=" } },
+    { "due", due, "", 0, { "=", "New p", "=", "=", "Waiting p", "=", "=", "=" } },
+    { "lease end", lease_end, "", 0, { "=", "New p", "=", "Waiting p", "Waiting p", "=", "=", "=" } },
+    { "lease end, log unread", lease_end_unread, "", 0, { "=", "New p", "=", "=", "Waiting p", "=", "=", "=" } },
+    { "retention end", retention_end, "", 0, { "=", "New p", "=", "Waiting p", "Waiting p", "=", " ", " " } },
 };
+/* clang-format on */
 
 /* ---- the check of one cell ---- */
 
@@ -188,7 +236,8 @@ static void cell_check(struct shard *shard, const struct event *event, int statu
     snprintf(answer, sizeof answer, "%.1000s", shard->answer);
     snprintf(places, sizeof places, "%s", shard_places(shard, 1));
     if (strcmp(places, expected) != 0)
-        fail_msg("%s, %s: stands at '%s', not at '%s' (%s)", statuses[status].name, event->name, places, expected, answer);
+        fail_msg("%s, %s: stands at '%s', not at '%s' (%s)", statuses[status].name, event->name, places, expected,
+                 answer);
     if (strncmp(answer, "OK ", 3) != 0)
         fail_msg("%s, %s: %s", statuses[status].name, event->name, answer);
     if (is_in(places, 'p') && !is_in(before, 'p') && strstr(answer, shard_id(1)) == NULL)
@@ -232,7 +281,8 @@ static void every_event_in_every_status_does_what_the_matrix_says(void **state)
 /* A higher token is kept in every status: it is never given again. */
 static void a_newer_token_is_adopted_in_every_status(void **state)
 {
-    static const char *const kinds[] = {"ok", "error", "permanent", "crashed", "timed_out", "lost", "returned", "skipped"};
+    static const char *const kinds[] = { "ok",        "error", "permanent", "crashed",
+                                         "timed_out", "lost",  "returned",  "skipped" };
     struct shard *shard = *state;
     struct redis_server *server = shard->server;
 

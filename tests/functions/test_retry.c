@@ -15,7 +15,7 @@ static int64_t fail_and_wait(struct shard *shard, int number, int k)
 
     shard_claim(shard, number);
     shard_clock(shard, shard_now(shard) + 40);
-    failed_at = shard->now_ms;                      /* StartedAt = now - 10, 10 ms: shard_apply */
+    failed_at = shard->now_ms; /* StartedAt = now - 10, 10 ms: shard_apply */
     shard_apply(shard, "error", number, k, "no");
     snprintf(text, sizeof text, "%d", k);
     assert_string_equal(shard_field(shard, number, "RetryCount"), text);
@@ -34,13 +34,13 @@ static int64_t fail_and_wait(struct shard *shard, int number, int k)
 
 static void retries_come_by_the_law(void **state)
 {
-    static const char *const backoffs[] = {"0", "1", "1000", "999999999"};
+    static const char *const backoffs[] = { "0", "1", "1000", "999999999" };
     struct shard *shard = *state;
 
     for (int n = 0; n < (int)TEST_COUNT(backoffs); n++) {
         int64_t backoff = strtoll(backoffs[n], NULL, 10);
 
-        shard_submit(shard, n, (struct shard_op){.retry_limit = "60", .retry_backoff = backoffs[n]});
+        shard_submit(shard, n, (struct shard_op){ .retry_limit = "60", .retry_backoff = backoffs[n] });
         for (int k = 1; k <= 60; k++)
             assert_int_equal(fail_and_wait(shard, n, k), retry_delay_ms(k, backoff, SHARD_RETRY_MAX_MS));
         shard_claim(shard, n);
@@ -52,10 +52,10 @@ static void retries_come_by_the_law(void **state)
 
 static void with_a_second_of_backoff_it_is_0_3_7_15_seconds(void **state)
 {
-    static const int64_t expected_ms[] = {0, 3000, 7000, 15000};
+    static const int64_t expected_ms[] = { 0, 3000, 7000, 15000 };
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.retry_limit = "4"});
+    shard_submit(shard, 1, (struct shard_op){ .retry_limit = "4" });
     for (int k = 1; k <= 4; k++)
         assert_int_equal(fail_and_wait(shard, 1, k), expected_ms[k - 1]);
 }
@@ -65,7 +65,7 @@ static void a_handlers_wish_replaces_the_law_and_counts(void **state)
     struct shard *shard = *state;
     char entry[256];
 
-    shard_submit(shard, 1, (struct shard_op){.retry_limit = "2"});
+    shard_submit(shard, 1, (struct shard_op){ .retry_limit = "2" });
     shard_claim(shard, 1);
     snprintf(entry, sizeof entry, "error %s %" PRIu64 " %" PRId64 " 10 http://w1 busy 5000 \"\" \"\" \"\"", shard_id(1),
              shard_token(shard, 1), shard->now_ms - 10);
@@ -76,22 +76,23 @@ static void a_handlers_wish_replaces_the_law_and_counts(void **state)
     shard_clock(shard, shard_now(shard) + 5000);
     shard_tick(shard);
     shard_claim(shard, 1);
-    snprintf(entry, sizeof entry, "error %s %" PRIu64 " %" PRId64 " 10 http://w1 busy 99999999999 \"\" \"\" \"\"", shard_id(1),
-             shard_token(shard, 2), shard->now_ms - 10);
+    snprintf(entry, sizeof entry, "error %s %" PRIu64 " %" PRId64 " 10 http://w1 busy 99999999999 \"\" \"\" \"\"",
+             shard_id(1), shard_token(shard, 2), shard->now_ms - 10);
     shard_apply_entries(shard, entry);
-    assert_int_equal(shard_number(shard, "ZSCORE " SHARD_PREFIX ":due %s", shard_id(1)), shard->now_ms + SHARD_RETRY_MAX_MS);
+    assert_int_equal(shard_number(shard, "ZSCORE " SHARD_PREFIX ":due %s", shard_id(1)),
+                     shard->now_ms + SHARD_RETRY_MAX_MS);
 }
 
 static void no_retries_left_or_wanted_is_final(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.retry_limit = "0"});
+    shard_submit(shard, 1, (struct shard_op){ .retry_limit = "0" });
     shard_claim(shard, 1);
     shard_apply(shard, "error", 1, 1, "no");
     assert_string_equal(shard_places(shard, 1), "Error eD");
     assert_string_equal(shard_field(shard, 1, "RetryCount"), "");
-    shard_submit(shard, 2, (struct shard_op){0});
+    shard_submit(shard, 2, (struct shard_op){ 0 });
     shard_claim(shard, 2);
     shard_apply(shard, "permanent", 2, 1, "wrong data");
     assert_string_equal(shard_places(shard, 2), "Error eD");
@@ -100,10 +101,10 @@ static void no_retries_left_or_wanted_is_final(void **state)
 
 static void three_crashes_in_a_row_are_final(void **state)
 {
-    static const char *const kinds[] = {"crashed", "crashed", "error", "crashed", "crashed", "crashed"};
+    static const char *const kinds[] = { "crashed", "crashed", "error", "crashed", "crashed", "crashed" };
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.retry_limit = "50", .retry_backoff = "0"});
+    shard_submit(shard, 1, (struct shard_op){ .retry_limit = "50", .retry_backoff = "0" });
     for (int attempt = 1; attempt <= (int)TEST_COUNT(kinds); attempt++) {
         assert_string_equal(shard_places(shard, 1), attempt == 1 ? "New p" : "Waiting p");
         shard_claim(shard, 1);
@@ -127,13 +128,15 @@ static void error_is_cut_at_255_characters_and_tries_tell_all(void **state)
 
     for (int i = 0; i < 300; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s", i % 2 == 0 ? "\xc3\xa9" : "x");
-    shard_submit(shard, 1, (struct shard_op){.retry_limit = "0"});
+    shard_submit(shard, 1, (struct shard_op){ .retry_limit = "0" });
     shard_claim(shard, 1);
     shard_apply(shard, "error", 1, 1, text);
     snprintf(expected, sizeof expected, "%.*s", 128 * 2 + 127, text);
     assert_string_equal(shard_field(shard, 1, "Error"), expected);
-    snprintf(text, sizeof text, "{\"attempt\":1,\"worker\":\"http://w1\",\"started\":%" PRId64 ",\"finished\":%" PRId64
-             ",\"error\":\"%.599s\"}", shard->now_ms - 10, shard->now_ms, expected);
+    snprintf(text, sizeof text,
+             "{\"attempt\":1,\"worker\":\"http://w1\",\"started\":%" PRId64 ",\"finished\":%" PRId64
+             ",\"error\":\"%.599s\"}",
+             shard->now_ms - 10, shard->now_ms, expected);
     assert_string_equal(shard_command(shard, "LRANGE " SHARD_PREFIX ":tries:%s 0 -1", shard_id(1)), text);
 }
 

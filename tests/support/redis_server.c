@@ -21,8 +21,8 @@ static void server_exec(const struct redis_server *server, pid_t parent)
         _exit(1);
     execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", server->socket, "--dir", server->directory,
            "--save", "", "--appendonly", server->appendonly ? "yes" : "no", "--logfile", "redis.log",
-           "--hash-max-listpack-value", "1024", "--hash-max-listpack-entries", "48",
-           "--zset-max-listpack-entries", "32", "--maxmemory-policy", "noeviction", (char *)NULL);
+           "--hash-max-listpack-value", "1024", "--hash-max-listpack-entries", "48", "--zset-max-listpack-entries",
+           "32", "--maxmemory-policy", "noeviction", (char *)NULL);
     _exit(errno == ENOENT ? SKIPPED : 1);
 }
 
@@ -47,7 +47,7 @@ static bool server_answers(const struct redis_server *server)
 
 static void server_wait(struct redis_server *server)
 {
-    const struct timespec pause = {.tv_nsec = 2000000};
+    const struct timespec pause = { .tv_nsec = 2000000 };
 
     for (int waited_ms = 0; !server_answers(server); waited_ms += 2) {
         int status;

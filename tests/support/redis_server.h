@@ -13,7 +13,7 @@ struct redis_server {
     bool appendonly;
     char directory[64];
     char socket[96];
-    char url[112];              /* unix:///... */
+    char url[112]; /* unix:///... */
 };
 
 /* Starts a server and waits until it answers; appendonly: everysec. Ends the process with a message when it cannot:

@@ -42,8 +42,7 @@ static size_t answer_flatten(struct shard *shard, const redisReply *reply, size_
     case REDIS_REPLY_INTEGER:
         snprintf(number, sizeof number, "%lld", reply->integer);
         return answer_add(shard, used, number, strlen(number));
-    case REDIS_REPLY_NIL:
-        return answer_add(shard, used, "(nil)", 5);
+    case REDIS_REPLY_NIL: return answer_add(shard, used, "(nil)", 5);
     default:
         return reply->len == 0 ? answer_add(shard, used, "\"\"", 2)
                                : answer_add(shard, used, reply->str, (size_t)reply->len);
@@ -92,7 +91,7 @@ static const char *text_run(struct shard *shard, const char *function, char *tex
     int argc = 0;
 
     if (function != NULL) {
-        const char *head[] = {"FCALL", function, "1", SHARD_PREFIX, generation};
+        const char *head[] = { "FCALL", function, "1", SHARD_PREFIX, generation };
 
         snprintf(generation, sizeof generation, "%" PRId64, shard->generation);
         for (; argc < (int)TEST_COUNT(head); argc++)
@@ -153,12 +152,13 @@ static void library_load(struct shard *shard)
     const char *begin = strstr(functions_code, clock_begin), *end = strstr(functions_code, clock_end);
     size_t room = functions_code_size + sizeof clock_of_test;
     char *code = malloc(room);
-    const char *argv[] = {"FUNCTION", "LOAD", "REPLACE", code};
-    size_t sizes[] = {8, 4, 7, 0};
+    const char *argv[] = { "FUNCTION", "LOAD", "REPLACE", code };
+    size_t sizes[] = { 8, 4, 7, 0 };
 
     assert_non_null(begin);
     assert_non_null(end);
-    sizes[3] = (size_t)snprintf(code, room, "%.*s%s%s", (int)(begin - functions_code), functions_code, clock_of_test, end);
+    sizes[3] =
+        (size_t)snprintf(code, room, "%.*s%s%s", (int)(begin - functions_code), functions_code, clock_of_test, end);
     assert_string_equal(command_run(shard, TEST_COUNT(argv), argv, sizes), "bgop");
     free(code);
 }
@@ -206,8 +206,8 @@ void shard_arm_only(struct shard *shard, int64_t status_mark, int64_t submit_mar
     int used = snprintf(text, sizeof text, "%" PRId64 " 1 0 %" PRId64 " %d %d 30 15", status_mark, submit_mark,
                         SHARD_LEASE_MS, SHARD_RETRY_MAX_MS);
 
-#define XX(name, backoff, limit, timeout, merge, reserved)                                      \
-    used += snprintf(text + used, sizeof text - (size_t)used, " %s '", #name);                  \
+#define XX(name, backoff, limit, timeout, merge, reserved)                                        \
+    used += snprintf(text + used, sizeof text - (size_t)used, " %s '", #name);                    \
     used += snprintf(text + used, sizeof text - (size_t)used, settings, backoff, limit, timeout); \
     used += snprintf(text + used, sizeof text - (size_t)used, "'");
     RECORD_TYPES(XX)
@@ -255,18 +255,23 @@ const char *shard_field(struct shard *shard, int number, const char *field)
     return value;
 }
 
-static const char *given(const char *text) { return text == NULL ? "" : text; }
+static const char *given(const char *text)
+{
+    return text == NULL ? "" : text;
+}
 
 const char *shard_submit(struct shard *shard, int number, struct shard_op op)
 {
     int64_t from = shard->submit_next;
 
     shard_call(shard, "bgop_ingest",
-               "1 0 %" PRId64 " %" PRId64 " %" PRId64 " 5 6 0 %s %s '%s' '%s' \"%s\" \"%s\" \"%s\" \"%s\" '%s' \"%s\" %d \"%s\" "
+               "1 0 %" PRId64 " %" PRId64 " %" PRId64
+               " 5 6 0 %s %s '%s' '%s' \"%s\" \"%s\" \"%s\" \"%s\" '%s' \"%s\" %d \"%s\" "
                "\"\" '%s'",
                from, from + 1, from, shard_id(number), op.type == NULL ? "WebCart" : op.type, given(op.parent_key),
-               given(op.name), given(op.process_after), given(op.retry_backoff), given(op.retry_limit), given(op.timeout),
-               given(op.sequence_group), given(op.sequence_number), number + 1000, given(op.content), given(op.payload));
+               given(op.name), given(op.process_after), given(op.retry_backoff), given(op.retry_limit),
+               given(op.timeout), given(op.sequence_group), given(op.sequence_number), number + 1000, given(op.content),
+               given(op.payload));
     if (strncmp(shard->answer, "OK ", 3) == 0)
         shard->submit_next++;
     return shard->answer;
@@ -317,10 +322,13 @@ static bool present(struct shard *shard, const char *command)
 
 const char *shard_places(struct shard *shard, int number)
 {
-    static const struct { char letter; const char *command; } places[] = {
-        {'d', "ZSCORE " SHARD_PREFIX ":due %s"},      {'l', "HGET " SHARD_PREFIX ":leases %s"},
-        {'r', "ZSCORE " SHARD_PREFIX ":running %s"},  {'e', "ZSCORE " SHARD_PREFIX ":errors %s"},
-        {'c', "HGET " SHARD_PREFIX ":cancels %s"},
+    static const struct {
+        char letter;
+        const char *command;
+    } places[] = {
+        { 'd', "ZSCORE " SHARD_PREFIX ":due %s" },     { 'l', "HGET " SHARD_PREFIX ":leases %s" },
+        { 'r', "ZSCORE " SHARD_PREFIX ":running %s" }, { 'e', "ZSCORE " SHARD_PREFIX ":errors %s" },
+        { 'c', "HGET " SHARD_PREFIX ":cancels %s" },
     };
     static char text[64];
     char command[256];
@@ -370,7 +378,8 @@ static const char check_script[] =
     "  end\n"
     "end\n"
     "for name in pairs(counts) do wrong[#wrong + 1] = 'no count ' .. name end\n"
-    "for _, key in ipairs(redis.call('KEYS', '*:pending:*')) do size.pending = (size.pending or 0) + redis.call('ZCARD', key) end\n"
+    "for _, key in ipairs(redis.call('KEYS', '*:pending:*')) do size.pending = (size.pending or 0) + "
+    "redis.call('ZCARD', key) end\n"
     "local members = redis.call('ZRANGE', p .. ':due', 0, -1)\n"
     "for _, key in ipairs({'running', 'errors'}) do\n"
     "  for _, id in ipairs(redis.call('ZRANGE', p .. ':' .. key, 0, -1)) do members[#members + 1] = id end\n"
@@ -383,8 +392,8 @@ static const char check_script[] =
 
 void shard_check(struct shard *shard)
 {
-    const char *argv[] = {"EVAL", check_script, "1", SHARD_PREFIX};
-    const size_t sizes[] = {4, sizeof check_script - 1, 1, strlen(SHARD_PREFIX)};
+    const char *argv[] = { "EVAL", check_script, "1", SHARD_PREFIX };
+    const size_t sizes[] = { 4, sizeof check_script - 1, 1, strlen(SHARD_PREFIX) };
 
     command_run(shard, TEST_COUNT(argv), argv, sizes);
     if (strcmp(shard->answer, "\"\"") != 0)
@@ -401,8 +410,8 @@ static const char digest_script[] = "local keys, all = redis.call('KEYS', '*'), 
 
 uint64_t shard_digest(struct shard *shard)
 {
-    const char *argv[] = {"EVAL", digest_script, "0"};
-    const size_t sizes[] = {4, sizeof digest_script - 1, 1};
+    const char *argv[] = { "EVAL", digest_script, "0" };
+    const size_t sizes[] = { 4, sizeof digest_script - 1, 1 };
     char *end;
     uint64_t digest;
 

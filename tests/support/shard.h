@@ -11,7 +11,7 @@
 #include "tests/support/redis_server.h"
 
 #define SHARD_PREFIX "bgop:{3}"
-#define SHARD_T0 INT64_C(1700000000000)     /* where its clock begins */
+#define SHARD_T0     INT64_C(1700000000000) /* where its clock begins */
 enum { SHARD_GENERATION = 7, SHARD_LEASE_MS = 30000, SHARD_RETRY_MAX_MS = 3600000 };
 
 struct shard {
@@ -19,8 +19,8 @@ struct shard {
     redisContext *redis;
     int64_t now_ms;
     int64_t generation;
-    int64_t submit_next, status_next;       /* where its fences stand: partition 0, and the status log */
-    char answer[1 << 20];                   /* of the last call; an error as its text */
+    int64_t submit_next, status_next; /* where its fences stand: partition 0, and the status log */
+    char answer[1 << 20];             /* of the last call; an error as its text */
 };
 
 /* Connects, empties the server, loads the library with the test's clock at SHARD_T0; not armed. */
@@ -53,7 +53,7 @@ const char *shard_field(struct shard *shard, int number, const char *field);
 
 /* What a submission may say; zero: what is shown. */
 struct shard_op {
-    const char *type;                       /* WebCart */
+    const char *type; /* WebCart */
     const char *parent_key, *name, *sequence_group, *payload, *content;
     const char *process_after, *retry_backoff, *retry_limit, *timeout, *sequence_number;
 };
@@ -83,8 +83,8 @@ int shard_server_stop(void **state);
 int shard_setup(void **state);
 int shard_setup_unarmed(void **state);
 int shard_teardown(void **state);
-#define shard_test(test) cmocka_unit_test_setup_teardown(test, shard_setup, shard_teardown)
+#define shard_test(test)         cmocka_unit_test_setup_teardown(test, shard_setup, shard_teardown)
 #define shard_test_unarmed(test) cmocka_unit_test_setup_teardown(test, shard_setup_unarmed, shard_teardown)
-#define shard_tests_run(tests) cmocka_run_group_tests(tests, shard_server_start, shard_server_stop)
+#define shard_tests_run(tests)   cmocka_run_group_tests(tests, shard_server_start, shard_server_stop)
 
 #endif
