@@ -60,8 +60,8 @@ do
         if g[1] and tonumber(g[1]) >= tonumber(args[1]) then return refuse('STALE ' .. g[1]) end
         local now = now_from(g[2])
         call('HSET', gate, 'gen', args[1], 'run', run_id(), 'mode', 'RECOVERING', 'now', integer(now), 'floor', 0,
-             'status_mark', args[2], 'submit_marks', marks, 'lease_ms', args[first], 'retry_max_delay_ms', args[first + 1],
-             'log_days', args[first + 2], 'deleted_log_days', args[first + 3])
+             'status_mark', args[2], 'submit_marks', marks, 'lease_ms', args[first],
+             'retry_max_delay_ms', args[first + 1], 'log_days', args[first + 2], 'deleted_log_days', args[first + 3])
         call('HSETNX', gate, 'rolled', integer(math.floor(now / 60000) - 1))    -- minutes of statistics: expire.lua
         types_write(prefix, args, first + 4)
         return {'OK', now}

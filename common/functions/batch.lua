@@ -115,7 +115,9 @@ do
         if b.errors_add[1] then call('ZADD', prefix .. ':errors', unpack(b.errors_add)) end
         if b.cancels_remove[1] then call('HDEL', prefix .. ':cancels', unpack(b.cancels_remove)) end
         if b.unneeded[1] then call('DEL', unpack(b.unneeded)) end
-        for _, parent in ipairs(b.parents) do call('ZADD', prefix .. ':parent:' .. parent, unpack(b.parents[parent])) end
+        for _, parent in ipairs(b.parents) do
+            call('ZADD', prefix .. ':parent:' .. parent, unpack(b.parents[parent]))
+        end
         for _, retention in ipairs(b.done) do
             local seconds = integer(retention)
             call('SADD', prefix .. ':retentions', seconds)

@@ -3,10 +3,10 @@
 --   args  generation, instance, WorkerUri, nonce, Type, want, Id*
 --   ->    OK, now, lease_ms, (Id, token, timeout_ms, ParentKey, SequenceGroup, SequenceNumber, traceparent, payload,
 --         leader Id)*
--- Grants the hinted Ids that are still claimable, then up to `want` the oldest released more than 5 s ago (their hint may
--- be lost). The same nonce of an instance and Type again gets what it was granted, with the same tokens, starting now: so
--- a worker asks again after a lost reply. An answer holds about 1 MiB: what does not fit stays pending. Open only. Allowed
--- when Redis is out of memory: what runs to its end frees its payload.
+-- Grants the hinted Ids that are still claimable, then up to `want` the oldest released more than 5 s ago (their hint
+-- may be lost). The same nonce of an instance and Type again gets what it was granted, with the same tokens, starting
+-- now: so a worker asks again after a lost reply. An answer holds about 1 MiB: what does not fit stays pending. Open
+-- only. Allowed when Redis is out of memory: what runs to its end frees its payload.
 local worker_seen
 do
     local LOST_HINT_MS = 5000
@@ -17,7 +17,8 @@ do
     local function grant(b, offer, id, f)
         local payload, kind, more, answer, n = f[4] or '', f[4] and 'p' or '-', none, offer.answer, offer.size
         if f[6] then
-            more = call('HMGET', b.ops .. id, 'Timeout', 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'trace', 'large')
+            more = call('HMGET', b.ops .. id, 'Timeout', 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'trace',
+                        'large')
             if more[6] then payload, kind = call('GET', b.prefix .. ':in:' .. id) or '', 'L' end
         end
         local timeout = more[1] and tonumber(more[1]) or offer.timeout[f[5] or '1']
@@ -41,7 +42,8 @@ do
         if attempt ~= offer.attempt then
             offer.attempt, offer.token = attempt, integer(offer.first + attempt)
         end
-        transition(b, type, id, status, 'Running', 'StartedAt', b.now_text, 'WorkerUri', offer.uri, 'token', offer.token)
+        transition(b, type, id, status, 'Running', 'StartedAt', b.now_text, 'WorkerUri', offer.uri,
+                   'token', offer.token)
         local timeout, payload = grant(b, offer, id, f)
         lease_add(b, type, id, offer.token, b.now, timeout, offer.instance, payload)
         stat_time(b, 'w', b.now - tonumber(f[2]))

@@ -35,7 +35,9 @@ do
         if not gone.ids[1] then return end
         call('DEL', unpack(gone.keys))
         if gone.errors[1] then call('ZREM', b.prefix .. ':errors', unpack(gone.errors)) end
-        for _, parent in ipairs(gone.parents) do call('ZREM', b.prefix .. ':parent:' .. parent, unpack(gone.parents[parent])) end
+        for _, parent in ipairs(gone.parents) do
+            call('ZREM', b.prefix .. ':parent:' .. parent, unpack(gone.parents[parent]))
+        end
         call('XADD', b.prefix .. ':deleted', b.stream_id, 'ids', table.concat(gone.ids, ' '))
         add_number(b.stats, 'removed', #gone.ids)
         flush(b)

@@ -2,8 +2,8 @@
 -- An entry is 11 texts in a list, from index i on: kind, Id, token, StartedAt, duration_ms, WorkerUri, text,
 -- retry_after_ms, result, leader Id, command id. The same for entries that were parked.
 local ENTRY_SIZE = 11
-local OUTCOMES = {ok = true, error = true, permanent = true, crashed = true, timed_out = true, lost = true, skipped = true,
-                  returned = true}
+local OUTCOMES = {ok = true, error = true, permanent = true, crashed = true, timed_out = true, lost = true,
+                  skipped = true, returned = true}
 local COMMANDS = {cancel = true, redrive = true}
 local entry_apply
 do

@@ -35,7 +35,8 @@ do
     end
 
     function park_expire(b, limit)
-        local ids = call('ZRANGE', b.prefix .. ':parked_at', '-inf', integer(b.now - KEPT_MS), 'BYSCORE', 'LIMIT', 0, limit)
+        local before = integer(b.now - KEPT_MS)
+        local ids = call('ZRANGE', b.prefix .. ':parked_at', '-inf', before, 'BYSCORE', 'LIMIT', 0, limit)
         if not ids[1] then return end
         call('HDEL', b.prefix .. ':parked', unpack(ids))
         call('ZREM', b.prefix .. ':parked_at', unpack(ids))

@@ -63,6 +63,7 @@ local function gate_pass(keys, args, open_only)
     if not g[1] or g[2] ~= run_id() then return nil, refuse('FENCED 0') end
     if g[1] ~= args[1] then return nil, refuse('FENCED ' .. g[1]) end
     if open_only and g[3] ~= 'OPEN' then return nil, refuse('RECOVERING generation ' .. g[1]) end
-    return {prefix = prefix, generation = g[1], mode = g[3], last = g[4], now = now_from(g[4]), floor = tonumber(g[5] or 0),
-            lease_ms = tonumber(g[6]), retry_max_delay_ms = tonumber(g[7]), pressure = g[8]}
+    return {prefix = prefix, generation = g[1], mode = g[3], last = g[4], now = now_from(g[4]),
+            floor = tonumber(g[5] or 0), lease_ms = tonumber(g[6]),
+            retry_max_delay_ms = tonumber(g[7]), pressure = g[8]}
 end

@@ -15,18 +15,19 @@ do
 
     -- What the slow ways need to know of a record; nil: there is none.
     function record_load(b, id)
-        local f = call('HMGET', b.ops .. id, 'Status', 'Type', 'token', 'RetryCount', 'RetryLimit', 'RetryBackoff', 'Timeout',
-                       'v', 'lost', 'crashes', 'StartedAt', 'WorkerUri', 'large', 'ExpiresAt', 'in')
+        local f = call('HMGET', b.ops .. id, 'Status', 'Type', 'token', 'RetryCount', 'RetryLimit', 'RetryBackoff',
+                       'Timeout', 'v', 'lost', 'crashes', 'StartedAt', 'WorkerUri', 'large', 'ExpiresAt', 'in')
         if not f[1] then return nil end
-        return {id = id, status = f[1], type = f[2], token = tonumber(f[3] or 0), retries = tonumber(f[4] or 0), limit = f[5],
-                backoff = f[6], timeout = f[7], version = f[8], lost = tonumber(f[9] or 0), crashes = tonumber(f[10] or 0),
-                started = tonumber(f[11] or nil), worker = f[12] or '', large = f[13], expires = f[14], payload = f[15]}
+        return {id = id, status = f[1], type = f[2], token = tonumber(f[3] or 0), retries = tonumber(f[4] or 0),
+                limit = f[5], backoff = f[6], timeout = f[7], version = f[8], lost = tonumber(f[9] or 0),
+                crashes = tonumber(f[10] or 0), started = tonumber(f[11] or nil), worker = f[12] or '',
+                large = f[13], expires = f[14], payload = f[15]}
     end
 
     -- The settings a record was made with: they hold what the record does not say.
     function settings_of(b, rec)
-        rec.settings = rec.settings or b.types.versions[rec.type .. ':' .. (rec.version or '1')] or b.types.current[rec.type]
-            or {}
+        rec.settings = rec.settings or b.types.versions[rec.type .. ':' .. (rec.version or '1')] or
+            b.types.current[rec.type] or {}
         return rec.settings
     end
 
@@ -41,7 +42,8 @@ do
     local function retention_of(b, type, status)
         local settings = b.types.current[type] or {}
         local seconds = status == 'Error' and (settings.retention_error_s or 604800) or (settings.retention_s or 86400)
-        if b.pressure == '1' or b.pressure == '2' then return math.max(math.min(seconds, 60), math.floor(seconds / 10)) end
+        local short = b.pressure == '1' or b.pressure == '2'
+        if short then return math.max(math.min(seconds, 60), math.floor(seconds / 10)) end
         return seconds
     end
 
