@@ -13,7 +13,8 @@
 enum {
     CLAIM_MOST_IDS = 500,
     PULL_WANT = 64,
-    PULL_EVERY_MS = 4000, /* each lane, by all workers together */
+    PULL_EVERY_MS = 4000, /* each lane, by all workers together ... */
+    PULL_LEAST_MS = 10,   /* ... but no more calls than one in this time */
     PULL_FIRST_MS = 1000, /* after the start */
     BACK_OFF_MS = 200,    /* after a refusal that is no verdict */
 };
@@ -60,6 +61,14 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
+/* Between two pulls of a lane by this worker. */
+static int64_t pull_every_ms(const struct claims *claims)
+{
+    int64_t all = (int64_t)claims->parts.lanes->count * PULL_LEAST_MS;
+
+    return (all > PULL_EVERY_MS ? all : PULL_EVERY_MS) * renewal_workers(claims->parts.renewal);
+}
+
 /* Opens a call for the lane when there is something to ask for. A pull comes before hints when it is due: it takes the
  * oldest, which hints that were lost would leave behind for ever under a load that never ends. */
 static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now, bool *no_slots)
@@ -76,7 +85,7 @@ static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now
         return false;
     }
     if (pull) {
-        lane->next_pull_boot_ms = now + jitter(claims, (int64_t)PULL_EVERY_MS * renewal_workers(claims->parts.renewal));
+        lane->next_pull_boot_ms = now + jitter(claims, pull_every_ms(claims));
         open_call(claims, lane, 0, least(left, PULL_WANT));
     } else {
         int want = least(left, hinted < CLAIM_MOST_IDS ? (int)hinted : CLAIM_MOST_IDS);
@@ -105,19 +114,9 @@ static enum status send_call(struct claims *claims, struct lane *lane, int64_t g
     if (lane->call.backlog_epoch == lane->backlog.epoch) /* else its hints are somebody else's now; the nonce will do */
         claim.id_count = backlog_peek(&lane->backlog, ids, lane->call.id_count);
     snprintf(nonce, sizeof nonce, "%" PRIu64, lane->call.nonce);
-    if (!lane->call.unsure)
-        lane->call.sent_boot_ms = clock_boot_ms();
+    lane->call.sent_boot_ms = clock_boot_ms();
     crash_point("claim-before");
     return claim_send(claims->redis, &claim, err);
-}
-
-/* A call could not be sent: those sent before it in this round get no answer. */
-static void give_up_round(struct claims *claims)
-{
-    for (size_t i = 0; i < claims->call_count; i++)
-        claims->calls[i]->call.unsure = true;
-    redis_disconnect(claims->redis);
-    shard_gates_close_all(claims->parts.gates);
 }
 
 /* Sends a call for every lane that has one open or wants one. false: Redis is away. */
@@ -138,7 +137,8 @@ static bool send_all(struct claims *claims, bool *no_slots)
             continue;
         claims->calls[claims->call_count++] = lane;
         if (send_call(claims, lane, generation, &err) != ST_OK) {
-            give_up_round(claims);
+            redis_disconnect(claims->redis); /* the calls stay open: they are sent again */
+            shard_gates_close_all(claims->parts.gates);
             return false;
         }
     }
@@ -148,15 +148,12 @@ static bool send_all(struct claims *claims, bool *no_slots)
 
 /* ---- answers ---- */
 
-/* Gives back what is not to be started: the worker leaves, or the answer came so late that the lease is about to end.
- * A Timeout that is over is no reason when the answer came at the first asking: then it is too short for any run, and
- * to end it as timed out is the handler's part. */
-static bool give_back_if_late(struct claims *claims, struct execution *execution, int64_t now, bool repeated)
+/* Gives back what is not to be started: the worker leaves, or the answer took so long that the lease is about to end. */
+static bool give_back_if_late(struct claims *claims, struct execution *execution, int64_t now)
 {
     int64_t margin = renewal_margin_ms(renewal_lease_ms(claims->parts.renewal));
 
-    if (!claims->draining && now + margin < execution->lease_end_boot_ms &&
-        (now < execution->deadline_boot_ms || !repeated))
+    if (!claims->draining && now + margin < execution->lease_end_boot_ms)
         return false;
     execution_settlef(execution, ENTRY_RETURNED, "%s",
                       claims->draining ? "the worker shut down" : "claimed too late to be started");
@@ -164,7 +161,7 @@ static bool give_back_if_late(struct claims *claims, struct execution *execution
     return true;
 }
 
-static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch, bool repeated)
+static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch)
 {
     struct execution *all[CLAIM_MOST_IDS];
     size_t count = batch->count, started = 0;
@@ -176,7 +173,7 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
     inflight_add(claims->parts.inflight, executions, count);
     crash_point("start-before");
     for (size_t i = 0; i < count; i++)
-        if (!give_back_if_late(claims, &executions[i], now, repeated))
+        if (!give_back_if_late(claims, &executions[i], now))
             all[started++] = &executions[i];
     if (started > 0)
         type->handler->start(type->state, all, started);
@@ -198,7 +195,7 @@ static void take_answer(struct claims *claims, struct lane *lane, struct claim_a
         hints_verdict(hints, lane, call.id_count);
     batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);
     if (batch)
-        start(claims, lane->type, batch, call.unsure);
+        start(claims, lane->type, batch);
 }
 
 /* No verdict: keep the hints and the call, ask again. */
@@ -206,8 +203,7 @@ static void take_refusal(struct claims *claims, struct lane *lane, enum status s
 {
     lane->not_before_boot_ms = clock_boot_ms() + BACK_OFF_MS;
     if (!redis_connected(claims->redis)) {
-        lane->call.unsure = true; /* it may have been executed */
-        shard_gates_close_all(claims->parts.gates);
+        shard_gates_close_all(claims->parts.gates); /* the call may have been executed: its nonce will tell */
     } else if (status == ST_FENCED || status == ST_RECOVERING) {
         shard_gates_close(claims->parts.gates, lane->shard);
     } else {

@@ -94,7 +94,7 @@ struct claim_batch {
     struct member *members;
 };
 /* Takes over the answer and sorts its operations into executions: followers go to their leader. sent_boot_ms is the
- * boot clock before the call was first sent: leases and deadlines count from there. NULL for an empty answer, which is
+ * boot clock before the answered call was sent: leases and deadlines count from there. NULL for an empty answer, which is
  * released. */
 struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_type *type, int shard,
                                     int64_t sent_boot_ms);

@@ -36,6 +36,7 @@ static void *guard_loop(void *arg)
     struct guard *guard = arg;
     bool stopping = false;
 
+    pthread_setname_np(pthread_self(), "guard");
     while (!stopping) {
         int64_t now = clock_boot_ms();
 

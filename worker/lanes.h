@@ -14,8 +14,7 @@ struct claim_call {
     size_t id_count; /* the first ones of the backlog; 0: a pull */
     int want;        /* slots reserved */
     uint64_t backlog_epoch;
-    int64_t sent_boot_ms; /* before the first sending that may have been executed: leases count from here */
-    bool unsure;          /* some reply was lost: it may have been executed */
+    int64_t sent_boot_ms; /* before the latest sending: an answer starts and leases from its own call on */
 };
 
 struct lane {

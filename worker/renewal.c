@@ -226,6 +226,7 @@ static void *renewal_loop(void *arg)
     struct renewal *renewal = arg;
     struct shard_gates *gates = renewal->parts.gates;
 
+    pthread_setname_np(pthread_self(), "renewal");
     while (!atomic_load(&renewal->stopping)) {
         bool there = look_at_gates(renewal), all_ready;
         int64_t now = clock_boot_ms(), wait_ms;

@@ -319,6 +319,7 @@ static void *reporter_loop(void *arg)
 {
     struct reporter *reporter = arg;
 
+    pthread_setname_np(pthread_self(), "reporter");
     while (take_incoming(reporter)) {
         if (clock_boot_ms() >= reporter->send_again_boot_ms)
             for (int shard = 0; shard < reporter->shard_count; shard++)

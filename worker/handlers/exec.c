@@ -143,6 +143,7 @@ static void *exec_loop(void *arg)
 {
     struct exec_state *state = arg;
 
+    pthread_setname_np(pthread_self(), "exec");
     while (!atomic_load(&state->closing) || state->count > 0) {
         int64_t now;
 

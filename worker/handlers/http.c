@@ -109,6 +109,7 @@ static void *http_loop(void *arg)
 {
     struct http_state *state = arg;
 
+    pthread_setname_np(pthread_self(), "http");
     while (!atomic_load(&state->closing) || state->count > 0) {
         int running;
 
