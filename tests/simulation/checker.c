@@ -33,11 +33,13 @@ struct running {
 };
 
 struct op_state {
+    bool succeeded; /* logged so in time; only judged without rollbacks */
     bool submitted, seen, claimed, recorded, removed, redriven, delayed_by_handler;
     uint64_t last_token;
     struct running running[RUNNING_MAX];
     int running_count;
-    bool seen_final; /* observed so while the shard was open */
+    struct running stopped; /* the last one that ended */
+    bool seen_final;        /* observed so while the shard was open */
     int seen_status, seen_rollbacks;
     uint64_t seen_token;
     int first_entry, last_entry; /* events of kind ENTRY, chained by next_entry; -1: none */
@@ -112,6 +114,8 @@ static void on_claim(struct check *check, struct op_state *op, const struct even
         violated(check, INVARIANT_FINALITY, claim, "runs after it was seen %s", record_statuses[op->seen_status].name);
     if (given->process_after_ms > 0 && claim->b < given->process_after_ms - SLACK_MS)
         violated(check, INVARIANT_SCHEDULE, claim, "%" PRId64 " ms early", given->process_after_ms - claim->b);
+    if (op->succeeded && !op->redriven && check->rollbacks == 0)
+        violated(check, INVARIANT_NEEDLESS_RUN, claim, "token %" PRIu64 " after a logged success", claim->token);
     check_retry_time(check, op, claim);
     op->claimed = op->seen = true;
     op->last_token = claim->token;
@@ -140,8 +144,10 @@ static void on_stop(struct op_state *op, const struct event *stop)
 {
     struct running *running = running_find(op, stop->token);
 
-    if (running != NULL)
-        *running = op->running[--op->running_count];
+    if (running == NULL)
+        return;
+    op->stopped = *running;
+    *running = op->running[--op->running_count];
 }
 
 /* ---- what others saw ---- */
@@ -173,6 +179,8 @@ static void on_entry(struct check *check, struct op_state *op, int index)
 
     if (entry->c == ENTRY_REDRIVE)
         op->redriven = true;
+    if (entry->c == ENTRY_OK && entry->token == op->stopped.token && entry->at_ms <= op->stopped.lease_until_ms)
+        op->succeeded = true;
     if (entry->d >= 0)
         op->delayed_by_handler = true;
     if ((KINDS_END & 1u << entry->c) != 0 && op->ended_ms == 0)

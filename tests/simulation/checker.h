@@ -17,6 +17,7 @@
        "what was seen final stays so and does not run again, unless redriven or overtaken by a higher token") \
     XX(CAUSE, "Complete, Error and Canceled have the log entry that made them so")                            \
     XX(RESULT_KEPT, "a logged success is the record's end, unless something logged before it was")            \
+    XX(NEEDLESS_RUN, "what succeeded, logged while its lease held, does not run again")                       \
     XX(RETRY_TIME, "retry k starts (2^k - 1) * R after the failure before it, or later")                      \
     XX(RETRY_COUNT, "RetryCount counts the retries granted, at most RetryLimit")                              \
     XX(SCHEDULE, "nothing starts before ProcessAfter")                                                        \

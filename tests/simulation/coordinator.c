@@ -2,6 +2,7 @@
  * (taking a generation, arming, replaying, opening). Two of them own everything at once: fences must make that safe. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/memory.h"
@@ -124,8 +125,10 @@ static void try_open(struct world *world, struct coordinator *coordinator, int s
         return;
     call_begin(world, "bgop_open", shard, coordinator->generation[shard]);
     answer = call_send(world, &refused);
-    if (answer != NULL && strcmp(answer_text(answer, 0), "OK") == 0)
+    if (answer != NULL && strcmp(answer_text(answer, 0), "OK") == 0) {
+        world->floor_ms[shard] = world->now_ms + LEASE_MS;
         world_event(world, (struct event){ EVENT_OPEN, .op = -1, .a = shard, .b = coordinator->generation[shard] });
+    }
 }
 
 static void forget(struct coordinator *coordinator, int shard, enum refusal refused)
@@ -372,8 +375,19 @@ static void verdicts_append(struct world *world, int shard, const redisReply *an
     }
 }
 
+static int64_t leases_lost(struct world *world, int shard)
+{
+    redisReply *reply = world_command(world, "HGET bgop:{%d}:counts lost", shard);
+    int64_t lost = reply->str == NULL ? 0 : strtoll(reply->str, NULL, 10);
+
+    freeReplyObject(reply);
+    return lost;
+}
+
 void coordinator_tick(struct world *world, struct coordinator *coordinator, int shard)
 {
+    bool below_floor = world->now_ms < world->floor_ms[shard];
+    int64_t lost = below_floor ? leases_lost(world, shard) : 0;
     enum refusal refused;
     const redisReply *answer;
 
@@ -386,6 +400,8 @@ void coordinator_tick(struct world *world, struct coordinator *coordinator, int 
     answer = call_send(world, &refused);
     if (answer == NULL)
         return forget(coordinator, shard, refused);
+    if (below_floor && (answer_int(answer, 4) > 0 || leases_lost(world, shard) != lost))
+        world_fail(world, "shard %d judged leases before its floor", shard);
     if (reply_lost(world))
         return;
     verdicts_append(world, shard, answer);

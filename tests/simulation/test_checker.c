@@ -237,6 +237,29 @@ static void success_is_forgotten(struct history *history)
     event_find(history, EVENT_FINAL, is_complete)->a = OP_ERROR;
 }
 
+static bool is_success_in_time(struct history *history, struct event *event)
+{
+    struct event *lease = NULL;
+
+    for (struct event *other = history->events; other < event; other++) {
+        if (other->kind == EVENT_LEASE && other->op == event->op && other->token == event->token)
+            lease = other;
+    }
+    return event->c == ENTRY_OK && lease != NULL && lease->b >= event->at_ms;
+}
+
+static void success_runs_again(struct history *history)
+{
+    struct event claim = *event_find(history, EVENT_ENTRY, is_success_in_time);
+
+    claim.kind = EVENT_CLAIM;
+    claim.token += 1000;
+    claim.b = claim.at_ms = event_last(history)->at_ms;
+    claim.c = 0;
+    claim.d = -1;
+    event_insert(history, event_last(history), claim);
+}
+
 static void retry_starts_early(struct history *history)
 {
     struct event *claim = event_find(history, EVENT_CLAIM, is_second_retry);
@@ -325,6 +348,7 @@ static const struct {
     CHANGE(FINALITY, complete_one_runs_again),
     CHANGE(CAUSE, success_was_never_logged),
     CHANGE(RESULT_KEPT, success_is_forgotten),
+    CHANGE(NEEDLESS_RUN, success_runs_again),
     CHANGE(RETRY_TIME, retry_starts_early),
     CHANGE(RETRY_COUNT, too_many_retries),
     CHANGE(RETRY_COUNT, retries_do_not_match_failures),

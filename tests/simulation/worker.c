@@ -338,8 +338,8 @@ static struct execution *execution_find(struct worker *worker, int op, int *inde
     return NULL;
 }
 
-/* Nobody is robbed: a lease that holds is lost only to an end of the record that somebody else logged, or to a Redis
- * that went backwards; and then only where its record moved on meanwhile. */
+/* Nobody is robbed: while a lease holds, what runs is not lost, nor canceled under its worker, unless Redis went
+ * backwards; and then only where its record moved on meanwhile. */
 static void check_lost(struct world *world, const struct execution *execution)
 {
     redisReply *reply = world_command(world, "HMGET bgop:{%d}:op:%s Status token", execution->shard,
@@ -350,8 +350,7 @@ static void check_lost(struct world *world, const struct execution *execution)
 
     if (!ended && token < execution->token)
         world_fail(world, "operation %d: an attempt newer than the record is called lost", execution->op);
-    if (!ended && !execution->done && execution->lease_until_ms > world->now_ms &&
-        execution->rollbacks == world->rollbacks)
+    if (!execution->done && execution->lease_until_ms > world->now_ms && execution->rollbacks == world->rollbacks)
         world_fail(world, "operation %d lost a lease that lasts %lld ms more", execution->op,
                    (long long)(execution->lease_until_ms - world->now_ms));
     freeReplyObject(reply);

@@ -136,13 +136,14 @@ struct snapshot {
 };
 
 /* Effects that a set of runs must have had, or it has proven little (I22). */
-#define SIM_EFFECTS(XX)                                                                                      \
-    XX(LOST_REPLY)                                                                                           \
-    XX(SAME_NONCE)                                                                                           \
-    XX(FENCE_REFUSED)                                                                                        \
-    XX(FENCED)                                                                                               \
-    XX(LEASE_LOST) XX(SUPERSEDED) XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) \
-        XX(RETRIED) XX(ROLLED_BACK)
+#define SIM_EFFECTS(XX)                                                                                   \
+    XX(LOST_REPLY)                                                                                        \
+    XX(SAME_NONCE)                                                                                        \
+    XX(FENCE_REFUSED)                                                                                     \
+    XX(FENCED)                                                                                            \
+    XX(LEASE_LOST)                                                                                        \
+    XX(SUPERSEDED) XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) XX(RETRIED) \
+        XX(ROLLED_BACK)
 enum sim_effect {
 #define XX(id) EFFECT_##id,
     SIM_EFFECTS(XX)
@@ -178,6 +179,7 @@ struct world {
     int64_t submit_fence[PARTITIONS][SHARDS], status_fence[SHARDS];
     struct snapshot snapshots[SNAPSHOTS];
     int snapshot_count, snapshot_oldest; /* a ring: those from oldest on */
+    int64_t floor_ms[SHARDS];            /* no lease is judged before: a lease's time after opening */
     int rollbacks, restarts;
     int64_t seen[EFFECTS];
 };
