@@ -68,13 +68,21 @@ do
         end
     end
 
-    -- What this nonce was granted before, as far as it still runs under those leases. It starts now: the worker counts
-    -- Timeout and lease from this answer on, so Redis must not count from the one that was lost.
+    -- Does this instance still hold it, never renewed, under the lease that the lost reply told of? Later a verdict on
+    -- it may be on its way already.
+    local function is_held(b, offer, f, lease)
+        local token, backstop, instance = lease:match('^(%S+) (%S+) (%S+)')
+        return token == f[3] and instance == offer.instance and
+            b.now < math.min(tonumber(f[2]) + b.lease_ms, tonumber(backstop))
+    end
+
+    -- What this nonce was granted before, as far as it is still held. It starts now: the worker counts Timeout and lease
+    -- from this answer on, so Redis must not count from the one that was lost.
     local function grant_again(b, offer, ids)
         for id in ids:gmatch('%S+') do
             local f = record_read(b, id)
             local lease = f[3] and call('HGET', b.prefix .. ':leases', id)
-            if lease and lease:find(f[3] .. ' ', 1, true) == 1 and lease:match('^%S+ %S+ (%S+)') == offer.instance then
+            if lease and is_held(b, offer, f, lease) then
                 offer.token = f[3]
                 transition(b, offer.type, id, 'Running', 'Running', 'StartedAt', b.now_text)
                 local timeout, payload = grant(b, offer, id, f)

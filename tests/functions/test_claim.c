@@ -77,6 +77,26 @@ static void a_claim_asked_again_starts_and_is_leased_from_then_on(void **state)
     shard_check(shard);
 }
 
+/* A verdict on it may stand in the log already, unread: it would end the attempt that begins anew. */
+static void a_claim_asked_again_after_its_lease_is_not_granted(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_submit(shard, 1, (struct shard_op){.timeout = "1000"});
+    shard_submit(shard, 2, (struct shard_op){.timeout = "60000"});
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2 %s %s", shard_id(1), shard_id(2));
+    shard_clock(shard, shard_now(shard) + 6000);
+    shard_tick(shard);                          /* a verdict on the first: its Timeout and 5 s have passed */
+    assert_non_null(strstr(shard->answer, "timed_out"));
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2");
+    assert_int_equal(granted(shard, 1), 0);
+    assert_int_equal(granted(shard, 2), 1);
+    shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS);
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2");
+    assert_int_equal(granted(shard, 2), 0);
+    assert_string_equal(shard_places(shard, 2), "Running lr");
+}
+
 static void hints_come_first_then_the_oldest_whose_hint_may_be_lost(void **state)
 {
     struct shard *shard = *state;
@@ -162,6 +182,7 @@ int main(void)
         shard_test(a_grant_says_what_a_handler_needs),
         shard_test(the_same_nonce_gets_the_same_answer_and_another_claims_anew),
         shard_test(a_claim_asked_again_starts_and_is_leased_from_then_on),
+        shard_test(a_claim_asked_again_after_its_lease_is_not_granted),
         shard_test(hints_come_first_then_the_oldest_whose_hint_may_be_lost),
         shard_test(want_bounds_a_grant_and_stale_hints_do_not_count),
         shard_test(another_types_hint_is_not_granted),
