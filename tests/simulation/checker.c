@@ -40,7 +40,7 @@ struct op_state {
     int running_count;
     struct running stopped; /* the last one that ended */
     bool seen_final;        /* observed so while the shard was open */
-    int seen_status, seen_rollbacks;
+    int seen_status, seen_rollbacks, claim_rollbacks;
     uint64_t seen_token;
     int first_entry, last_entry; /* events of kind ENTRY, chained by next_entry; -1: none */
     int64_t ended_ms;            /* time of the last entry that may have ended it */
@@ -118,6 +118,7 @@ static void on_claim(struct check *check, struct op_state *op, const struct even
         violated(check, INVARIANT_NEEDLESS_RUN, claim, "token %" PRIu64 " after a logged success", claim->token);
     check_retry_time(check, op, claim);
     op->claimed = op->seen = true;
+    op->claim_rollbacks = check->rollbacks;
     op->last_token = claim->token;
     if (op->running_count < RUNNING_MAX)
         op->running[op->running_count++] = (struct running){ claim->token, claim->at_ms, check->rollbacks };
@@ -154,7 +155,8 @@ static void on_stop(struct op_state *op, const struct event *stop)
 
 static void on_observe(struct check *check, struct op_state *op, const struct event *seen)
 {
-    bool rolled_back = op->seen_rollbacks < check->rollbacks;
+    /* Redis may have forgotten what it was, or that this attempt runs. */
+    bool rolled_back = op->seen_rollbacks < check->rollbacks || (op->claimed && op->claim_rollbacks < check->rollbacks);
 
     op->seen = true;
     if (!seen->c)

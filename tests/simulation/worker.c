@@ -180,13 +180,17 @@ static void hint_args(struct world *world, struct worker *worker, int shard, int
     }
 }
 
-/* What a lost reply granted: asked again with its nonce, the same comes, as far as those leases are still held. */
+/* What a lost reply granted: asked again with its nonce, the same comes, as far as that lease is still held. */
 static void unseen_note(struct world *world, struct claim_state *claim, const redisReply *answer)
 {
     claim->unseen_count = 0;
     for (size_t i = 3; i + 8 < answer->elements; i += 9) {
-        claim->unseen[claim->unseen_count].op = world_op_find(world, answer_text(answer, i));
-        claim->unseen[claim->unseen_count++].token = strtoull(answer_text(answer, i + 1), NULL, 10);
+        struct unseen *unseen = &claim->unseen[claim->unseen_count++];
+        int64_t timeout_ms = answer_int(answer, i + 2);
+
+        unseen->op = world_op_find(world, answer_text(answer, i));
+        unseen->token = strtoull(answer_text(answer, i + 1), NULL, 10);
+        unseen->until_ms = answer_int(answer, 1) + (timeout_ms + 5000 < LEASE_MS ? timeout_ms + 5000 : LEASE_MS);
     }
 }
 
@@ -197,13 +201,11 @@ static int unseen_keep(struct world *world, struct claim_state *claim, int shard
     for (int i = 0; i < claim->unseen_count; i++) {
         const char *id = world_op(world, claim->unseen[i].op)->id;
         redisReply *lease = world_command(world, "HGET bgop:{%d}:leases %s", shard, id);
-        redisReply *until = world_command(world, "ZSCORE bgop:{%d}:running %s", shard, id);
 
-        if (lease->str != NULL && strtoull(lease->str, NULL, 10) == claim->unseen[i].token && until->str != NULL &&
-            strtoll(until->str, NULL, 10) > world->now_ms)
+        if (lease->str != NULL && strtoull(lease->str, NULL, 10) == claim->unseen[i].token &&
+            claim->unseen[i].until_ms > world->now_ms)
             claim->unseen[kept++] = claim->unseen[i];
         freeReplyObject(lease);
-        freeReplyObject(until);
     }
     claim->unseen_count = kept;
     return kept;

@@ -108,13 +108,15 @@ struct execution {
     int64_t retry_after_ms;
     bool done, ended_event, hung, told; /* hung: nobody stops it at Timeout or at the end of its lease */
 };
+struct unseen {
+    int op;
+    uint64_t token;
+    int64_t until_ms;
+};
 struct claim_state { /* waiting: the reply was lost, unseen is what it granted */
     bool waiting;
     int nonce, want, unseen_count;
-    struct {
-        int op;
-        uint64_t token;
-    } unseen[SLOTS];
+    struct unseen unseen[SLOTS];
 };
 struct worker {
     int number, incarnation; /* WorkerUri and instance are made of them */
@@ -136,14 +138,14 @@ struct snapshot {
 };
 
 /* Effects that a set of runs must have had, or it has proven little (I22). */
-#define SIM_EFFECTS(XX)                                                                                   \
-    XX(LOST_REPLY)                                                                                        \
-    XX(SAME_NONCE)                                                                                        \
-    XX(FENCE_REFUSED)                                                                                     \
-    XX(FENCED)                                                                                            \
-    XX(LEASE_LOST)                                                                                        \
-    XX(SUPERSEDED) XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) XX(RETRIED) \
-        XX(ROLLED_BACK)
+#define SIM_EFFECTS(XX) \
+    XX(LOST_REPLY)      \
+    XX(SAME_NONCE)      \
+    XX(FENCE_REFUSED)   \
+    XX(FENCED)          \
+    XX(LEASE_LOST)      \
+    XX(SUPERSEDED)      \
+    XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) XX(RETRIED) XX(ROLLED_BACK)
 enum sim_effect {
 #define XX(id) EFFECT_##id,
     SIM_EFFECTS(XX)
