@@ -19,6 +19,7 @@ struct arming {
     int64_t unix_seconds;                   /* of Redis */
     struct fence *submit_marks;             /* owned */
     size_t submit_mark_count;
+    int64_t *status_marks;                  /* owned: of recovery->arming, in that order */
 };
 
 int64_t generation_next(int64_t control, int64_t gate, int64_t unix_seconds)
@@ -78,6 +79,15 @@ static enum status arming_ask_marks(struct arming *arming, struct err *err)
     return st;
 }
 
+static enum status arming_ask_status_marks(struct arming *arming, struct err *err)
+{
+    struct recovery *recovery = arming->recovery;
+
+    arming->status_marks = xcalloc((size_t)recovery->arming_count, sizeof *arming->status_marks);
+    return kafka_consumer_log_ends(recovery->sources->consumer, recovery->sources->topic, recovery->arming,
+                                   (size_t)recovery->arming_count, SOURCES_ASK_MS, arming->status_marks, err);
+}
+
 static enum status arming_ask(struct arming *arming, struct err *err)
 {
     struct control_history history;
@@ -87,7 +97,9 @@ static enum status arming_ask(struct arming *arming, struct err *err)
     arming->generation = history.generation;
     if (arming_ask_time(arming, err) != ST_OK)
         return err->status;
-    return arming_ask_marks(arming, err);
+    if (arming_ask_marks(arming, err) != ST_OK)
+        return err->status;
+    return arming_ask_status_marks(arming, err);
 }
 
 /* ---- doing it ---- */
@@ -126,21 +138,19 @@ static enum status arming_note_settings(struct recovery *recovery, int shard, st
     return ST_OK;
 }
 
-static enum status shard_arm(struct arming *arming, int shard, int64_t generation, struct err *err)
+static enum status shard_arm(struct arming *arming, int index, int64_t generation, struct err *err)
 {
     struct recovery *recovery = arming->recovery;
     struct redis *redis = recovery->loop->redis;
+    int shard = recovery->arming[index];
     struct arm arm = {
         .shard = shard, .generation = generation, .queue = recovery->settings.queue,
+        .status_mark = arming->status_marks[index],
         .types = recovery->settings.types, .type_count = recovery->settings.type_count,
         .submit_marks = arming->submit_marks, .submit_mark_count = arming->submit_mark_count,
     };
-    int64_t log_start;
     enum status st;
 
-    if (kafka_consumer_log_range(recovery->sources->consumer, recovery->sources->topic, shard, SOURCES_ASK_MS, &log_start,
-                                 &arm.status_mark, err) != ST_OK)
-        return ST_AGAIN;
     if (arm_send(redis, &arm, err) != ST_OK)
         return err->status;
     st = arm_receive(redis, err);
@@ -171,8 +181,9 @@ enum status shards_arm(struct recovery *recovery, struct err *err)
     if (st == ST_OK)
         st = arming_write(&arming, generations, err);
     for (int i = 0; i < recovery->arming_count && st == ST_OK; i++)
-        st = shard_arm(&arming, recovery->arming[i], generations[i], err);
+        st = shard_arm(&arming, i, generations[i], err);
     free(generations);
     free(arming.submit_marks);
+    free(arming.status_marks);
     return st;
 }

@@ -32,7 +32,7 @@ static void loops_name(struct coordinator *coordinator, const char *kind, void (
     for (int64_t i = 1; i <= count; i++) {
         struct loop *loop = &coordinator->loops[coordinator->loop_count++];
 
-        *loop = (struct loop){ .shared = &coordinator->shared, .kind = kind, .run = run };
+        *loop = (struct loop){ .shared = &coordinator->shared, .run = run };
         snprintf(loop->name, sizeof loop->name, "%s-%" PRId64, kind, i);
     }
 }
@@ -48,9 +48,11 @@ struct coordinator *coordinator_new(const struct config *config, bool rebuild)
     snprintf(coordinator->shared.instance, sizeof coordinator->shared.instance, "%s-%d-%" PRIx64, host, (int)getpid(),
              (uint64_t)clock_wall_ms());
     wakes_init(&coordinator->shared.wakes, (int)config->shards);
-    coordinator->loops = xcalloc((size_t)(config->intake_loops + config->status_loops), sizeof *coordinator->loops);
+    log_ends_init(&coordinator->shared.ends, (int)config->submit_partitions, (int)config->shards);
+    coordinator->loops = xcalloc((size_t)(config->intake_loops + config->status_loops + 1), sizeof *coordinator->loops);
     loops_name(coordinator, "status", statuslog_run, config->status_loops);
     loops_name(coordinator, "intake", intake_run, config->intake_loops);
+    loops_name(coordinator, "ends", log_ends_run, 1);
     return coordinator;
 }
 
@@ -58,6 +60,7 @@ void coordinator_free(struct coordinator *coordinator)
 {
     if (!coordinator)
         return;
+    log_ends_release(&coordinator->shared.ends);
     wakes_release(&coordinator->shared.wakes);
     free(coordinator->loops);
     free(coordinator);

@@ -39,7 +39,6 @@ struct source {
     struct fingerprint read_last;       /* of the last message below read; offset -1: none was read */
     struct fingerprint done_last;       /* of the last message below done */
     int unverified;                     /* cursors whose fingerprint was not yet compared */
-    int64_t checked_at_ms;              /* written by the caller: when the log's end was last looked at */
     struct cursor *cursors;             /* [shards] */
 };
 

@@ -316,7 +316,7 @@ static void intake_turn(struct intake *intake)
     if (intake->lost_commands >= 0 && commands_recover(intake->consumer, intake->command, intake->lost_commands) == ST_OK)
         intake->lost_commands = -1;
     intake_idle(intake, now_ms);
-    sources_check(&intake->sources, now_ms);
+    sources_check(&intake->sources);
     appender_poll(&intake->loop->appender);
 }
 
@@ -348,7 +348,7 @@ static void intake_init(struct intake *intake, struct loop *loop)
     *intake = (struct intake){ .loop = loop, .lost_commands = -1, .epochs = xcalloc((size_t)partitions, 1) };
     config_topic(config, "submit", intake->submit, sizeof intake->submit);
     config_topic(config, "command", intake->command, sizeof intake->command);
-    sources_init(&intake->sources, loop, intake->submit, partitions, shards);
+    sources_init(&intake->sources, loop, LOG_SUBMIT, intake->submit, partitions, shards);
     gates_init(&intake->gates, loop->redis, shards);
     batch_init(&intake->batch, (int)config->batch_max_messages, shards);
     ingester_init(&intake->ingester, loop, &intake->gates, &intake->sources, &intake->rejects);

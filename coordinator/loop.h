@@ -11,6 +11,7 @@
 #include "common/config/config.h"
 #include "coordinator/appender.h"
 #include "coordinator/counters.h"
+#include "coordinator/log_ends.h"
 #include "coordinator/wakes.h"
 
 enum { INSTANCE_SIZE = 128, GENESIS_SIZE = 64 };
@@ -21,13 +22,13 @@ struct shared {
     char genesis[GENESIS_SIZE];             /* of this queue; written before the loops start */
     struct counters counters;
     struct wakes wakes;
+    struct log_ends ends;
     atomic_bool stop;                       /* finish what is at hand, then leave */
     atomic_int exit_code;                   /* 0, or why the process must end; set before stop */
 };
 
 struct loop {
     struct shared *shared;
-    const char *kind;                       /* "intake", "status" */
     char name[32];                          /* "intake-1" */
     void (*run)(struct loop *loop);
     pthread_t thread;

@@ -4,9 +4,10 @@
 
 #include "common/base/clock.h"
 
-void sources_init(struct sources *sources, struct loop *loop, const char *topic, int partitions, int shards)
+void sources_init(struct sources *sources, struct loop *loop, enum log_kind kind, const char *topic, int partitions,
+                  int shards)
 {
-    *sources = (struct sources){ .loop = loop, .topic = topic };
+    *sources = (struct sources){ .loop = loop, .kind = kind, .topic = topic };
     cursors_init(&sources->cursors, topic, partitions, shards);
 }
 
@@ -29,6 +30,7 @@ void sources_revoke(struct sources *sources, int partition)
         return;
     atomic_store(&sources->loop->owned, --sources->owned);
     cursors_revoke(&sources->cursors, partition);
+    log_end_read(&sources->loop->shared->ends, sources->kind, partition, -1);
 }
 
 void sources_reload(struct sources *sources, const char *why)
@@ -66,7 +68,6 @@ enum status source_start(struct sources *sources, int partition, int64_t *start,
     }
     if (warning.text[0])
         log_error_text(LOG_LEVEL_WARNING, "log start", warning.text, "topic=%s partition=%d", sources->topic, partition);
-    sources->cursors.sources[partition].checked_at_ms = clock_boot_ms();
     sources->cursors.sources[partition].unsought = sources->unsettled = true;
     log_event(LOG_LEVEL_INFO, "reading", "loop=%s topic=%s partition=%d from=%" PRId64 " end=%" PRId64,
               sources->loop->name, sources->topic, partition, *start, log_end);
@@ -118,32 +119,30 @@ void sources_settle(struct sources *sources)
         log_error_text(LOG_LEVEL_DEBUG, "pause failed", err.text, "loop=%s topic=%s", sources->loop->name, sources->topic);
 }
 
-static void source_check(struct sources *sources, int partition)
+static void source_lost(struct sources *sources, int partition, int64_t log_end)
 {
-    struct source *source = &sources->cursors.sources[partition];
     struct err err = ERR_INIT;
-    int64_t log_start, log_end;
 
-    if (kafka_consumer_log_range(sources->consumer, sources->topic, partition, SOURCES_ASK_MS, &log_start, &log_end,
-                                 &err) != ST_OK)
-        return;         /* an outage, reported elsewhere; its end makes us verify everything again */
-    if (log_end >= source->read)
-        return;
     err_set(&err, ST_INVALID, "%s[%d]: Kafka lost its tail: the log ends at %" PRId64 ", below %" PRId64 " where it was "
             "read to. Messages acknowledged after the log's end are gone; this partition waits until a person has looked "
-            "(other partitions go on)", sources->topic, partition, log_end, source->read);
+            "(other partitions go on)", sources->topic, partition, log_end,
+            sources->cursors.sources[partition].read);
     source_halt(sources, partition, err.text);
 }
 
-void sources_check(struct sources *sources, int64_t now_ms)
+void sources_check(struct sources *sources)
 {
-    for (int p = 0; p < sources->cursors.partitions; p++) {
-        struct source *source = &sources->cursors.sources[p];
+    struct log_ends *ends = &sources->loop->shared->ends;
 
-        if (source->state == SOURCE_READY && now_ms - source->checked_at_ms >= SOURCES_CHECK_MS) {
-            source->checked_at_ms = now_ms;
-            source_check(sources, p);
-            return;
-        }
+    for (int p = 0; p < sources->cursors.partitions; p++) {
+        const struct source *source = &sources->cursors.sources[p];
+        int64_t log_end;
+
+        if (source->state == SOURCE_ABSENT)
+            continue;
+        log_end_read(ends, sources->kind, p, source->state == SOURCE_READY ? source->read : -1);
+        log_end = log_end_lost(ends, sources->kind, p);
+        if (log_end >= 0 && source->state == SOURCE_READY && log_end < source->read)
+            source_lost(sources, p, log_end);
     }
 }

@@ -7,7 +7,6 @@
 #include "coordinator/loop.h"
 
 enum {
-    SOURCES_CHECK_MS = 5000,                /* each partition's log end is compared this often */
     SOURCES_ASK_MS = 5000,                  /* longest wait for a broker's answer */
 };
 
@@ -15,12 +14,14 @@ struct sources {
     struct loop *loop;
     struct kafka_consumer *consumer;
     const char *topic;
+    enum log_kind kind;
     struct cursors cursors;
     int owned;                              /* sources that are not ABSENT */
     bool unsettled;                         /* something is to be paused or resumed: see sources_settle */
 };
 
-void sources_init(struct sources *sources, struct loop *loop, const char *topic, int partitions, int shards);
+void sources_init(struct sources *sources, struct loop *loop, enum log_kind kind, const char *topic, int partitions,
+                  int shards);
 void sources_release(struct sources *sources);
 
 /* Ours now (not paused), or to be read again. */
@@ -39,7 +40,7 @@ void source_halt(struct sources *sources, int partition, const char *text);
 int sources_ready(const struct sources *sources);
 /* Pauses what is not READY and puts the consumer where what is READY again goes on. Never inside a callback of the consumer. */
 void sources_settle(struct sources *sources);
-/* Compares the log's end of one source that was not looked at for SOURCES_CHECK_MS (one per call: it blocks). */
-void sources_check(struct sources *sources, int64_t now_ms);
+/* Says how far every source was read, and halts those whose log was found to end below that (log_ends.h). */
+void sources_check(struct sources *sources);
 
 #endif

@@ -251,7 +251,7 @@ static void statuslog_turn(struct statuslog *log)
     statuslog_process(log);
     if (clock_boot_ms() >= log->retry_at_ms && timers_run(&log->timers, &err) != ST_OK)
         statuslog_failed(log, &err);
-    sources_check(&log->sources, clock_boot_ms());
+    sources_check(&log->sources);
     appender_poll(&log->loop->appender);
 }
 
@@ -282,7 +282,7 @@ static void statuslog_init(struct statuslog *log, struct loop *loop)
 
     *log = (struct statuslog){ .loop = loop };
     config_topic(config, "status", log->topic, sizeof log->topic);
-    sources_init(&log->sources, loop, log->topic, shards, 1);
+    sources_init(&log->sources, loop, LOG_STATUS, log->topic, shards, 1);
     gates_init(&log->gates, loop->redis, shards);
     outcomes_init(&log->outcomes, (int)config->batch_max_messages, shards);
     applier_init(&log->applier, loop, &log->gates, &log->sources, on_hasty, log);

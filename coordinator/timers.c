@@ -28,7 +28,7 @@ void timers_release(struct timers *timers)
 
 void timers_reset(struct timers *timers, int shard)
 {
-    timers->at[shard] = (struct timer){ .goal = -1 };
+    timers->at[shard] = (struct timer){ 0 };
 }
 
 void timers_soon(struct timers *timers, int shard)
@@ -46,16 +46,20 @@ static bool timer_runs(const struct timers *timers, int shard)
            gate->mode == GATE_OPEN;
 }
 
-/* The log was applied as far as it was asked about: its time counts. */
+/* The log is applied as far as its end was when it was asked for: the time before the question counts. */
 static void timer_read(struct timers *timers, int shard)
 {
     const struct source *source = &timers->sources->cursors.sources[shard];
     struct timer *timer = &timers->at[shard];
+    int64_t end;
 
-    if (timer->goal < 0 || source->state != SOURCE_READY || source->done < timer->goal)
+    if (timer->asked_ms == 0 || source->state != SOURCE_READY)
+        return;
+    end = log_end_answer(&timers->loop->shared->ends, LOG_STATUS, shard, timer->question);
+    if (end < 0 || source->done < end)
         return;
     timer->read_to_ms = timer->asked_ms;
-    timer->goal = -1;
+    timer->asked_ms = 0;
     timer->at_us = 0;
 }
 
@@ -123,16 +127,11 @@ static enum status verdicts_append(struct timers *timers, int shard, const struc
 static void timer_ask(struct timers *timers, int shard, int64_t now_ms)
 {
     struct timer *timer = &timers->at[shard];
-    struct err err = ERR_INIT;
-    int64_t start, end;
 
-    if (timer->goal >= 0)
+    if (timer->asked_ms != 0)
         return;
-    if (kafka_consumer_log_range(timers->sources->consumer, timers->sources->topic, shard, READ_TO_ASK_MS, &start, &end,
-                                 &err) != ST_OK)
-        return;             /* asked again at the next tick; nobody is robbed meanwhile */
     timer->asked_ms = now_ms;
-    timer->goal = end;
+    timer->question = log_end_ask(&timers->loop->shared->ends, LOG_STATUS, shard);
 }
 
 static void timer_answered(struct timers *timers, int shard, const struct tick_answer *answer)

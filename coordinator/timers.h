@@ -3,7 +3,7 @@
  *
  * Leases are judged only up to read_to: a time t of Redis, then the status partition's end offset e; once everything
  * below e is applied, every outcome reported before t is too, and read_to may be t. Asked for only when leases are
- * overdue, since it costs a question to the broker. */
+ * overdue, since it costs a question to the broker (log_ends.h). */
 #ifndef BGOP_COORDINATOR_TIMERS_H
 #define BGOP_COORDINATOR_TIMERS_H
 
@@ -12,14 +12,13 @@
 
 enum {
     TICK_BUDGET = 500,                      /* items of each kind in one call */
-    READ_TO_ASK_MS = 1000,                  /* longest wait for the end offset */
 };
 
 struct timer {
     int64_t at_us;                          /* CLOCK_BOOTTIME of the next tick */
     int64_t read_to_ms;                     /* Redis time up to which the log is known to be applied */
-    int64_t asked_ms;                       /* the time t above, while waiting for the log to reach ... */
-    int64_t goal;                           /* ... its end e; -1: not waiting */
+    int64_t asked_ms;                       /* the time t above, while its end e is asked for and reached; 0: not now */
+    int64_t question;                       /* its number, of log_end_ask */
 };
 
 struct timers {
