@@ -321,7 +321,8 @@ static void connections_are_used_again(void **state)
     for (int i = 0; i < 20; i++)
         assert_outcome(fixture_run(fixture, with_payload("x")), ENTRY_OK, "");
     assert_int_equal(count_now(server, &server->requests) - requests, 20);
-    assert_int_equal(count_now(server, &server->connections) - connections, 1);
+    /* 1, and perhaps one of the aborted request before, which the server accepts only now */
+    assert_in_range(count_now(server, &server->connections) - connections, 1, 2);
     fixture_close(fixture);
 }
 
