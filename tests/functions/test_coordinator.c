@@ -167,7 +167,7 @@ static void a_second_coordinator_shares_the_work_and_disturbs_nobody(void **stat
     EVENTUALLY(coordinator_ready(stack.coordinators[0].coordinator));
     assert_int_equal(stack_generation(0), generation);
     for (int i = 0; i < 8; i++) {
-        char key[8], json[96];
+        char key[32], json[96];
 
         snprintf(key, sizeof key, "two-%d", i);
         snprintf(json, sizeof json, "{\"Type\":\"Sweeper\",\"ParentKey\":\"%s\"}", key);
