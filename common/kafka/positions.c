@@ -79,23 +79,29 @@ static enum status reassign(struct kafka_consumer *consumer, const struct owned_
     return kafka_error(&consumer->client, code, "assigning again", 0, err);
 }
 
+/* rd_kafka_seek_partitions of 2.0.2 takes its milliseconds for microseconds and gives up after 5 of them. */
+static rd_kafka_resp_err_t seek_partition(rd_kafka_t *rk, const struct owned_partition *owned)
+{
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, owned->topic, NULL);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+
+    if (topic) {
+        code = rd_kafka_seek(topic, owned->partition, owned->start, KAFKA_CALL_TIMEOUT_MS);
+        rd_kafka_topic_destroy(topic);
+    }
+    return code;
+}
+
 enum status kafka_consumer_seek(struct kafka_consumer *consumer, const char *topic, int partition, int64_t offset,
                                 struct err *err)
 {
     struct owned_partition *owned = kafka_owned_find(consumer, topic, partition);
-    rd_kafka_topic_partition_list_t *list;
     rd_kafka_resp_err_t code;
-    rd_kafka_error_t *error;
 
     if (!owned)
         return not_owned(topic, partition, err);
     owned->start = offset >= 0 ? offset : RD_KAFKA_OFFSET_BEGINNING;
-    list = list_of(topic, partition, owned->start);
-    error = rd_kafka_seek_partitions(consumer->rk, list, KAFKA_CALL_TIMEOUT_MS);
-    code = error ? rd_kafka_error_code(error) : list->elems[0].err;
-    if (error)
-        rd_kafka_error_destroy(error);
-    rd_kafka_topic_partition_list_destroy(list);
+    code = seek_partition(consumer->rk, owned);
     if (code == RD_KAFKA_RESP_ERR__STATE)
         return reassign(consumer, owned, err);
     return kafka_error(&consumer->client, code, "seeking", KAFKA_CALL_TIMEOUT_MS, err);

@@ -23,6 +23,13 @@ static struct {
     char outage_text[512];
 } world;
 
+/* ST_OK, or the test fails with what the error says. */
+static void expect_ok(enum status st, const struct err *err)
+{
+    if (st != ST_OK)
+        fail_msg("%s: %s", status_name(st), err->text);
+}
+
 static void on_delivery(void *arg, const struct kafka_delivery *delivery)
 {
     (void)arg;
@@ -62,7 +69,7 @@ static void on_out_of_range(void *arg, const char *topic, int partition, const c
     (void)arg;
     assert_true(text[0] != '\0');
     world.out_of_range++;
-    assert_int_equal(kafka_consumer_seek(world.consumer, topic, partition, world.heal_at, &err), ST_OK);
+    expect_ok(kafka_consumer_seek(world.consumer, topic, partition, world.heal_at, &err), &err);
 }
 
 static void on_outage(void *arg, const char *text)
@@ -104,7 +111,7 @@ static struct kafka_consumer *new_consumer(void)
     struct kafka_consumer *consumer = kafka_consumer_new(&world.settings, "g", &events, &err);
 
     assert_non_null(consumer);
-    assert_int_equal(kafka_consumer_subscribe(consumer, topics, 1, &err), ST_OK);
+    expect_ok(kafka_consumer_subscribe(consumer, topics, 1, &err), &err);
     return consumer;
 }
 
@@ -224,7 +231,7 @@ static void a_seek_goes_back(void **state)
     struct kafka_message message;
 
     (void)state;
-    assert_int_equal(kafka_consumer_seek(world.consumer, "t", 0, 7, &err), ST_OK);
+    expect_ok(kafka_consumer_seek(world.consumer, "t", 0, 7, &err), &err);
     for (int64_t offset = 7; offset < EACH; offset++) {
         message = next_message("after a seek");
         assert_int_equal(message.partition, 0);
@@ -241,11 +248,11 @@ static void a_paused_partition_is_silent_and_resumes_where_told(void **state)
     struct kafka_message message;
 
     (void)state;
-    assert_int_equal(kafka_consumer_pause(world.consumer, "t", 0, &err), ST_OK);
-    assert_int_equal(kafka_consumer_pause(world.consumer, "t", 0, &err), ST_OK);
+    expect_ok(kafka_consumer_pause(world.consumer, "t", 0, &err), &err);
+    expect_ok(kafka_consumer_pause(world.consumer, "t", 0, &err), &err);
     produce(0, 3);                                  /* offsets 10 .. 12 */
     expect_silence(0);
-    assert_int_equal(kafka_consumer_resume(world.consumer, "t", 0, 11, &err), ST_OK);
+    expect_ok(kafka_consumer_resume(world.consumer, "t", 0, 11, &err), &err);
     message = next_message("after resuming");
     assert_int_equal(message.partition, 0);
     assert_int_equal(message.offset, 11);
@@ -253,7 +260,7 @@ static void a_paused_partition_is_silent_and_resumes_where_told(void **state)
     message = next_message("after resuming");
     assert_int_equal(message.offset, 12);
     kafka_message_release(&message);
-    assert_int_equal(kafka_consumer_resume(world.consumer, "t", 0, 12, &err), ST_OK);   /* not paused: a seek */
+    expect_ok(kafka_consumer_resume(world.consumer, "t", 0, 12, &err), &err);   /* not paused: a seek */
     message = next_message("after resuming what was not paused");
     assert_int_equal(message.offset, 12);
     kafka_message_release(&message);
@@ -265,10 +272,10 @@ static void logs_tell_their_range(void **state)
     int64_t start, end, ends[2];
 
     (void)state;
-    assert_int_equal(kafka_consumer_log_range(world.consumer, "t", 0, WAIT_MS, &start, &end, &err), ST_OK);
+    expect_ok(kafka_consumer_log_range(world.consumer, "t", 0, WAIT_MS, &start, &end, &err), &err);
     assert_int_equal(start, 0);
     assert_int_equal(end, EACH + 3);
-    assert_int_equal(kafka_consumer_log_ends(world.consumer, "t", (const int[]){ 1, 0 }, 2, WAIT_MS, ends, &err), ST_OK);
+    expect_ok(kafka_consumer_log_ends(world.consumer, "t", (const int[]){ 1, 0 }, 2, WAIT_MS, ends, &err), &err);
     assert_int_equal(ends[0], EACH + 1);
     assert_int_equal(ends[1], EACH + 3);
     assert_int_equal(kafka_consumer_log_range(world.consumer, "t", 7, 2000, &start, &end, &err), ST_MISSING);
@@ -282,10 +289,10 @@ static void stored_offsets_are_committed_in_the_background(void **state)
     int64_t end_ms = clock_boot_ms() + WAIT_MS;
 
     (void)state;
-    assert_int_equal(kafka_consumer_store(world.consumer, "t", 0, 5, &err), ST_OK);
+    expect_ok(kafka_consumer_store(world.consumer, "t", 0, 5, &err), &err);
     assert_int_equal(kafka_consumer_store(world.consumer, "t", 9, 5, &err), ST_STALE);
     while (offsets[0] != 5) {
-        assert_int_equal(kafka_consumer_committed(world.consumer, "t", 2, WAIT_MS, offsets, &err), ST_OK);
+        expect_ok(kafka_consumer_committed(world.consumer, "t", 2, WAIT_MS, offsets, &err), &err);
         if (kafka_consumer_poll(world.consumer, 50, &message))
             kafka_message_release(&message);
         if (clock_boot_ms() > end_ms)
@@ -301,7 +308,7 @@ static void a_position_out_of_range_is_told_not_skipped(void **state)
 
     (void)state;
     world.heal_at = 12;
-    assert_int_equal(kafka_consumer_seek(world.consumer, "t", 0, 1000, &err), ST_OK);
+    expect_ok(kafka_consumer_seek(world.consumer, "t", 0, 1000, &err), &err);
     message = next_message("after an out-of-range position was healed");
     assert_int_equal(world.out_of_range, 1);
     assert_int_equal(message.partition, 0);
@@ -355,7 +362,7 @@ static void leaving_revokes_and_the_next_one_starts_at_the_committed_offset(void
     int64_t first[2];
 
     (void)state;
-    assert_int_equal(kafka_consumer_store(world.consumer, "t", 0, 8, &err), ST_OK);     /* committed on leaving */
+    expect_ok(kafka_consumer_store(world.consumer, "t", 0, 8, &err), &err);     /* committed on leaving */
     world.revoked = 0;
     kafka_consumer_free(world.consumer);
     assert_int_equal(world.revoked, 2);
