@@ -159,19 +159,28 @@ static void brokers_judge(const struct topics *topics, const struct kafka_settin
                   topics->list[0].name);
 }
 
+/* The wrong count of an existing topic is found before others are created beside it. */
+static enum status topics_look(struct topics *topics, const struct kafka_settings *settings, struct err *err)
+{
+    if (kafka_topics_look(settings, topics->list, topics->count, TOPICS_ASK_MS, err) != ST_OK)
+        return err->status;
+    for (size_t i = 0; i < topics->count; i++) {
+        if (topics->list[i].found && topic_partitions_check(&topics->list[i], err) != ST_OK)
+            return err->status;
+    }
+    return ST_OK;
+}
+
 enum status topics_check(struct topics *topics, const struct kafka_settings *settings, struct err *err)
 {
-    if (kafka_topics_look(settings, topics->list, topics->count, TOPICS_ASK_MS, err) != ST_OK ||
-        topics_create_missing(topics, settings, err) != ST_OK ||
-        kafka_topics_look(settings, topics->list, topics->count, TOPICS_ASK_MS, err) != ST_OK)
+    if (topics_look(topics, settings, err) != ST_OK || topics_create_missing(topics, settings, err) != ST_OK ||
+        topics_look(topics, settings, err) != ST_OK)
         return err->status;
     for (size_t i = 0; i < topics->count; i++) {
         const struct kafka_topic *topic = &topics->list[i];
 
         if (!topic->found)
             return err_set(err, ST_AGAIN, "topic %s is not there yet", topic->name);
-        if (topic_partitions_check(topic, err) != ST_OK)
-            return err->status;
         if (topic_matters(topic) && (topic_ask(topic, settings, "cleanup.policy", err) != ST_OK ||
                                      topic_ask(topic, settings, "retention.ms", err) != ST_OK))
             return err->status;
