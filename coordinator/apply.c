@@ -91,13 +91,9 @@ static enum status apply_answered(struct applier *applier, struct outcomes *outc
         apply_refused(applier, call, &answer.fence);
         st = ST_OK;
         break;
-    case ST_INVALID:
-        st = apply_invalid(applier, outcomes, call, &mine);
-        break;
-    case ST_FENCED:
-        break;
-    default:
-        st = ST_AGAIN;
+    case ST_INVALID: st = apply_invalid(applier, outcomes, call, &mine); break;
+    case ST_FENCED: break;
+    default: st = ST_AGAIN;
     }
     apply_answer_release(&answer);
     if (st != ST_OK)

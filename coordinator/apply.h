@@ -22,8 +22,8 @@ void applier_init(struct applier *applier, struct loop *loop, struct gates *gate
                   void (*on_hasty)(void *arg, int shard), void *arg);
 void applier_release(struct applier *applier);
 
-/* ST_OK: all of it is through. ST_FENCED: a gate is not what we know: look at it. ST_AGAIN: Redis is away. In both cases
- * drop the rest and load the fences again. */
+/* ST_OK: all of it is through. ST_FENCED: a gate is not what we know: look at it. ST_AGAIN: Redis is away. In both
+ * cases drop the rest and load the fences again. */
 enum status apply_batch(struct applier *applier, struct outcomes *outcomes, struct err *err) MUST_CHECK;
 /* Moves the fence of a shard whose log ends above it (control records at its end), so that its mark is reached. */
 enum status apply_idle(struct applier *applier, int shard, struct err *err) MUST_CHECK;

@@ -15,11 +15,11 @@ enum { TOPIC_SIZE = 300 };
 
 struct arming {
     struct recovery *recovery;
-    int64_t generation;                     /* the highest in the control topic */
-    int64_t unix_seconds;                   /* of Redis */
-    struct fence *submit_marks;             /* owned */
+    int64_t generation;         /* the highest in the control topic */
+    int64_t unix_seconds;       /* of Redis */
+    struct fence *submit_marks; /* owned */
     size_t submit_mark_count;
-    int64_t *status_marks;                  /* owned: of recovery->arming, in that order */
+    int64_t *status_marks; /* owned: of recovery->arming, in that order */
 };
 
 int64_t generation_next(int64_t control, int64_t gate, int64_t unix_seconds)
@@ -72,7 +72,8 @@ static enum status arming_ask_marks(struct arming *arming, struct err *err)
         arming->submit_marks = xcalloc((size_t)partitions, sizeof *arming->submit_marks);
         for (int p = 0; p < partitions; p++) {
             if (offsets[p] > 0)
-                arming->submit_marks[arming->submit_mark_count++] = (struct fence){ .partition = p, .next = offsets[p] };
+                arming->submit_marks[arming->submit_mark_count++] =
+                    (struct fence){ .partition = p, .next = offsets[p] };
         }
     }
     free(offsets);
@@ -115,8 +116,8 @@ static enum status arming_write(struct arming *arming, int64_t *generations, str
         int shard = recovery->arming[i];
         struct control control = { .shard = shard, .shards = -1, .at_ms = clock_wall_ms() };
 
-        generations[i] = generation_next(arming->generation, recovery->gates->at[shard].generation,
-                                         arming->unix_seconds);
+        generations[i] =
+            generation_next(arming->generation, recovery->gates->at[shard].generation, arming->unix_seconds);
         control.generation = generations[i];
         snprintf(control.instance, sizeof control.instance, "%s", loop->shared->instance);
         sent = control_append(&loop->appender, &control, err);
@@ -132,7 +133,8 @@ static enum status arming_note_settings(struct recovery *recovery, int shard, st
     char field[32];
 
     snprintf(field, sizeof field, "settings:%d", shard);
-    if (redis_call(recovery->loop->redis, &reply, err, "HSET", "bgop:meta", field, recovery->settings.digest, NULL) != ST_OK)
+    if (redis_call(recovery->loop->redis, &reply, err, "HSET", "bgop:meta", field, recovery->settings.digest, NULL) !=
+        ST_OK)
         return err->status;
     redis_reply_free(reply);
     return ST_OK;
@@ -144,10 +146,14 @@ static enum status shard_arm(struct arming *arming, int index, int64_t generatio
     struct redis *redis = recovery->loop->redis;
     int shard = recovery->arming[index];
     struct arm arm = {
-        .shard = shard, .generation = generation, .queue = recovery->settings.queue,
+        .shard = shard,
+        .generation = generation,
+        .queue = recovery->settings.queue,
         .status_mark = arming->status_marks[index],
-        .types = recovery->settings.types, .type_count = recovery->settings.type_count,
-        .submit_marks = arming->submit_marks, .submit_mark_count = arming->submit_mark_count,
+        .types = recovery->settings.types,
+        .type_count = recovery->settings.type_count,
+        .submit_marks = arming->submit_marks,
+        .submit_mark_count = arming->submit_mark_count,
     };
     enum status st;
 
@@ -167,7 +173,7 @@ static enum status shard_arm(struct arming *arming, int index, int64_t generatio
     recovery_reset(recovery, shard);
     recovery->gates->at[shard] = (struct gate){ generation, GATE_RECOVERING, true };
     recovery->compared[shard] = true;
-    sources_assign(recovery->sources, shard);       /* a server that went backwards took the fence with it */
+    sources_assign(recovery->sources, shard); /* a server that went backwards took the fence with it */
     counter_add(&recovery->loop->shared->counters.arms, 1);
     return arming_note_settings(recovery, shard, err);
 }

@@ -49,7 +49,7 @@ bool batch_full(const struct batch *batch)
 
 struct fingerprint message_fingerprint(const struct kafka_message *message)
 {
-    int64_t timestamp_ms = message->timestamp_ms > 0 ? message->timestamp_ms : 0;   /* none: stored as 0 */
+    int64_t timestamp_ms = message->timestamp_ms > 0 ? message->timestamp_ms : 0; /* none: stored as 0 */
     unsigned char timestamp[8];
     uint32_t crc = checksum_crc32c(0, message->key, message->key_size);
 
@@ -112,11 +112,11 @@ struct batch_item *batch_add(struct batch *batch, const struct batch_rules *rule
     item->rejected = item_decide(item, rules, err) != ST_OK;
     item->shard = item_shard(item, rules);
     id_make(item->id, &(struct id_parts){
-        .epoch = rules->epochs[message->partition],
-        .shard = item->shard,
-        .partition = message->partition,
-        .offset = message->offset,
-    });
+                          .epoch = rules->epochs[message->partition],
+                          .shard = item->shard,
+                          .partition = message->partition,
+                          .offset = message->offset,
+                      });
     if (!kafka_message_header(message, "traceparent", item->traceparent, sizeof item->traceparent))
         item->traceparent[0] = '\0';
     batch_queue_push(batch, batch->count++);

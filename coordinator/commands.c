@@ -149,7 +149,8 @@ enum status commands_recover(struct kafka_consumer *consumer, const char *topic,
         st = kafka_consumer_seek(consumer, topic, partition, position > end ? end : start, &err);
     if (st != ST_OK)
         return ST_AGAIN;
-    log_event(LOG_LEVEL_ERROR, "commands lost", "topic=%s partition=%d position=%" PRId64 " log-start=%" PRId64
-              " log-end=%" PRId64, topic, partition, position, start, end);
+    log_event(LOG_LEVEL_ERROR, "commands lost",
+              "topic=%s partition=%d position=%" PRId64 " log-start=%" PRId64 " log-end=%" PRId64, topic, partition,
+              position, start, end);
     return ST_OK;
 }

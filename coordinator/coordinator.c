@@ -14,7 +14,7 @@
 #include "coordinator/startup.h"
 #include "coordinator/statuslog.h"
 
-enum { WATCH_MS = 100 };            /* a turn of the watching thread */
+enum { WATCH_MS = 100 }; /* a turn of the watching thread */
 
 struct coordinator {
     struct shared shared;
@@ -189,10 +189,12 @@ static void say_hello(const struct coordinator *coordinator)
 {
     const struct config *config = coordinator->shared.config;
 
-    log_event(LOG_LEVEL_INFO, "start", "version=%s kafka-library=\"%s\" functions=%016" PRIx64 " instance=%s kafka=%s "
-              "prefix=%s shards=%" PRId64 " submit-partitions=%" PRId64 " loops=%d", BGOP_VERSION, kafka_version(),
-              checksum_crc64(0, functions_code, functions_code_size), coordinator->shared.instance, config->brokers,
-              config->prefix, config->shards, config->submit_partitions, coordinator->loop_count);
+    log_event(LOG_LEVEL_INFO, "start",
+              "version=%s kafka-library=\"%s\" functions=%016" PRIx64 " instance=%s kafka=%s "
+              "prefix=%s shards=%" PRId64 " submit-partitions=%" PRId64 " loops=%d",
+              BGOP_VERSION, kafka_version(), checksum_crc64(0, functions_code, functions_code_size),
+              coordinator->shared.instance, config->brokers, config->prefix, config->shards, config->submit_partitions,
+              coordinator->loop_count);
 }
 
 int coordinator_run(struct coordinator *coordinator)

@@ -23,8 +23,7 @@ void cursors_release(struct cursors *cursors)
 void cursors_assign(struct cursors *cursors, int partition)
 {
     struct source *source = &cursors->sources[partition];
-    struct cursor *kept = source->cursors ? source->cursors
-                                          : xcalloc((size_t)cursors->shards, sizeof *source->cursors);
+    struct cursor *kept = source->cursors ? source->cursors : xcalloc((size_t)cursors->shards, sizeof *source->cursors);
 
     *source = (struct source){
         .state = SOURCE_LOADING,
@@ -64,11 +63,39 @@ void cursors_halt(struct cursors *cursors, int partition)
 
 /* ---- where to start ---- */
 
-static enum status source_contradicts(struct cursors *cursors, int partition, struct err *err, const char *what,
-                                      int64_t offset, const char *advice)
+/* clang-format off */
+#define WAITS "This partition waits until a person has looked; other partitions go on"
+/*     enum      what is wrong, before an offset; what it means */
+#define CONTRADICTIONS(XX)                                                                   \
+    XX(TAIL,     "Kafka lost its tail: the log ends below the applied offset",               \
+                 "What was acknowledged above its end is gone")                              \
+    XX(UNREAD,   "Kafka lost its tail: the log ends below what was read,",                   \
+                 "What was acknowledged above its end is gone")                              \
+    XX(START,    "retention passed by: the log starts above the offset to be read next,",    \
+                 "What lies between must be submitted again")                                \
+    XX(MISSING,  "Kafka's history was rewritten: no message is left at offset",              \
+                 "It was applied before the log went backwards")                             \
+    XX(OTHER,    "Kafka's history was rewritten: another message stands at offset",          \
+                 "It was applied as something else before")
+enum contradiction {
+#define XX(id, what, means) CONTRADICTION_##id,
+    CONTRADICTIONS(XX)
+#undef XX
+};
+/* clang-format on */
+
+static enum status source_contradicts(struct cursors *cursors, int partition, enum contradiction contradiction,
+                                      int64_t offset, struct err *err)
 {
+    static const char *const texts[][2] = {
+#define XX(id, what, means) { what, means },
+        CONTRADICTIONS(XX)
+#undef XX
+    };
+
     cursors_halt(cursors, partition);
-    return err_set(err, ST_INVALID, "%s[%d]: %s %" PRId64 ". %s", cursors->topic, partition, what, offset, advice);
+    return err_set(err, ST_INVALID, "%s[%d]: %s %" PRId64 ". %s. " WAITS, cursors->topic, partition,
+                   texts[contradiction][0], offset, texts[contradiction][1]);
 }
 
 /* A cursor that never moved has no history: what retention took before the first start was not ours to read. Its
@@ -90,9 +117,10 @@ static void cursor_forgive(struct cursor *cursor, int64_t log_start, const struc
     if (cursor->verified || cursor->fingerprint.offset >= log_start)
         return;
     cursor->verified = true;
-    err_set(warning, ST_MISSING, "%s[%d]: the log now starts at %" PRId64 ", above the last applied message %" PRId64
-            ": nothing is missing, but its history can no longer be compared", cursors->topic, partition, log_start,
-            cursor->fingerprint.offset);
+    err_set(warning, ST_MISSING,
+            "%s[%d]: the log now starts at %" PRId64 ", above the last applied message %" PRId64
+            ": nothing is missing, but its history can no longer be compared",
+            cursors->topic, partition, log_start, cursor->fingerprint.offset);
 }
 
 static enum status cursors_check_range(struct cursors *cursors, int partition, int64_t log_start, int64_t log_end,
@@ -108,13 +136,9 @@ static enum status cursors_check_range(struct cursors *cursors, int partition, i
             continue;
         }
         if (cursor->next > log_end)
-            return source_contradicts(cursors, partition, err, "Kafka lost its tail: the log ends below the applied offset",
-                                      cursor->next, "Messages acknowledged after the log's end are gone; this partition "
-                                      "waits until a person has looked (other partitions go on)");
+            return source_contradicts(cursors, partition, CONTRADICTION_TAIL, cursor->next, err);
         if (cursor->next < log_start)
-            return source_contradicts(cursors, partition, err, "retention passed by: the log starts above the offset to be "
-                                      "read next,", cursor->next, "What lies between is gone and must be submitted again; "
-                                      "this partition waits until a person has looked (other partitions go on)");
+            return source_contradicts(cursors, partition, CONTRADICTION_START, cursor->next, err);
         cursor_forgive(cursor, log_start, cursors, partition, warning);
     }
     return ST_OK;
@@ -156,13 +180,10 @@ static enum status cursors_verify(struct cursors *cursors, int partition, const 
 
         if (cursor->verified || stored->offset > message->offset)
             continue;
-        if (stored->offset < message->offset || stored->crc != message->crc ||
-            stored->timestamp_ms != message->timestamp_ms)
-            return source_contradicts(cursors, partition, err, stored->offset < message->offset
-                                      ? "Kafka's history was rewritten: no message is left at offset"
-                                      : "Kafka's history was rewritten: another message stands at offset",
-                                      stored->offset, "It was applied as something else before the log went backwards; this "
-                                      "partition waits until a person has looked (other partitions go on)");
+        if (stored->offset < message->offset)
+            return source_contradicts(cursors, partition, CONTRADICTION_MISSING, stored->offset, err);
+        if (stored->crc != message->crc || stored->timestamp_ms != message->timestamp_ms)
+            return source_contradicts(cursors, partition, CONTRADICTION_OTHER, stored->offset, err);
         cursor->verified = true;
         source->unverified--;
     }
@@ -188,8 +209,7 @@ enum status cursors_end(struct cursors *cursors, int partition, int64_t log_end,
     if (source->state != SOURCE_READY)
         return ST_OK;
     if (log_end < source->read)
-        return source_contradicts(cursors, partition, err, "Kafka lost its tail: the log ends below what was read,",
-                                  source->read, "This partition waits until a person has looked");
+        return source_contradicts(cursors, partition, CONTRADICTION_UNREAD, source->read, err);
     for (int s = 0; s < cursors->shards && source->unverified > 0; s++) {
         if (!source->cursors[s].verified && source->cursors[s].fingerprint.offset < log_end)
             return cursors_verify(cursors, partition, &end, err);

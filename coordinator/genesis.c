@@ -11,7 +11,9 @@
 #include "coordinator/crash.h"
 
 /* bgop:meta, as far as it is compared. */
-struct meta { char genesis[64], shards[16], submit_partitions[16], prefix[256]; };
+struct meta {
+    char genesis[64], shards[16], submit_partitions[16], prefix[256];
+};
 
 enum genesis_finding genesis_find(const struct control_history *history, const char *redis_genesis)
 {
@@ -50,8 +52,10 @@ static enum status meta_differs(const char *option, const char *stored, const ch
 {
     if (!stored[0] || strcmp(stored, given) == 0)
         return ST_OK;
-    return err_set(err, ST_INVALID, "this Redis belongs to a queue with %s = %s, but the configuration says %s: set [queue] "
-                   "%s = %s, or use another Redis (one queue per server)", option, stored, given, option, stored);
+    return err_set(err, ST_INVALID,
+                   "this Redis belongs to a queue with %s = %s, but the configuration says %s: set [queue] "
+                   "%s = %s, or use another Redis (one queue per server)",
+                   option, stored, given, option, stored);
 }
 
 static enum status meta_check(const struct meta *meta, const struct config *config, struct err *err)
@@ -86,8 +90,9 @@ static enum status meta_write(struct redis *redis, const struct config *config, 
 static enum status genesis_write(const struct genesis_wanted *wanted, struct appender *appender, const char *genesis,
                                  struct err *err)
 {
-    struct control control = { .generation = -1, .shard = -1, .shards = (int32_t)wanted->config->shards,
-                               .at_ms = clock_wall_ms() };
+    struct control control = {
+        .generation = -1, .shard = -1, .shards = (int32_t)wanted->config->shards, .at_ms = clock_wall_ms()
+    };
 
     text_copy(control.genesis_id, sizeof control.genesis_id, genesis, strlen(genesis));
     text_copy(control.instance, sizeof control.instance, wanted->instance, strlen(wanted->instance));
@@ -120,17 +125,24 @@ static enum status genesis_halt(enum genesis_finding finding, const struct contr
                                 const struct meta *meta, struct err *err)
 {
     if (finding == GENESIS_REDIS_LOST)
-        return err_set(err, ST_INVALID, "Redis is empty, but the control topic has history (queue %s, generation %" PRId64
-                       "): Redis lost its data, or this is the wrong one. Restore it; or start once with --rebuild: then "
-                       "every submission still in Kafka is replayed, then every outcome (finished operations stay finished "
-                       "as far as their outcomes are still there)", history->genesis, history->generation);
+        return err_set(
+            err, ST_INVALID,
+            "Redis is empty, but the control topic has history (queue %s, generation %" PRId64
+            "): Redis lost its data, or this is the wrong one. Restore it; or start once with --rebuild: then "
+            "every submission still in Kafka is replayed, then every outcome (finished operations stay finished "
+            "as far as their outcomes are still there)",
+            history->genesis, history->generation);
     if (finding == GENESIS_KAFKA_LOST)
-        return err_set(err, ST_INVALID, "Redis belongs to queue %s, but the control topic is empty: Kafka lost its data, or "
-                       "this is the wrong cluster. Restore it; or start once with --rebuild: then the queue goes on from "
-                       "what Redis knows", meta->genesis);
-    return err_set(err, ST_INVALID, "Redis belongs to queue %s, Kafka to queue %s: they do not go together. Correct the "
-                   "addresses; or empty this Redis and start once with --rebuild to fill it from Kafka", meta->genesis,
-                   history->genesis);
+        return err_set(
+            err, ST_INVALID,
+            "Redis belongs to queue %s, but the control topic is empty: Kafka lost its data, or "
+            "this is the wrong cluster. Restore it; or start once with --rebuild: then the queue goes on from "
+            "what Redis knows",
+            meta->genesis);
+    return err_set(err, ST_INVALID,
+                   "Redis belongs to queue %s, Kafka to queue %s: they do not go together. Correct the "
+                   "addresses; or empty this Redis and start once with --rebuild to fill it from Kafka",
+                   meta->genesis, history->genesis);
 }
 
 static enum status genesis_act(enum genesis_finding finding, const struct genesis_wanted *wanted,
@@ -139,10 +151,8 @@ static enum status genesis_act(enum genesis_finding finding, const struct genesi
 {
     switch (finding) {
     case GENESIS_KNOWN:
-    case GENESIS_UNUSED:
-        return ST_OK;
-    case GENESIS_NONE:
-        return genesis_make(wanted, appender, history, err);
+    case GENESIS_UNUSED: return ST_OK;
+    case GENESIS_NONE: return genesis_make(wanted, appender, history, err);
     case GENESIS_REDIS_LOST:
         if (!wanted->rebuild)
             break;
@@ -154,8 +164,7 @@ static enum status genesis_act(enum genesis_finding finding, const struct genesi
         log_event(LOG_LEVEL_WARNING, "rebuild", "genesis=%s from=redis", meta->genesis);
         text_copy(history->genesis, sizeof history->genesis, meta->genesis, strlen(meta->genesis));
         return genesis_write(wanted, appender, meta->genesis, err);
-    case GENESIS_DIFFERENT:
-        break;
+    case GENESIS_DIFFERENT: break;
     }
     return genesis_halt(finding, history, meta, err);
 }
@@ -173,8 +182,10 @@ enum status genesis_settle(const struct genesis_wanted *wanted, struct redis *re
     if (genesis_act(finding, wanted, &history, &meta, appender, err) != ST_OK)
         return err->status;
     if (history.shards > 0 && history.shards != wanted->config->shards)
-        return err_set(err, ST_INVALID, "this queue was made with %d shards, but the configuration says %d: set [queue] "
-                       "shards = %d", history.shards, (int)wanted->config->shards, history.shards);
+        return err_set(err, ST_INVALID,
+                       "this queue was made with %d shards, but the configuration says %d: set [queue] "
+                       "shards = %d",
+                       history.shards, (int)wanted->config->shards, history.shards);
     if (meta_check(&meta, wanted->config, err) != ST_OK)
         return err->status;
     text_copy(genesis, room, history.genesis, strlen(history.genesis));

@@ -50,7 +50,8 @@ static void ingest_wake(struct ingester *ingester, const struct ingest *call, in
         wakes_say(&ingester->loop->shared->wakes, call->shard, clock_boot_us() + (soonest_ms - now_ms) * 1000);
 }
 
-static void ingest_note_rejects(struct ingester *ingester, const struct batch *batch, const struct ingest_answer *answer)
+static void ingest_note_rejects(struct ingester *ingester, const struct batch *batch,
+                                const struct ingest_answer *answer)
 {
     for (size_t i = 0; i < answer->reject_count; i++) {
         for (int k = 0; batch && k < batch->count; k++) {
@@ -88,7 +89,8 @@ static bool fences_say_applied(const struct ingest_call *call, const struct inge
 {
     for (size_t i = 0; i < answer->fence_count; i++) {
         for (size_t k = 0; k < call->call.move_count; k++) {
-            if (call->moves[k].partition == answer->fences[i].partition && call->moves[k].next != answer->fences[i].next)
+            if (call->moves[k].partition == answer->fences[i].partition &&
+                call->moves[k].next != answer->fences[i].next)
                 return false;
         }
     }
@@ -133,8 +135,8 @@ static enum status ingest_invalid(struct ingester *ingester, struct batch *batch
 {
     int shard = call->call.shard;
 
-    log_error_text(LOG_LEVEL_ERROR, "ingest refused", err->text, "shard=%d ops=%zu moves=%zu", shard, call->call.op_count,
-                   call->call.move_count);
+    log_error_text(LOG_LEVEL_ERROR, "ingest refused", err->text, "shard=%d ops=%zu moves=%zu", shard,
+                   call->call.op_count, call->call.move_count);
     if (!batch || call->call.op_count == 0)
         return ST_AGAIN;
     if (call->call.op_count == 1 && call->call.rejected == 0) {
@@ -153,21 +155,14 @@ static enum status ingest_answered(struct ingester *ingester, struct batch *batc
     enum status st = ingest_receive(ingester->loop->redis, &answer, &mine);
 
     switch (st) {
-    case ST_OK:
-        ingest_applied(ingester, batch, call, &answer);
-        break;
+    case ST_OK: ingest_applied(ingester, batch, call, &answer); break;
     case ST_STALE:
         ingest_refused(ingester, batch, call, &answer);
         st = ST_OK;
         break;
-    case ST_INVALID:
-        st = ingest_invalid(ingester, batch, call, &mine);
-        break;
-    case ST_FENCED:
-        break;
-    default:
-        ingester->uncertain[call->call.shard] = true;
-        st = ST_AGAIN;
+    case ST_INVALID: st = ingest_invalid(ingester, batch, call, &mine); break;
+    case ST_FENCED: break;
+    default: ingester->uncertain[call->call.shard] = true; st = ST_AGAIN;
     }
     ingest_answer_release(&answer);
     if (st != ST_OK)
@@ -293,7 +288,8 @@ static bool ingest_idle_call(struct ingester *ingester, int shard, bool everythi
     struct ingest_call *call = &ingester->calls[shard];
     bool now = everything || gate->mode == GATE_RECOVERING;
 
-    if (!gate_usable(gate) || !cursors_behind(cursors, shard, now ? 0 : IDLE_MAX_MESSAGES, IDLE_MAX_MS, clock_boot_ms()))
+    if (!gate_usable(gate) ||
+        !cursors_behind(cursors, shard, now ? 0 : IDLE_MAX_MESSAGES, IDLE_MAX_MS, clock_boot_ms()))
         return false;
     while (call->move_capacity < (size_t)cursors->partitions)
         GROW(call->moves, call->move_capacity, call->move_capacity);

@@ -16,8 +16,8 @@
 
 enum {
     TOPIC_SIZE = 300,
-    POLL_MS = 100,                          /* longest wait for a message: the rest of a turn has to be done too */
-    POLL_CLOSED_MS = 10,                    /* while something waits to be loaded or opened */
+    POLL_MS = 100,       /* longest wait for a message: the rest of a turn has to be done too */
+    POLL_CLOSED_MS = 10, /* while something waits to be loaded or opened */
     LOAD_RETRY_MS = 200,
 };
 
@@ -29,13 +29,13 @@ struct intake {
     struct gates gates;
     struct batch batch;
     struct batch_rules rules;
-    char *epochs;                           /* [partitions] */
+    char *epochs; /* [partitions] */
     struct ingester ingester;
     struct rejects rejects;
     struct commands commands;
-    bool interrupted;                       /* the assignment changed while a batch was collected */
+    bool interrupted; /* the assignment changed while a batch was collected */
     struct memory_limit memory;
-    int lost_commands;                      /* partition of the command topic whose position is out of range, or -1 */
+    int lost_commands; /* partition of the command topic whose position is out of range, or -1 */
     int64_t load_at_ms, idle_at_ms;
 };
 
@@ -157,7 +157,7 @@ static void on_outage(void *arg, const char *text)
         return;
     }
     outage_end(&intake->loop->kafka_outage, "kafka");
-    sources_reload(&intake->sources, "brokers-returned");      /* they may have lost their log's tail: compare again */
+    sources_reload(&intake->sources, "brokers-returned"); /* they may have lost their log's tail: compare again */
 }
 
 /* ---- a batch ---- */
@@ -197,7 +197,7 @@ static void intake_collect(struct intake *intake, int wait_ms)
 
     while (!batch_full(&intake->batch) && kafka_consumer_poll(intake->consumer, wait_ms, &message)) {
         if (intake->interrupted)
-            intake_drop(intake);            /* what came before it is read again, by us or by another */
+            intake_drop(intake); /* what came before it is read again, by us or by another */
         intake->interrupted = false;
         if (strcmp(message.topic, intake->command) == 0)
             commands_add(&intake->commands, &message);
@@ -285,7 +285,7 @@ static void intake_look(struct intake *intake, int64_t now_ms)
 static void intake_look_memory(struct intake *intake, int64_t now_ms)
 {
     if (memory_limit_look(&intake->memory, intake->loop->redis, now_ms) && intake->memory.full)
-        sources_reload(&intake->sources, "redis-memory");      /* paused until there is room */
+        sources_reload(&intake->sources, "redis-memory"); /* paused until there is room */
 }
 
 static void intake_idle(struct intake *intake, int64_t now_ms)
@@ -313,7 +313,8 @@ static void intake_turn(struct intake *intake)
     sources_settle(&intake->sources);
     intake_collect(intake, settled ? POLL_MS : POLL_CLOSED_MS);
     intake_process(intake);
-    if (intake->lost_commands >= 0 && commands_recover(intake->consumer, intake->command, intake->lost_commands) == ST_OK)
+    if (intake->lost_commands >= 0 &&
+        commands_recover(intake->consumer, intake->command, intake->lost_commands) == ST_OK)
         intake->lost_commands = -1;
     intake_idle(intake, now_ms);
     sources_check(&intake->sources);
@@ -328,8 +329,12 @@ static enum status intake_open(struct intake *intake, struct err *err)
     struct kafka_settings settings = config_kafka(config, intake->loop->name);
     const char *topics[] = { intake->submit, intake->command };
     struct kafka_consumer_events events = {
-        .on_assigned = on_assigned, .on_revoked = on_revoked, .on_out_of_range = on_out_of_range,
-        .on_end = on_end, .on_outage = on_outage, .arg = intake,
+        .on_assigned = on_assigned,
+        .on_revoked = on_revoked,
+        .on_out_of_range = on_out_of_range,
+        .on_end = on_end,
+        .on_outage = on_outage,
+        .arg = intake,
     };
     char group[TOPIC_SIZE];
 
@@ -362,7 +367,7 @@ static void intake_init(struct intake *intake, struct loop *loop)
 
 static void intake_release(struct intake *intake)
 {
-    kafka_consumer_free(intake->consumer);      /* the last callbacks: fences and offsets are moved up */
+    kafka_consumer_free(intake->consumer); /* the last callbacks: fences and offsets are moved up */
     ingester_release(&intake->ingester);
     batch_release(&intake->batch);
     gates_release(&intake->gates);

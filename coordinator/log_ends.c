@@ -9,9 +9,9 @@
 #include "coordinator/loop.h"
 
 enum {
-    ASK_MS = 5000,                      /* longest wait for a broker's answer */
-    SLEEP_MS = 100,                     /* when nobody asks */
-    AWAY_MS = 500,                      /* after a question that was not answered */
+    ASK_MS = 5000,  /* longest wait for a broker's answer */
+    SLEEP_MS = 100, /* when nobody asks */
+    AWAY_MS = 500,  /* after a question that was not answered */
     TOPIC_SIZE = 300,
 };
 
@@ -80,9 +80,9 @@ struct asker {
     struct log_ends *ends;
     struct kafka_consumer *consumer;
     char topics[LOG_KIND_COUNT][TOPIC_SIZE];
-    int *partitions;                    /* of the question at hand ... */
-    int64_t *wanted;                    /* ... the number of the owner's question that it answers */
-    int64_t *read, *found;              /* ... its position before the question, and the answer */
+    int *partitions;       /* of the question at hand ... */
+    int64_t *wanted;       /* ... the number of the owner's question that it answers */
+    int64_t *read, *found; /* ... its position before the question, and the answer */
 };
 
 static bool log_end_asked(const struct log_end *end)
@@ -94,7 +94,8 @@ static bool log_end_wanted(const struct log_end *end, int64_t now_ms)
 {
     if (log_end_asked(end))
         return true;
-    return now_ms - end->checked_at_ms >= LOG_ENDS_CHECK_MS && atomic_load_explicit(&end->read, memory_order_relaxed) >= 0;
+    return now_ms - end->checked_at_ms >= LOG_ENDS_CHECK_MS &&
+           atomic_load_explicit(&end->read, memory_order_relaxed) >= 0;
 }
 
 /* Positions are taken before the question: a log that only grows ends at or above them. */
@@ -176,7 +177,8 @@ static enum status asker_open(struct asker *asker, struct loop *loop, struct err
     char group[TOPIC_SIZE];
 
     *asker = (struct asker){
-        .loop = loop, .ends = &loop->shared->ends,
+        .loop = loop,
+        .ends = &loop->shared->ends,
         .partitions = xcalloc(most, sizeof *asker->partitions),
         .wanted = xcalloc(most, sizeof *asker->wanted),
         .read = xcalloc(most, sizeof *asker->read),

@@ -1,8 +1,9 @@
-/* Questions about the ends of logs, asked by a thread of their own, all of a topic at once: a broker answers in 1 to
- * 20 ms, and a loop that waited for it would show in the latency of everything else.
+/* Questions about the ends of logs, asked by a thread of their own, all of a topic at once: a broker answers in 1
+ * to 20 ms, and a loop that waited for it would show in the latency of everything else.
  *
- * Twofold use. Loops say how far they have read each partition; every LOG_ENDS_CHECK_MS the end is compared: one below
- * what was read means that Kafka lost its tail. And the owner of a status partition asks for its end now (timers.h). */
+ * * Twofold use. Loops say how far they have read each partition; every LOG_ENDS_CHECK_MS the end is compared: one
+ * below what was read means that Kafka lost its tail. And the owner of a status partition asks for its end now
+ * (timers.h). */
 #ifndef BGOP_COORDINATOR_LOG_ENDS_H
 #define BGOP_COORDINATOR_LOG_ENDS_H
 

@@ -1,5 +1,5 @@
-/* Messages of the status log on their way to Redis: polled, decoded, queued by shard (= partition), and taken from there
- * call by call, as many whole messages as fit. Pure but for the messages it holds. */
+/* Messages of the status log on their way to Redis: polled, decoded, queued by shard (= partition), and taken from
+ * there call by call, as many whole messages as fit. Pure but for the messages it holds. */
 #ifndef BGOP_COORDINATOR_OUTCOMES_H
 #define BGOP_COORDINATOR_OUTCOMES_H
 

@@ -17,7 +17,11 @@ void recovery_init(struct recovery *recovery, struct loop *loop, struct gates *g
     size_t shards = (size_t)gates->shards;
 
     *recovery = (struct recovery){
-        .loop = loop, .gates = gates, .sources = sources, .applier = applier, .timers = timers,
+        .loop = loop,
+        .gates = gates,
+        .sources = sources,
+        .applier = applier,
+        .timers = timers,
         .compared = xcalloc(shards, sizeof *recovery->compared),
         .fed = xcalloc(shards, sizeof *recovery->fed),
         .list = xcalloc(shards, sizeof *recovery->list),
@@ -72,7 +76,8 @@ static enum status recovery_identify(struct recovery *recovery, bool again, stru
     ours = strcmp(redis_reply_text(reply, NULL), loop->shared->genesis) == 0;
     redis_reply_free(reply);
     if (!ours) {
-        loop_fatal(loop, EXIT_CONFIG, "Redis is empty or another queue's (bgop:meta genesis): it lost its data. Restore "
+        loop_fatal(loop, EXIT_CONFIG,
+                   "Redis is empty or another queue's (bgop:meta genesis): it lost its data. Restore "
                    "it, or start bgop-coordinator with --rebuild to fill it again from Kafka");
         return ST_FAILED;
     }
@@ -219,9 +224,8 @@ enum status recovery_step(struct recovery *recovery, bool now, struct err *err)
         return ST_OK;
     if (recovery_identify(recovery, false, err) != ST_OK || recovery_look(recovery, err) != ST_OK)
         return err->status;
-    if (recovery->arming_count > 0 &&
-        (recovery_identify(recovery, true, err) != ST_OK || shards_arm(recovery, err) != ST_OK ||
-         recovery_sort(recovery, err) != ST_OK))
+    if (recovery->arming_count > 0 && (recovery_identify(recovery, true, err) != ST_OK ||
+                                       shards_arm(recovery, err) != ST_OK || recovery_sort(recovery, err) != ST_OK))
         return err->status;
     for (int i = 0; i < recovery->recovering_count; i++) {
         if (recovery_open_one(recovery, recovery->recovering[i], err) != ST_OK)

@@ -8,6 +8,7 @@
 
 enum { REDIS_MAJOR_MIN = 7, LISTPACK_VALUE_MIN = 1024, LISTPACK_ENTRIES_MIN = 48 };
 
+/* clang-format off */
 static bool is_yes(const char *value) { return strcmp(value, "yes") == 0; }
 static bool is_noeviction(const char *value) { return strcmp(value, "noeviction") == 0; }
 static bool is_master(const char *value) { return strcmp(value, "master") == 0; }
@@ -41,6 +42,7 @@ static const struct setting {
     { "hash-max-listpack-entries", false, is_many_entries, SETTING_DOUBTFUL,
       "records take three times the memory: set hash-max-listpack-entries 48 or more" },
 };
+/* clang-format on */
 enum { SETTING_COUNT = sizeof settings / sizeof *settings };
 
 static enum setting_verdict setting_check(const struct setting *setting, const char *value, struct err *err)
@@ -104,13 +106,11 @@ static enum status setting_ask(struct redis *redis, const struct setting *settin
     if (!value[0])
         return ST_OK;
     switch (setting_check(setting, value, &why)) {
-    case SETTING_REFUSED:
-        return err_set(err, ST_INVALID, "Redis at %s: %s", redis_address(redis), why.text);
+    case SETTING_REFUSED: return err_set(err, ST_INVALID, "Redis at %s: %s", redis_address(redis), why.text);
     case SETTING_DOUBTFUL:
         log_error_text(LOG_LEVEL_WARNING, "redis setting", why.text, "server=%s", redis_address(redis));
         return ST_OK;
-    case SETTING_FINE:
-        break;
+    case SETTING_FINE: break;
     }
     return ST_OK;
 }

@@ -1,4 +1,5 @@
-/* Is this a Redis that keeps what it is told? Checked at start (R34): some settings are refused, some worth a warning. */
+/* Is this a Redis that keeps what it is told? Checked at start (R34): some settings are refused, some worth a
+ * warning. */
 #ifndef BGOP_COORDINATOR_REDIS_SETTINGS_H
 #define BGOP_COORDINATOR_REDIS_SETTINGS_H
 

@@ -34,8 +34,10 @@ static void settings_write(const struct settings *settings, struct buf *to)
     for (size_t i = 0; i < settings->type_count; i++) {
         const struct type_settings *type = &settings->types[i];
 
-        buf_printf(to, "%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-                   " %s %d\n", type->name, type->retry_backoff_ms, type->retry_limit, type->timeout_ms, type->retention_s,
+        buf_printf(to,
+                   "%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+                   " %s %d\n",
+                   type->name, type->retry_backoff_ms, type->retry_limit, type->timeout_ms, type->retention_s,
                    type->retention_error_s, type->merge_max, type->merge_max_bytes, type->max_running_per_parent,
                    type->on_sequence_failure, type->declared);
     }

@@ -67,7 +67,8 @@ enum status source_start(struct sources *sources, int partition, int64_t *start,
         return ST_INVALID;
     }
     if (warning.text[0])
-        log_error_text(LOG_LEVEL_WARNING, "log start", warning.text, "topic=%s partition=%d", sources->topic, partition);
+        log_error_text(LOG_LEVEL_WARNING, "log start", warning.text, "topic=%s partition=%d", sources->topic,
+                       partition);
     sources->cursors.sources[partition].unsought = sources->unsettled = true;
     log_event(LOG_LEVEL_INFO, "reading", "loop=%s topic=%s partition=%d from=%" PRId64 " end=%" PRId64,
               sources->loop->name, sources->topic, partition, *start, log_end);
@@ -116,17 +117,20 @@ void sources_settle(struct sources *sources)
     }
     sources->unsettled = failed;
     if (failed)
-        log_error_text(LOG_LEVEL_DEBUG, "pause failed", err.text, "loop=%s topic=%s", sources->loop->name, sources->topic);
+        log_error_text(LOG_LEVEL_DEBUG, "pause failed", err.text, "loop=%s topic=%s", sources->loop->name,
+                       sources->topic);
 }
 
 static void source_lost(struct sources *sources, int partition, int64_t log_end)
 {
     struct err err = ERR_INIT;
 
-    err_set(&err, ST_INVALID, "%s[%d]: Kafka lost its tail: the log ends at %" PRId64 ", below %" PRId64 " where it was "
-            "read to. Messages acknowledged after the log's end are gone; this partition waits until a person has looked "
-            "(other partitions go on)", sources->topic, partition, log_end,
-            sources->cursors.sources[partition].read);
+    err_set(
+        &err, ST_INVALID,
+        "%s[%d]: Kafka lost its tail: the log ends at %" PRId64 ", below %" PRId64 " where it was "
+        "read to. Messages acknowledged after the log's end are gone; this partition waits until a person has looked "
+        "(other partitions go on)",
+        sources->topic, partition, log_end, sources->cursors.sources[partition].read);
     source_halt(sources, partition, err.text);
 }
 

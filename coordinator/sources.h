@@ -1,5 +1,5 @@
-/* The partitions of one topic that a loop reads, seen from Kafka's side: where to start, pausing what must not be read,
- * and whether the log still is the one that was applied. The numbers lie in cursors.h. */
+/* The partitions of one topic that a loop reads, seen from Kafka's side: where to start, pausing what must not be
+ * read, and whether the log still is the one that was applied. The numbers lie in cursors.h. */
 #ifndef BGOP_COORDINATOR_SOURCES_H
 #define BGOP_COORDINATOR_SOURCES_H
 
@@ -29,8 +29,8 @@ void sources_assign(struct sources *sources, int partition);
 void sources_revoke(struct sources *sources, int partition);
 /* Every READY or HALTED source becomes LOADING. why: for the log. */
 void sources_reload(struct sources *sources, const char *why);
-/* The fences of a LOADING source are loaded: asks for the log's range, compares, and answers where to start. ST_INVALID:
- * it is HALTED (logged). ST_AGAIN: it is LOADING still. */
+/* The fences of a LOADING source are loaded: asks for the log's range, compares, and answers where to start.
+ * ST_INVALID: it is HALTED (logged). ST_AGAIN: it is LOADING still. */
 enum status source_start(struct sources *sources, int partition, int64_t *start, struct err *err) MUST_CHECK;
 /* For on_assigned, behind source_start: where the consumer is to begin. */
 int64_t source_position(struct sources *sources, int partition);
@@ -38,7 +38,8 @@ int64_t source_position(struct sources *sources, int partition);
 void source_halt(struct sources *sources, int partition, const char *text);
 /* How many are READY. */
 int sources_ready(const struct sources *sources);
-/* Pauses what is not READY and puts the consumer where what is READY again goes on. Never inside a callback of the consumer. */
+/* Pauses what is not READY and puts the consumer where what is READY again goes on. Never inside a callback of the
+ * consumer. */
 void sources_settle(struct sources *sources);
 /* Says how far every source was read, and halts those whose log was found to end below that (log_ends.h). */
 void sources_check(struct sources *sources);

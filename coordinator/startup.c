@@ -53,7 +53,7 @@ static enum status step_functions(struct startup *startup, struct err *err)
 }
 
 static const struct step {
-    const char *outage;             /* what is away while it answers ST_AGAIN */
+    const char *outage; /* what is away while it answers ST_AGAIN */
     enum status (*run)(struct startup *startup, struct err *err);
 } steps[] = {
     { "redis", step_redis },

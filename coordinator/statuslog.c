@@ -12,8 +12,8 @@
 
 enum {
     TOPIC_SIZE = 300,
-    POLL_MS = 25,                           /* longest wait for a message: wakes of intake loops are looked at between */
-    POLL_CLOSED_MS = 10,                    /* while a shard is not open */
+    POLL_MS = 25,        /* longest wait for a message: wakes of intake loops are looked at between */
+    POLL_CLOSED_MS = 10, /* while a shard is not open */
     RETRY_MS = 200,
 };
 
@@ -27,9 +27,9 @@ struct statuslog {
     struct applier applier;
     struct timers timers;
     struct recovery recovery;
-    bool interrupted;                       /* the assignment changed while a batch was collected */
-    bool look_now;                          /* a gate is not what we thought */
-    int64_t retry_at_ms;                    /* Redis or Kafka is away: not before then */
+    bool interrupted;    /* the assignment changed while a batch was collected */
+    bool look_now;       /* a gate is not what we thought */
+    int64_t retry_at_ms; /* Redis or Kafka is away: not before then */
 };
 
 /* ---- loading ---- */
@@ -145,7 +145,7 @@ static void on_outage(void *arg, const char *text)
         return;
     }
     outage_end(&log->loop->kafka_outage, "kafka");
-    sources_reload(&log->sources, "brokers-returned");      /* they may have lost their log's tail: compare again */
+    sources_reload(&log->sources, "brokers-returned"); /* they may have lost their log's tail: compare again */
 }
 
 /* ---- a batch ---- */
@@ -169,8 +169,8 @@ static void statuslog_take(struct statuslog *log, struct kafka_message *message)
     if (outcomes_add(&log->outcomes, message, &fingerprint, &err) == ST_OK)
         return;
     counter_add(&log->loop->shared->counters.bad_batches, 1);
-    log_error_text(LOG_LEVEL_ERROR, "status message unreadable", err.text, "topic=%s partition=%d offset=%lld", log->topic,
-                   message->partition, (long long)message->offset);
+    log_error_text(LOG_LEVEL_ERROR, "status message unreadable", err.text, "topic=%s partition=%d offset=%lld",
+                   log->topic, message->partition, (long long)message->offset);
 }
 
 static void statuslog_collect(struct statuslog *log, int wait_ms)
@@ -179,7 +179,7 @@ static void statuslog_collect(struct statuslog *log, int wait_ms)
 
     while (!outcomes_full(&log->outcomes) && kafka_consumer_poll(log->consumer, wait_ms, &message)) {
         if (log->interrupted)
-            outcomes_clear(&log->outcomes);     /* what came before it is read again, by us or by another */
+            outcomes_clear(&log->outcomes); /* what came before it is read again, by us or by another */
         log->interrupted = false;
         statuslog_take(log, &message);
         wait_ms = 0;
@@ -263,8 +263,12 @@ static enum status statuslog_open(struct statuslog *log, struct err *err)
     struct kafka_settings settings = config_kafka(config, log->loop->name);
     const char *topics[] = { log->topic };
     struct kafka_consumer_events events = {
-        .on_assigned = on_assigned, .on_revoked = on_revoked, .on_out_of_range = on_out_of_range,
-        .on_end = on_end, .on_outage = on_outage, .arg = log,
+        .on_assigned = on_assigned,
+        .on_revoked = on_revoked,
+        .on_out_of_range = on_out_of_range,
+        .on_end = on_end,
+        .on_outage = on_outage,
+        .arg = log,
     };
     char group[TOPIC_SIZE];
 

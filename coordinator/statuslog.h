@@ -1,5 +1,5 @@
-/* The status loop: reads <prefix>.status as a member of the group <prefix>-status. Whoever owns partition s applies what
- * workers report of shard s, runs its timers, and brings it into service after a restart of Redis. */
+/* The status loop: reads <prefix>.status as a member of the group <prefix>-status. Whoever owns partition s applies
+ * what workers report of shard s, runs its timers, and brings it into service after a restart of Redis. */
 #ifndef BGOP_COORDINATOR_STATUSLOG_H
 #define BGOP_COORDINATOR_STATUSLOG_H
 

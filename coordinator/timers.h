@@ -1,9 +1,10 @@
-/* The timers of the shards whose status partition a loop owns: bgop_tick at the moment something is due, never further
- * apart than tick_max_ms. Hints what was released; appends verdicts on lost and overdue attempts to the status log.
+/* The timers of the shards whose status partition a loop owns: bgop_tick at the moment something is due, never
+ * further apart than tick_max_ms. Hints what was released; appends verdicts on lost and overdue attempts to the
+ * status log.
  *
- * Leases are judged only up to read_to: a time t of Redis, then the status partition's end offset e; once everything
- * below e is applied, every outcome reported before t is too, and read_to may be t. Asked for only when leases are
- * overdue, since it costs a question to the broker (log_ends.h). */
+ * * Leases are judged only up to read_to: a time t of Redis, then the status partition's end offset e; once
+ * everything below e is applied, every outcome reported before t is too, and read_to may be t. Asked for only when
+ * leases are overdue, since it costs a question to the broker (log_ends.h). */
 #ifndef BGOP_COORDINATOR_TIMERS_H
 #define BGOP_COORDINATOR_TIMERS_H
 

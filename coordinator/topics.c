@@ -12,12 +12,12 @@
 
 /* Submissions can be replayed for as long as they are kept; outcomes and commands are kept longer than any operation
  * whose submission can be replayed lives. Hints are worthless after seconds. */
-#define QUEUE_TOPICS(XX)                                                    \
-    XX("submit",  submit_partitions, 7 * DAY_MS)                            \
-    XX("command", submit_partitions, 30 * DAY_MS)                           \
-    XX("status",  shards,            30 * DAY_MS)                           \
-    XX("control", one,               INT64_C(-1))                           \
-    XX("rejects", one,               30 * DAY_MS)
+#define QUEUE_TOPICS(XX)                          \
+    XX("submit", submit_partitions, 7 * DAY_MS)   \
+    XX("command", submit_partitions, 30 * DAY_MS) \
+    XX("status", shards, 30 * DAY_MS)             \
+    XX("control", one, INT64_C(-1))               \
+    XX("rejects", one, 30 * DAY_MS)
 #define HINT_RETENTION_MS DAY_MS
 
 static void topics_add(struct topics *topics, const struct config *config, const char *name, int64_t partitions,
@@ -61,9 +61,12 @@ enum status topic_partitions_check(const struct kafka_topic *topic, struct err *
 {
     if (topic->found_partitions == topic->partitions)
         return ST_OK;
-    return err_set(err, ST_INVALID, "topic %s has %d partitions, but the configuration says %d: set [queue] shards (status "
-                   "and Types) and submit_partitions (submit, command) to what the queue was made with, or delete the topic "
-                   "when it was made by mistake and is empty", topic->name, topic->found_partitions, topic->partitions);
+    return err_set(
+        err, ST_INVALID,
+        "topic %s has %d partitions, but the configuration says %d: set [queue] shards (status "
+        "and Types) and submit_partitions (submit, command) to what the queue was made with, or delete the topic "
+        "when it was made by mistake and is empty",
+        topic->name, topic->found_partitions, topic->partitions);
 }
 
 enum setting_verdict topic_setting_check(const struct kafka_topic *topic, const char *name, const char *value,
@@ -99,20 +102,18 @@ static enum status topic_ask(const struct kafka_topic *topic, const struct kafka
     enum status st = kafka_topic_setting(settings, topic->name, name, value, sizeof value, TOPICS_ASK_MS, err);
 
     if (st == ST_MISSING) {
-        *err = (struct err)ERR_INIT;        /* a mock broker does not tell */
+        *err = (struct err)ERR_INIT; /* a mock broker does not tell */
         return ST_OK;
     }
     if (st != ST_OK)
         return st;
     switch (topic_setting_check(topic, name, value, err)) {
-    case SETTING_REFUSED:
-        return ST_INVALID;
+    case SETTING_REFUSED: return ST_INVALID;
     case SETTING_DOUBTFUL:
         log_error_text(LOG_LEVEL_WARNING, "topic setting", err->text, "topic=%s", topic->name);
         *err = (struct err)ERR_INIT;
         return ST_OK;
-    case SETTING_FINE:
-        break;
+    case SETTING_FINE: break;
     }
     return ST_OK;
 }
@@ -151,10 +152,12 @@ static void brokers_judge(const struct topics *topics, const struct kafka_settin
         log_event(LOG_LEVEL_WARNING, "few brokers", "brokers=%d advice=three-brokers-and-replication-3-survive-a-loss",
                   brokers);
     if (kafka_topic_setting(settings, topics->list[0].name, "min.insync.replicas", value, sizeof value, TOPICS_ASK_MS,
-                            &err) == ST_OK && brokers >= 3 && strcmp(value, "1") == 0)
+                            &err) == ST_OK &&
+        brokers >= 3 && strcmp(value, "1") == 0)
         log_event(LOG_LEVEL_WARNING, "topic setting", "topic=%s min.insync.replicas=1 advice=2", topics->list[0].name);
     if (kafka_topic_setting(settings, topics->list[0].name, "unclean.leader.election.enable", value, sizeof value,
-                            TOPICS_ASK_MS, &err) == ST_OK && strcmp(value, "true") == 0)
+                            TOPICS_ASK_MS, &err) == ST_OK &&
+        strcmp(value, "true") == 0)
         log_event(LOG_LEVEL_WARNING, "topic setting", "topic=%s unclean.leader.election.enable=true advice=false",
                   topics->list[0].name);
 }

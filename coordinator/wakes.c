@@ -22,9 +22,8 @@ void wakes_say(struct wakes *wakes, int shard, int64_t at_us)
 {
     int64_t known = atomic_load_explicit(&wakes->at_us[shard], memory_order_relaxed);
 
-    while (at_us < known &&
-           !atomic_compare_exchange_weak_explicit(&wakes->at_us[shard], &known, at_us, memory_order_relaxed,
-                                                  memory_order_relaxed))
+    while (at_us < known && !atomic_compare_exchange_weak_explicit(&wakes->at_us[shard], &known, at_us,
+                                                                   memory_order_relaxed, memory_order_relaxed))
         ;
 }
 

@@ -20,7 +20,12 @@
 
 enum { STACK_SHARDS = 4, STACK_PARTITIONS = 2, STACK_LEASE_MS = 1000, STACK_WAIT_MS = 30000 };
 
-struct running { struct coordinator *coordinator; pthread_t thread; int exit_code; bool on; };
+struct running {
+    struct coordinator *coordinator;
+    pthread_t thread;
+    int exit_code;
+    bool on;
+};
 
 static struct stack {
     struct kafka_mock *mock;
@@ -28,10 +33,10 @@ static struct stack {
     struct config config;
     struct running coordinators[2];
     struct kafka_producer *producer;
-    struct kafka_delivery last;             /* of the producer's last message */
+    struct kafka_delivery last; /* of the producer's last message */
     int outstanding;
     struct redis *redis;
-    char text[65536];                       /* of the last question to Redis */
+    char text[65536]; /* of the last question to Redis */
 } stack;
 
 static void on_stack_delivery(void *arg, const struct kafka_delivery *delivery)
@@ -49,7 +54,8 @@ static void stack_create_topics(void)
 
     topics_init(&topics, &stack.config);
     for (size_t i = 0; i < topics.count; i++)
-        assert_int_equal(kafka_mock_create_topic(stack.mock, topics.list[i].name, topics.list[i].partitions, &err), ST_OK);
+        assert_int_equal(kafka_mock_create_topic(stack.mock, topics.list[i].name, topics.list[i].partitions, &err),
+                         ST_OK);
     topics_release(&topics);
 }
 
@@ -130,14 +136,14 @@ static void stack_nap(void)
 }
 
 /* Waits until the expression holds; else fails with its text. */
-#define EVENTUALLY(expression)                                                                     \
-    do {                                                                                           \
-        int64_t deadline_ms = clock_boot_ms() + STACK_WAIT_MS;                                     \
-        while (!(expression)) {                                                                    \
-            if (clock_boot_ms() > deadline_ms)                                                     \
-                fail_msg("still not: %s (last answer: %.400s)", #expression, stack.text);          \
-            stack_nap();                                                                           \
-        }                                                                                          \
+#define EVENTUALLY(expression)                                                            \
+    do {                                                                                  \
+        int64_t deadline_ms = clock_boot_ms() + STACK_WAIT_MS;                            \
+        while (!(expression)) {                                                           \
+            if (clock_boot_ms() > deadline_ms)                                            \
+                fail_msg("still not: %s (last answer: %.400s)", #expression, stack.text); \
+            stack_nap();                                                                  \
+        }                                                                                 \
     } while (0)
 
 static void stack_wait_ready(int which)
@@ -168,7 +174,8 @@ static void stack_produce(const char *name, int partition, const void *value, si
 
     config_topic(&stack.config, name, topic, sizeof topic);
     stack.outstanding++;
-    assert_int_equal(kafka_producer_send(stack.producer, topic, partition, NULL, 0, value, size, NULL, NULL, &err), ST_OK);
+    assert_int_equal(kafka_producer_send(stack.producer, topic, partition, NULL, 0, value, size, NULL, NULL, &err),
+                     ST_OK);
     EVENTUALLY(kafka_producer_poll(stack.producer, 10) >= 0 && stack.outstanding == 0);
 }
 
@@ -180,9 +187,10 @@ static const char *stack_submit(int partition, const char *routing_key, const ch
     char *id = ids[n++ % 8];
 
     stack_produce("submit", partition, json, strlen(json));
-    id_make(id, &(struct id_parts){
-        .shard = routing_shard(routing_key, strlen(routing_key), partition, stack.last.offset, STACK_SHARDS),
-        .partition = partition, .offset = stack.last.offset });
+    id_make(id, &(struct id_parts){ .shard = routing_shard(routing_key, strlen(routing_key), partition,
+                                                           stack.last.offset, STACK_SHARDS),
+                                    .partition = partition,
+                                    .offset = stack.last.offset });
     return id;
 }
 
@@ -244,9 +252,15 @@ static uint64_t stack_claim(const char *id, const char *type)
 {
     static int nonce;
     char nonce_text[32];
-    struct claim call = { .shard = stack_shard(id), .generation = stack_generation(stack_shard(id)), .instance = "w-1",
-                          .worker_uri = "http://w", .nonce = nonce_text, .type = type, .want = 1,
-                          .ids = (const char (*)[ID_SIZE])id, .id_count = 1 };
+    struct claim call = { .shard = stack_shard(id),
+                          .generation = stack_generation(stack_shard(id)),
+                          .instance = "w-1",
+                          .worker_uri = "http://w",
+                          .nonce = nonce_text,
+                          .type = type,
+                          .want = 1,
+                          .ids = (const char(*)[ID_SIZE])id,
+                          .id_count = 1 };
     struct claim_answer answer = { 0 };
     struct err err = ERR_INIT;
     uint64_t token = 0;
@@ -262,8 +276,13 @@ static uint64_t stack_claim(const char *id, const char *type)
 
 static void stack_report(const char *id, uint64_t token, enum entry_kind kind, const char *text)
 {
-    struct status_entry entry = { .kind = kind, .token = token, .started_at_ms = -1, .duration_ms = 5,
-                                  .retry_after_ms = -1, .text = text, .text_size = text ? strlen(text) : 0 };
+    struct status_entry entry = { .kind = kind,
+                                  .token = token,
+                                  .started_at_ms = -1,
+                                  .duration_ms = 5,
+                                  .retry_after_ms = -1,
+                                  .text = text,
+                                  .text_size = text ? strlen(text) : 0 };
     struct buf buf;
 
     memcpy(entry.id, id, sizeof entry.id);
@@ -275,7 +294,10 @@ static void stack_report(const char *id, uint64_t token, enum entry_kind kind, c
 
 /* ---- what lies on a topic ---- */
 
-struct stack_topic { size_t count; char last[4096]; };
+struct stack_topic {
+    size_t count;
+    char last[4096];
+};
 
 static void on_stack_message(void *arg, const struct kafka_message *message)
 {

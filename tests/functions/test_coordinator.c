@@ -149,7 +149,7 @@ static void a_lease_that_nobody_renews_is_taken_back(void **state)
     assert_string_equal(stack_field(id, "lost"), "1");
     EVENTUALLY((again = stack_claim(id, "WebCart")) != 0);
     assert_true(again > token);
-    stack_report(id, token, ENTRY_OK, NULL);        /* the first holder, too late: a second execution is counted */
+    stack_report(id, token, ENTRY_OK, NULL); /* the first holder, too late: a second execution is counted */
     stack_report(id, again, ENTRY_OK, NULL);
     EVENTUALLY(stack_is(id, "Complete"));
 }
@@ -263,7 +263,8 @@ static void a_redis_that_went_backwards_is_brought_forward(void **state)
     snprintf(record, sizeof record, "op:%s", id);
     assert_int_equal(redis_call(stack.redis, &reply, &err, "DEL", stack_key(shard, record), NULL), ST_OK);
     redis_reply_free(reply);
-    assert_int_equal(redis_call(stack.redis, &reply, &err, "HSET", stack_key(shard, "fences"), "s0", old_fence, NULL), ST_OK);
+    assert_int_equal(redis_call(stack.redis, &reply, &err, "HSET", stack_key(shard, "fences"), "s0", old_fence, NULL),
+                     ST_OK);
     redis_reply_free(reply);
     redis_server_kill(&stack.server);
     redis_server_again(&stack.server);
@@ -312,7 +313,8 @@ static void a_partition_whose_history_was_rewritten_halts_alone(void **state)
 
     (void)state;
     snprintf(fence, sizeof fence, "%s", stack_ask("HGET", stack_key(0, "fences"), "s0"));
-    assert_int_equal(sscanf(fence, "%" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNd64, &next, &offset, &sum, &timestamp), 4);
+    assert_int_equal(sscanf(fence, "%" SCNd64 " %" SCNd64 " %" SCNu32 " %" SCNd64, &next, &offset, &sum, &timestamp),
+                     4);
     crc = fence;
     snprintf(crc, sizeof fence, "%" PRId64 " %" PRId64 " %" PRIu32 " %" PRId64, next, offset, sum + 1, timestamp);
     assert_int_equal(redis_call(stack.redis, &reply, &err, "HSET", stack_key(0, "fences"), "s0", fence, NULL), ST_OK);

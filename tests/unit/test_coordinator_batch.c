@@ -47,8 +47,12 @@ static int teardown(void **state)
 static struct batch_item *add(int partition, int64_t offset, const char *json, struct err *err)
 {
     struct kafka_message message = {
-        .topic = "t.submit", .partition = partition, .offset = offset, .timestamp_ms = 1700000000000 + offset,
-        .value = json, .value_size = strlen(json),
+        .topic = "t.submit",
+        .partition = partition,
+        .offset = offset,
+        .timestamp_ms = 1700000000000 + offset,
+        .value = json,
+        .value_size = strlen(json),
     };
     struct fingerprint fingerprint = message_fingerprint(&message);
 
@@ -237,7 +241,9 @@ static void an_item_that_redis_refuses_becomes_a_reject(void **state)
 
 static void fingerprints_differ_by_key_value_and_time(void **state)
 {
-    struct kafka_message a = { .offset = 1, .timestamp_ms = 5, .key = "k", .key_size = 1, .value = "v", .value_size = 1 };
+    struct kafka_message a = {
+        .offset = 1, .timestamp_ms = 5, .key = "k", .key_size = 1, .value = "v", .value_size = 1
+    };
     struct kafka_message b = a;
     uint32_t crc = message_fingerprint(&a).crc;
 

@@ -17,7 +17,10 @@
 
 static void redis_settings_are_refused_or_doubted(void **state)
 {
-    static const struct { const char *name, *value; enum setting_verdict verdict; } cases[] = {
+    static const struct {
+        const char *name, *value;
+        enum setting_verdict verdict;
+    } cases[] = {
         { "redis_version", "7.0.15", SETTING_FINE },
         { "redis_version", "6.2.14", SETTING_REFUSED },
         { "role", "master", SETTING_FINE },
@@ -110,7 +113,11 @@ static void a_wrong_partition_count_is_refused_with_what_to_change(void **state)
 
 static void topic_settings_are_refused_or_doubted(void **state)
 {
-    static const struct { int64_t retention_ms; const char *name, *value; enum setting_verdict verdict; } cases[] = {
+    static const struct {
+        int64_t retention_ms;
+        const char *name, *value;
+        enum setting_verdict verdict;
+    } cases[] = {
         { 1000, "cleanup.policy", "delete", SETTING_FINE },
         { 1000, "cleanup.policy", "compact", SETTING_REFUSED },
         { 1000, "cleanup.policy", "compact,delete", SETTING_REFUSED },
@@ -134,13 +141,14 @@ static void topic_settings_are_refused_or_doubted(void **state)
 
 static void genesis_says_who_lost_what(void **state)
 {
-    static const struct { const char *kafka; int64_t generation; const char *redis; enum genesis_finding finding; } cases[] = {
-        { "", 0, "", GENESIS_NONE },
-        { "a", 0, "", GENESIS_UNUSED },
-        { "a", 5, "", GENESIS_REDIS_LOST },
-        { "", 0, "a", GENESIS_KAFKA_LOST },
-        { "a", 5, "a", GENESIS_KNOWN },
-        { "a", 5, "b", GENESIS_DIFFERENT },
+    static const struct {
+        const char *kafka;
+        int64_t generation;
+        const char *redis;
+        enum genesis_finding finding;
+    } cases[] = {
+        { "", 0, "", GENESIS_NONE },        { "a", 0, "", GENESIS_UNUSED }, { "a", 5, "", GENESIS_REDIS_LOST },
+        { "", 0, "a", GENESIS_KAFKA_LOST }, { "a", 5, "a", GENESIS_KNOWN }, { "a", 5, "b", GENESIS_DIFFERENT },
     };
 
     (void)state;

@@ -60,7 +60,7 @@ static void reading_starts_at_the_smallest_fingerprint(void **state)
     cursors_assign(&cursors, 1);
     load(1, 0, 51, 50);
     load(1, 1, 41, 40);
-    load(1, 2, 60, 45);     /* moved while idle: its fingerprint is older than its position */
+    load(1, 2, 60, 45); /* moved while idle: its fingerprint is older than its position */
     load(1, 3, 51, 50);
     assert_int_equal(start(1, 0, 100), 40);
     assert_int_equal(cursors.sources[1].state, SOURCE_READY);

@@ -42,8 +42,9 @@ static int teardown(void **state)
 
 static enum status add_bytes(int shard, int64_t offset, const void *value, size_t size, struct err *err)
 {
-    struct kafka_message message = { .topic = "t.status", .partition = shard, .offset = offset, .value = value,
-                                     .value_size = size };
+    struct kafka_message message = {
+        .topic = "t.status", .partition = shard, .offset = offset, .value = value, .value_size = size
+    };
     struct fingerprint fingerprint = message_fingerprint(&message);
 
     return outcomes_add(&outcomes, &message, &fingerprint, err);
@@ -57,8 +58,9 @@ static void add(int shard, int64_t offset, enum entry_kind kind, size_t count)
     struct err err = ERR_INIT;
 
     for (size_t i = 0; i < count; i++) {
-        entries[i] = (struct status_entry){ .kind = kind, .token = i + 1, .started_at_ms = -1, .duration_ms = -1,
-                                            .retry_after_ms = -1 };
+        entries[i] = (struct status_entry){
+            .kind = kind, .token = i + 1, .started_at_ms = -1, .duration_ms = -1, .retry_after_ms = -1
+        };
         id_make(entries[i].id, &(struct id_parts){ .shard = shard, .offset = offset * 1000 + (int64_t)i });
     }
     buf_init(buf, 1 << 20);
@@ -161,12 +163,9 @@ static void one_by_one_the_fence_follows_behind_the_last_entry(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(whole_messages_are_joined_into_one_call),
-        T(a_call_holds_at_most_500_entries),
-        T(a_failure_asks_for_a_look_at_the_timers),
-        T(unreadable_bytes_are_passed_by_the_fence),
-        T(messages_below_the_cursor_are_skipped),
-        T(one_by_one_the_fence_follows_behind_the_last_entry),
+        T(whole_messages_are_joined_into_one_call), T(a_call_holds_at_most_500_entries),
+        T(a_failure_asks_for_a_look_at_the_timers), T(unreadable_bytes_are_passed_by_the_fence),
+        T(messages_below_the_cursor_are_skipped),   T(one_by_one_the_fence_follows_behind_the_last_entry),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
