@@ -135,7 +135,7 @@ do
         if offer.ids[1] then
             local ids = table.concat(offer.ids, ' ')
             call('HSET', worker, 'uri', offer.uri, 'nonce:' .. offer.type, nonce .. ' ' .. ids)
-            call('ZADD', b.prefix .. ':workers', 'NX', b.now_text, offer.instance)
+            call('ZADD', b.prefix .. ':workers', b.now_text, offer.instance)     -- else its nonce might be forgotten
             call('XADD', b.prefix .. ':worker:' .. offer.uri, b.stream_id, 'ids', ids)
             call('ZADD', b.prefix .. ':uris', 'NX', b.now_text, offer.uri)
         end

@@ -44,6 +44,21 @@ do
         return false
     end
 
+    -- The Ids of the leases at these places. An older attempt that its worker still holds (it has ended, but the report is
+    -- not known to be delivered) is passed over in silence: its Id would be taken for the newer attempt's.
+    local function lost_ids(args, size, lost)
+        if not lost[1] then return lost end
+        local newest, ids = {}, {}
+        for i = 6, #args, size do
+            local id, token = args[i], tonumber(args[i + 1])
+            if not newest[id] or newest[id] < token then newest[id] = token end
+        end
+        for _, i in ipairs(lost) do
+            if tonumber(args[i + 1]) == newest[args[i]] then ids[#ids + 1] = args[i] end
+        end
+        return ids
+    end
+
     local function renew_all(b, args)
         local ids, lost = {}, {}
         for i = 6, #args, 2 do ids[#ids + 1] = args[i] end
@@ -54,11 +69,11 @@ do
             if lease and lease:find(token .. ' ', 1, true) == 1 then
                 extend(b, id, lease)
             elseif not is_parked(b, id, token) then
-                lost[#lost + 1] = id
+                lost[#lost + 1] = 4 + n * 2
             end
         end
         if b.extended[1] then call('ZADD', b.prefix .. ':running', 'XX', unpack(b.extended)) end
-        return ids, lost
+        return ids, lost_ids(args, 2, lost)
     end
 
     local function reassert_all(b, args)
@@ -72,7 +87,7 @@ do
             elseif held_again(b, id, token, args[i + 3], args[2], args[3]) then
                 leases[#leases + 1] = id
             else
-                lost[#lost + 1] = id
+                lost[#lost + 1] = i
             end
         end
         if b.extended[1] then call('ZADD', b.prefix .. ':running', 'XX', unpack(b.extended)) end
@@ -80,7 +95,7 @@ do
             call('XADD', b.prefix .. ':worker:' .. args[3], b.stream_id, 'ids', table.concat(leases, ' '))
             call('ZADD', b.prefix .. ':uris', 'NX', b.now_text, args[3])
         end
-        return ids, lost
+        return ids, lost_ids(args, 4, lost)
     end
 
     local function answer_of(b, ids, lost)

@@ -97,6 +97,21 @@ static void a_claim_asked_again_after_its_lease_is_not_granted(void **state)
     assert_string_equal(shard_places(shard, 2), "Running lr");
 }
 
+/* A claim is a sign of life too: what it remembers for its worker must not be forgotten the next moment. */
+static void a_claim_keeps_its_instance_known(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8");
+    shard_clock(shard, shard_now(shard) + 3600000);
+    shard_submit(shard, 1, (struct shard_op){.payload = "work"});
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 1 %s", shard_id(1));
+    shard_clock(shard, shard_now(shard) + 2000);
+    shard_tick(shard);
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 1");
+    assert_int_equal(granted(shard, 1), 1);
+}
+
 static void hints_come_first_then_the_oldest_whose_hint_may_be_lost(void **state)
 {
     struct shard *shard = *state;
@@ -183,6 +198,7 @@ int main(void)
         shard_test(the_same_nonce_gets_the_same_answer_and_another_claims_anew),
         shard_test(a_claim_asked_again_starts_and_is_leased_from_then_on),
         shard_test(a_claim_asked_again_after_its_lease_is_not_granted),
+        shard_test(a_claim_keeps_its_instance_known),
         shard_test(hints_come_first_then_the_oldest_whose_hint_may_be_lost),
         shard_test(want_bounds_a_grant_and_stale_hints_do_not_count),
         shard_test(another_types_hint_is_not_granted),

@@ -224,6 +224,30 @@ static void a_redriven_one_that_redis_forgot_gets_its_retries_back(void **state)
     assert_string_equal(shard_places(shard, 1), "Waiting pD");
 }
 
+/* A worker holds an attempt until its report is known to be delivered; by then it may run the next one. */
+static void an_older_attempt_is_not_called_lost_while_the_same_worker_runs_the_newer(void **state)
+{
+    struct shard *shard = *state;
+    const uint64_t first = shard_token(shard, 1), second = shard_token(shard, 2);
+
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    shard_claim(shard, 1);
+    shard_apply(shard, "error", 1, 1, "x");
+    shard_claim(shard, 1);
+    assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64 " %s %" PRIu64, shard_id(1),
+                                   first, shard_id(1), second),
+                        "OK 1700000030000 30000 1 0");
+    assert_string_equal(shard_call(shard, "bgop_reassert",
+                                   "i1 http://w1 WebCart 8 %s %" PRIu64 " WebCart 1700000030000 %s %" PRIu64
+                                   " WebCart 1700000030000",
+                                   shard_id(1), second, shard_id(1), first),
+                        "OK 1700000030000 30000 1 0");
+    shard_apply(shard, "ok", 1, 2, "");
+    assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64 " %s %" PRIu64, shard_id(1),
+                                   first, shard_id(1), second),
+                        "OK 1700000030000 30000 1 1 08P03000000001000A");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +261,7 @@ int main(void)
         shard_test(workers_are_counted_while_they_renew),
         shard_test(reassert_brings_back_a_claim_that_redis_forgot),
         shard_test(reassert_of_what_is_not_recorded_yet_is_parked_and_held),
+        shard_test(an_older_attempt_is_not_called_lost_while_the_same_worker_runs_the_newer),
         shard_test(a_redriven_one_that_redis_forgot_gets_its_retries_back),
     };
 
