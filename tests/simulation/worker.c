@@ -329,17 +329,6 @@ void worker_report(struct world *world, struct worker *worker)
 
 /* ---- renew, reassert ---- */
 
-static struct execution *execution_find(struct worker *worker, int op, int *index)
-{
-    for (int i = 0; i < worker->execution_count; i++) {
-        if (worker->executions[i].op == op) {
-            *index = i;
-            return &worker->executions[i];
-        }
-    }
-    return NULL;
-}
-
 /* Nobody is robbed: while a lease holds, what runs is not lost, nor canceled under its worker, unless Redis went
  * backwards; and then only where its record moved on meanwhile. */
 static void check_lost(struct world *world, const struct execution *execution)
@@ -358,32 +347,40 @@ static void check_lost(struct world *world, const struct execution *execution)
     freeReplyObject(reply);
 }
 
-/* Lost: what runs is stopped; an outcome at hand is dropped, or reported all the same. */
+/* Lost: what runs is stopped; an outcome at hand is dropped, or reported all the same. A worker may hold two attempts
+ * of one operation (the older one until its report is known to be delivered): lost is the newest then. */
 static void lost_handle(struct world *world, struct worker *worker, const redisReply *answer)
 {
     int64_t count = answer_int(answer, 4);
-    int index;
 
-    for (int64_t i = 0; i < count; i++) {
-        struct execution *execution =
-            execution_find(worker, world_op_find(world, answer_text(answer, 5 + (size_t)i)), &index);
+    for (int64_t n = 0; n < count; n++) {
+        int op = world_op_find(world, answer_text(answer, 5 + (size_t)n)), newest = -1;
 
-        if (execution == NULL)
+        for (int i = 0; i < worker->execution_count; i++) {
+            if (worker->executions[i].op == op &&
+                (newest < 0 || worker->executions[i].token > worker->executions[newest].token))
+                newest = i;
+        }
+        if (newest < 0)
             return world_fail(world, "lost what it did not have");
-        check_lost(world, execution);
-        if (!execution->done || random_chance(&world->random, 5000))
-            execution_stop(world, worker, index);
+        check_lost(world, &worker->executions[newest]);
+        for (int i = worker->execution_count - 1; i >= 0; i--) {
+            if (worker->executions[i].op == op && (!worker->executions[i].done || random_chance(&world->random, 5000)))
+                execution_stop(world, worker, i);
+        }
     }
 }
 
 static void cancels_handle(struct world *world, struct worker *worker, const redisReply *answer)
 {
-    int index;
+    for (size_t n = 5 + (size_t)answer_int(answer, 4); n + 1 < answer->elements; n += 2) {
+        int op = world_op_find(world, answer_text(answer, n));
 
-    for (size_t i = 5 + (size_t)answer_int(answer, 4); i + 1 < answer->elements; i += 2) {
-        struct execution *execution = execution_find(worker, world_op_find(world, answer_text(answer, i)), &index);
+        for (int i = 0; i < worker->execution_count; i++) {
+            struct execution *execution = &worker->executions[i];
 
-        if (execution != NULL && !execution->done && !execution->told) {
+            if (execution->op != op || execution->done || execution->told)
+                continue;
             execution->told = true;
             if (random_chance(&world->random, 7000)) {
                 execution->kind = "error";
