@@ -13,7 +13,7 @@
 #include "common/record/submission.h"
 #include "common/redis/functions.h"
 
-struct type_config {                        /* one [type NAME]; what it does not say comes from [types], then the table */
+struct type_config { /* one [type NAME]; what it does not say comes from [types], then the table */
     char *name;
     bool declared;                          /* not one of the record's Types */
     bool reserved;
@@ -58,7 +58,8 @@ enum status config_read_file(struct config *config, const char *path, struct err
 /* BGOP_KAFKA, BGOP_REDIS, BGOP_LOG_LEVEL, BGOP_LOG_FORMAT. */
 enum status config_read_environment(struct config *config, struct err *err) MUST_CHECK;
 /* One option as "section" (or "type NAME"), "name", "value". */
-enum status config_set(struct config *config, const char *section, const char *name, const char *value, struct err *err) MUST_CHECK;
+enum status config_set(struct config *config, const char *section, const char *name, const char *value,
+                       struct err *err) MUST_CHECK;
 /* Bounds across options (heartbeat below lease ...), after everything was read. */
 enum status config_check(struct config *config, struct err *err) MUST_CHECK;
 /* Every option with its effective value, each Type's section in full, as a file that could be used. */
@@ -79,7 +80,12 @@ struct flag {
     const char *help;
     const char **value;                     /* set to the argument (or "yes" for a switch); NULL: absent */
 };
-struct command_line { const char *program, *usage, *about; const struct flag *flags; size_t flag_count; const char *tail; };
+struct command_line {
+    const char *program, *usage, *about;
+    const struct flag *flags;
+    size_t flag_count;
+    const char *tail;
+};
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE_ERROR = 64, EXIT_UNREACHABLE = 69, EXIT_CONFIG = 78 };
 /* Reads file, environment and flags into config. Answers -1 to go on, else the exit code (after having printed help,
  * version, the configuration or an error). Operands are moved to the front of argv; *argc becomes their count. */

@@ -61,7 +61,8 @@ void config_print(const struct config *config, FILE *to)
             section = option->section;
             fprintf(to, "\n[%s]\n", section);
             if (option_is_of_types(option))
-                fprintf(to, "; For every Type whose own section below does not say otherwise: what shall be decided here is to\n"
+                fprintf(to, "; For every Type whose own section below does not say otherwise: what shall be decided "
+                            "here is to\n"
                             "; be deleted there.\n");
         }
         print_help(option, to);

@@ -17,12 +17,13 @@ enum {
     CLOSE_TIMEOUT_MS = 5000,
 };
 
+/* clang-format off */
 static const char *const tunable[] = {
     "session.timeout.ms", "10000",
     "heartbeat.interval.ms", "3000",
     "max.poll.interval.ms", "300000",
     "fetch.min.bytes", "1",
-    "fetch.wait.max.ms", "100",         /* bounds what a partition newly to be fetched waits for the request in flight */
+    "fetch.wait.max.ms", "100",         /* bounds how long a new position waits for the request in flight */
     "fetch.error.backoff.ms", "50",
     "fetch.max.bytes", "8388608",
     "queued.max.messages.kbytes", "8192",
@@ -30,6 +31,7 @@ static const char *const tunable[] = {
     "topic.metadata.refresh.interval.ms", "10000",  /* topics created later are found soon */
     NULL,
 };
+/* clang-format on */
 
 /* ---- rebalancing ---- */
 
@@ -210,7 +212,8 @@ static bool close_within(struct kafka_consumer *consumer, int timeout_ms)
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 50);
 
         if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
-            on_rebalance(consumer->rk, rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event), consumer);
+            on_rebalance(consumer->rk, rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event),
+                         consumer);
         if (event)
             rd_kafka_event_destroy(event);
     }

@@ -12,7 +12,12 @@
 
 /* What every client gets: bootstrap servers and the [kafka] section's librdkafka properties, in order. */
 struct kafka_property { char *name, *value; };
-struct kafka_settings { const char *brokers; const struct kafka_property *properties; size_t property_count; const char *client_id; };
+struct kafka_settings {
+    const char *brokers;
+    const struct kafka_property *properties;
+    size_t property_count;
+    const char *client_id;
+};
 
 /* May a user set this librdkafka property? ST_INVALID: err names an unknown one with the nearest known, a value that
  * librdkafka refuses, or why ours is fixed. */
@@ -50,58 +55,80 @@ struct kafka_consumer *kafka_consumer_new(const struct kafka_settings *settings,
                                           const struct kafka_consumer_events *events, struct err *err);
 /* Leaves the group (on_revoked is called) and frees. */
 void kafka_consumer_free(struct kafka_consumer *consumer);
-enum status kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const *topics, size_t count, struct err *err) MUST_CHECK;
+enum status kafka_consumer_subscribe(struct kafka_consumer *consumer, const char *const *topics, size_t count,
+                                     struct err *err) MUST_CHECK;
 /* Next message within timeout_ms, or false. */
 bool kafka_consumer_poll(struct kafka_consumer *consumer, int timeout_ms, struct kafka_message *message);
-enum status kafka_consumer_seek(struct kafka_consumer *consumer, const char *topic, int partition, int64_t offset, struct err *err) MUST_CHECK;
+enum status kafka_consumer_seek(struct kafka_consumer *consumer, const char *topic, int partition, int64_t offset,
+                                struct err *err) MUST_CHECK;
 /* Marks everything below next_offset as handled; committed in the background (each second) and at revoke. */
-enum status kafka_consumer_store(struct kafka_consumer *consumer, const char *topic, int partition, int64_t next_offset, struct err *err) MUST_CHECK;
-enum status kafka_consumer_pause(struct kafka_consumer *consumer, const char *topic, int partition, struct err *err) MUST_CHECK;
-enum status kafka_consumer_resume(struct kafka_consumer *consumer, const char *topic, int partition, int64_t offset, struct err *err) MUST_CHECK;
+enum status kafka_consumer_store(struct kafka_consumer *consumer, const char *topic, int partition, int64_t next_offset,
+                                 struct err *err) MUST_CHECK;
+enum status kafka_consumer_pause(struct kafka_consumer *consumer, const char *topic, int partition,
+                                 struct err *err) MUST_CHECK;
+enum status kafka_consumer_resume(struct kafka_consumer *consumer, const char *topic, int partition, int64_t offset,
+                                  struct err *err) MUST_CHECK;
 /* Log start and end of a partition, asked of the broker (blocks up to timeout_ms). */
 enum status kafka_consumer_log_range(struct kafka_consumer *consumer, const char *topic, int partition, int timeout_ms,
                                      int64_t *start, int64_t *end, struct err *err) MUST_CHECK;
 /* Log ends of several partitions of one topic in one round trip per broker (ends[i] of partitions[i]). */
-enum status kafka_consumer_log_ends(struct kafka_consumer *consumer, const char *topic, const int *partitions, size_t count,
-                                    int timeout_ms, int64_t *ends, struct err *err) MUST_CHECK;
+enum status kafka_consumer_log_ends(struct kafka_consumer *consumer, const char *topic, const int *partitions,
+                                    size_t count, int timeout_ms, int64_t *ends, struct err *err) MUST_CHECK;
 /* Committed offsets of a group (-1: none). */
-enum status kafka_consumer_committed(struct kafka_consumer *consumer, const char *topic, int partition_count, int timeout_ms,
-                                     int64_t *offsets, struct err *err) MUST_CHECK;
+enum status kafka_consumer_committed(struct kafka_consumer *consumer, const char *topic, int partition_count,
+                                     int timeout_ms, int64_t *offsets, struct err *err) MUST_CHECK;
 
 /* Reads a whole partition from its beginning to the end as it was at the call (the control topic). */
 enum status kafka_read_all(const struct kafka_settings *settings, const char *topic, int partition, int timeout_ms,
-                           void (*on_message)(void *arg, const struct kafka_message *message), void *arg, struct err *err) MUST_CHECK;
+                           void (*on_message)(void *arg, const struct kafka_message *message), void *arg,
+                           struct err *err) MUST_CHECK;
 
 /* ---- producer ---- */
 struct kafka_producer;
 /* Called inside kafka_producer_poll or kafka_producer_flush. status ST_OK: the log has it, at partition/offset.
  * ST_AGAIN: not known to be there (timed out, possibly persisted, producer was recreated): send again if it matters.
  * ST_INVALID: refused for good (too large ...). */
-struct kafka_delivery { void *arg; enum status status; const char *text; const char *topic; int partition; int64_t offset; };
+struct kafka_delivery {
+    void *arg;
+    enum status status;
+    const char *text;
+    const char *topic;
+    int partition;
+    int64_t offset;
+};
 typedef void kafka_on_delivery(void *producer_arg, const struct kafka_delivery *delivery);
 /* linger_ms: how long a message may wait for others; own librdkafka properties go over it. */
-struct kafka_producer *kafka_producer_new(const struct kafka_settings *settings, int linger_ms, kafka_on_delivery *on_delivery,
-                                          void *producer_arg, struct err *err);
+struct kafka_producer *kafka_producer_new(const struct kafka_settings *settings, int linger_ms,
+                                          kafka_on_delivery *on_delivery, void *producer_arg, struct err *err);
 void kafka_producer_free(struct kafka_producer *producer);
 enum { KAFKA_PARTITION_BY_KEY = -1 };           /* murmur2, as Java's; without a key: random */
 /* Copies key and value. headers: name, value pairs closed by NULL, or NULL. Anything but ST_OK: nothing was taken.
  * ST_LIMIT: the queue is full, or the producer is being replaced: poll, then try again. ST_INVALID: too large.
  * ST_MISSING: no such topic or partition. Sending from any thread, polling and flushing by one. */
-enum status kafka_producer_send(struct kafka_producer *producer, const char *topic, int partition, const void *key, size_t key_size,
-                                const void *value, size_t value_size, const char *const *headers, void *arg, struct err *err) MUST_CHECK;
+enum status kafka_producer_send(struct kafka_producer *producer, const char *topic, int partition, const void *key,
+                                size_t key_size, const void *value, size_t value_size, const char *const *headers,
+                                void *arg, struct err *err) MUST_CHECK;
 /* Serves delivery reports; recreates a producer that turned FATAL (whatever it held is reported ST_AGAIN). */
 int kafka_producer_poll(struct kafka_producer *producer, int timeout_ms);
 enum status kafka_producer_flush(struct kafka_producer *producer, int timeout_ms, struct err *err) MUST_CHECK;
 
 /* ---- topics and brokers ---- */
-struct kafka_topic { const char *name; int partitions; int64_t retention_ms; /* -1: for ever */ bool found; int found_partitions; };
+struct kafka_topic {
+    const char *name;
+    int partitions;
+    int64_t retention_ms; /* -1: for ever */
+    bool found;
+    int found_partitions;
+};
 /* Fills found and found_partitions. ST_AGAIN: unreachable; err says which address, what was tried, the likely cause. */
-enum status kafka_topics_look(const struct kafka_settings *settings, struct kafka_topic *topics, size_t count, int timeout_ms, struct err *err) MUST_CHECK;
+enum status kafka_topics_look(const struct kafka_settings *settings, struct kafka_topic *topics, size_t count,
+                              int timeout_ms, struct err *err) MUST_CHECK;
 /* Creates those that are not found (replication: the brokers' default); fine when somebody else was first. */
-enum status kafka_topics_create(const struct kafka_settings *settings, const struct kafka_topic *topics, size_t count, int timeout_ms, struct err *err) MUST_CHECK;
-/* One setting of a topic ("retention.ms", "min.insync.replicas" ...); ST_MISSING: brokers do not tell (mock). */
-enum status kafka_topic_setting(const struct kafka_settings *settings, const char *topic, const char *name, char *value, size_t room,
+enum status kafka_topics_create(const struct kafka_settings *settings, const struct kafka_topic *topics, size_t count,
                                 int timeout_ms, struct err *err) MUST_CHECK;
+/* One setting of a topic ("retention.ms", "min.insync.replicas" ...); ST_MISSING: brokers do not tell (mock). */
+enum status kafka_topic_setting(const struct kafka_settings *settings, const char *topic, const char *name, char *value,
+                                size_t room, int timeout_ms, struct err *err) MUST_CHECK;
 int kafka_broker_count(const struct kafka_settings *settings, int timeout_ms);
 /* "librdkafka 2.0.2": for the first log line. */
 const char *kafka_version(void);
@@ -111,7 +138,8 @@ struct kafka_mock;
 struct kafka_mock *kafka_mock_new(struct err *err);
 void kafka_mock_free(struct kafka_mock *mock);
 const char *kafka_mock_brokers(const struct kafka_mock *mock);
-enum status kafka_mock_create_topic(struct kafka_mock *mock, const char *topic, int partitions, struct err *err) MUST_CHECK;
+enum status kafka_mock_create_topic(struct kafka_mock *mock, const char *topic, int partitions,
+                                    struct err *err) MUST_CHECK;
 /* Trouble to order, for tests: the broker closes its port; produce requests are answered by a Kafka error code. */
 void kafka_mock_set_down(struct kafka_mock *mock, bool down);
 void kafka_mock_fail_produce(struct kafka_mock *mock, int kafka_error_code, int times);

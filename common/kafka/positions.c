@@ -137,15 +137,15 @@ static enum status set_paused(struct kafka_consumer *consumer, struct owned_part
     return kafka_error(&consumer->client, code, paused ? "pausing" : "resuming", 0, err);
 }
 
-/* librdkafka would keep a partition paused that is given away and assigned again (seen with 2.0.2: it is never read). */
+/* librdkafka 2.0.2 would keep a partition paused that is given away and assigned again: it would never be read. */
 void kafka_owned_resume(struct kafka_consumer *consumer)
 {
     struct err err = ERR_INIT;
 
     for (size_t i = 0; i < consumer->owned_count; i++)
         if (set_paused(consumer, &consumer->owned[i], false, &err) != ST_OK)
-            log_error_text(LOG_LEVEL_WARNING, "still paused", err.text, "topic=%s partition=%d", consumer->owned[i].topic,
-                           consumer->owned[i].partition);
+            log_error_text(LOG_LEVEL_WARNING, "still paused", err.text, "topic=%s partition=%d",
+                           consumer->owned[i].topic, consumer->owned[i].partition);
 }
 
 enum status kafka_consumer_pause(struct kafka_consumer *consumer, const char *topic, int partition, struct err *err)
@@ -163,6 +163,6 @@ enum status kafka_consumer_resume(struct kafka_consumer *consumer, const char *t
 
     if (!owned)
         return not_owned(topic, partition, err);
-    st = set_paused(consumer, owned, false, err);   /* resuming goes back to what was consumed; the seek has the last word */
+    st = set_paused(consumer, owned, false, err);   /* goes back to what was consumed; the seek has the last word */
     return st == ST_OK ? kafka_consumer_seek(consumer, topic, partition, offset, err) : st;
 }

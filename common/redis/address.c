@@ -127,7 +127,8 @@ enum status redis_address_parse(struct redis_address *address, const char *uri, 
     else if (strncmp(uri, "redis://", 8) == 0)
         st = parse_tcp(address, uri, err);
     else if (strncmp(uri, "rediss://", 9) == 0)
-        st = err_set(err, ST_INVALID, "Redis address: rediss:// (TLS) is not supported; use a TLS proxy such as stunnel");
+        st = err_set(err, ST_INVALID,
+                     "Redis address: rediss:// (TLS) is not supported; use a TLS proxy such as stunnel");
     else
         st = err_set(err, ST_INVALID, "Redis address: %s", expected);
     if (st != ST_OK) {

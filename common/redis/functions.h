@@ -89,7 +89,12 @@ enum status claim_receive(struct redis *redis, struct claim_answer *answer, stru
 void claim_answer_release(struct claim_answer *answer);
 
 /* ---- bgop_renew, bgop_reassert ---- */
-struct lease_ref { char id[ID_SIZE]; uint64_t token; const char *type; int64_t started_at_ms; };    /* type, start: reassert */
+struct lease_ref {
+    char id[ID_SIZE];
+    uint64_t token;
+    const char *type;                               /* these two: reassert only */
+    int64_t started_at_ms;
+};
 struct renew {
     int shard; int64_t generation;
     const char *instance, *worker_uri, *types;      /* types: names joined by blanks, for `bgopctl workers` */
@@ -121,7 +126,13 @@ enum status apply_receive(struct redis *redis, struct apply_answer *answer, stru
 void apply_answer_release(struct apply_answer *answer);
 
 /* ---- bgop_tick ---- */
-struct verdict { char id[ID_SIZE]; uint64_t token; enum entry_kind kind; int64_t started_at_ms, duration_ms; char text[256]; };
+struct verdict {
+    char id[ID_SIZE];
+    uint64_t token;
+    enum entry_kind kind;
+    int64_t started_at_ms, duration_ms;
+    char text[256];
+};
 struct tick_answer {
     int64_t now_ms;
     int64_t sleep_ms;                               /* until something is due; -1: nothing is */
@@ -129,7 +140,8 @@ struct tick_answer {
     struct hints hints;
     struct verdict *verdicts; size_t verdict_count; /* to be appended to the status log */
 };
-enum status tick_send(struct redis *redis, int shard, int64_t generation, int64_t read_to_ms, int budget, struct err *err) MUST_CHECK;
+enum status tick_send(struct redis *redis, int shard, int64_t generation, int64_t read_to_ms, int budget,
+                      struct err *err) MUST_CHECK;
 enum status tick_receive(struct redis *redis, struct tick_answer *answer, struct err *err) MUST_CHECK;
 void tick_answer_release(struct tick_answer *answer);
 

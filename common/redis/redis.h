@@ -64,9 +64,9 @@ size_t redis_reply_count(const struct redis_reply *reply);                      
 const struct redis_reply *redis_reply_at(const struct redis_reply *reply, size_t index);    /* NULL: beyond */
 /* Text (or status) of a reply or array element: never NULL ("" for nil and other kinds); size may be NULL. */
 const char *redis_reply_text(const struct redis_reply *reply, size_t *size);
-int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise);                /* integer, or text of one */
+int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise); /* integer, or text of one */
 
-/* Send and receive in one: for tools, checks and tests; nothing may be outstanding. Arguments are texts, closed by NULL. */
+/* Send and receive in one: for tools, checks and tests; nothing may be outstanding. Arguments: texts, then NULL. */
 enum status redis_call(struct redis *redis, struct redis_reply **reply, struct err *err, ...) MUST_CHECK
     __attribute__((sentinel));
 

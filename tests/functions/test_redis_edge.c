@@ -104,7 +104,8 @@ static void replies_of_every_kind_are_read(void **state)
     size_t size;
 
     (void)state;
-    assert_int_equal(redis_call(redis, &reply, &err, "EVAL", "return {1, 'two', {'three', 4}, false, '55'}", "0", NULL), ST_OK);
+    assert_int_equal(redis_call(redis, &reply, &err, "EVAL", "return {1, 'two', {'three', 4}, false, '55'}", "0", NULL),
+                     ST_OK);
     assert_int_equal(redis_reply_kind(reply), REDIS_ARRAY);
     assert_int_equal(redis_reply_count(reply), 5);
     assert_int_equal(redis_reply_kind(redis_reply_at(reply, 0)), REDIS_INTEGER);
@@ -307,8 +308,9 @@ static void an_absent_server_is_named_with_a_likely_cause(void **state)
 
     (void)state;
     assert_int_equal(redis_connect(redis, &err), ST_AGAIN);
-    assert_string_equal(err.text, "Redis at 127.0.0.1:1: connecting: Connection refused; is redis-server running there, "
-                                  "and is the port right?");
+    assert_string_equal(err.text,
+                        "Redis at 127.0.0.1:1: connecting: Connection refused; is redis-server running there, "
+                        "and is the port right?");
     redis_free(redis);
     redis = redis_new("unix:///tmp/no-such-socket", TIMEOUT_MS, &err);
     assert_int_equal(redis_connect(redis, &err), ST_AGAIN);

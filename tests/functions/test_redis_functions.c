@@ -56,7 +56,8 @@ static void a_function_of_a_foreign_library_is_named(void **state)
     command("FUNCTION", "LOAD", "#!lua name=other\nredis.register_function('bgop_claim', function() end)", NULL);
     assert_int_equal(functions_load(redis, &loaded, &err), ST_INVALID);
     assert_false(loaded);
-    assert_non_null(strstr(err.text, "bgop_claim belongs to another library, other; remove it (FUNCTION DELETE other)"));
+    assert_non_null(
+        strstr(err.text, "bgop_claim belongs to another library, other; remove it (FUNCTION DELETE other)"));
     command("FUNCTION", "DELETE", "other", NULL);
 }
 
@@ -94,8 +95,12 @@ static struct gate gate_now(void)
 
 static void a_shard_is_armed_then_opened(void **state)
 {
-    struct arm arm = { .shard = SHARD, .generation = GENERATION, .queue = { 30000, 86400000, 7, 15 }, .types = &web_cart,
-                       .type_count = 1, .status_mark = 0 };
+    struct arm arm = { .shard = SHARD,
+                       .generation = GENERATION,
+                       .queue = { 30000, 86400000, 7, 15 },
+                       .types = &web_cart,
+                       .type_count = 1,
+                       .status_mark = 0 };
     bool opened;
 
     (void)state;
@@ -120,7 +125,9 @@ static void submissions_are_recorded_once(void **state)
     struct submission submission;
     struct fence_move move = { 0, 0, 1, { 0, 5, 1700000000000 } };
     struct ingest_op op = { .submission = &submission, .crc = 5, .traceparent = "" };
-    struct ingest call = { .shard = SHARD, .generation = GENERATION, .moves = &move, .move_count = 1, .ops = &op, .op_count = 1 };
+    struct ingest call = {
+        .shard = SHARD, .generation = GENERATION, .moves = &move, .move_count = 1, .ops = &op, .op_count = 1
+    };
     struct ingest_answer answer;
     struct shard_fences fences;
 
@@ -257,8 +264,12 @@ static void a_tick_tells_when_to_come_again(void **state)
 
 static void a_recovering_shard_says_so(void **state)
 {
-    struct arm arm = { .shard = SHARD, .generation = GENERATION + 1, .queue = { 30000, 86400000, 7, 15 }, .types = &web_cart,
-                       .type_count = 1, .status_mark = 100 };
+    struct arm arm = { .shard = SHARD,
+                       .generation = GENERATION + 1,
+                       .queue = { 30000, 86400000, 7, 15 },
+                       .types = &web_cart,
+                       .type_count = 1,
+                       .status_mark = 100 };
     struct tick_answer answer;
     bool opened;
 

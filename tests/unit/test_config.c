@@ -94,8 +94,11 @@ static void a_file_goes_over_the_defaults(void **state)
     struct config *config = *state;
     struct err err = ERR_INIT;
 
-    assert_int_equal(read_text(config, "\xef\xbb\xbf# a file\r\n[queue]\nprefix=x ; why\n  shards = 4\n; no\n\n[worker]\n"
-                                       "types =\n[kafka]\nsecurity.protocol = plaintext\nbrokers = a:1,b:2", &err), ST_OK);
+    assert_int_equal(read_text(config,
+                               "\xef\xbb\xbf# a file\r\n[queue]\nprefix=x ; why\n  shards = 4\n; no\n\n[worker]\n"
+                               "types =\n[kafka]\nsecurity.protocol = plaintext\nbrokers = a:1,b:2",
+                               &err),
+                     ST_OK);
     assert_string_equal(config->prefix, "x");
     assert_int_equal(config->shards, 4);
     assert_string_equal(config->worker_types, "");
@@ -126,7 +129,8 @@ static void lines_may_be_long_and_quotes_hold_semicolons(void **state)
 
 static void errors_name_line_option_and_the_nearest(void **state)
 {
-    static const struct { const char *text, *error; } cases[] = {
+    static const struct { const char *text, *error;
+    } cases[] = {
         { "[queue]\nprefx = a\n", ":2: [queue] prefx: no such option (did you mean prefix?)" },
         { "[queue]\n\nlevel = info\n", ":3: [queue] level: no such option here; it belongs to [log]" },
         { "[quue]\n", ":1: [quue]: no such section (did you mean [queue]?)" },
@@ -141,8 +145,8 @@ static void errors_name_line_option_and_the_nearest(void **state)
         { "[queue]\nshards =\n", ":2: [queue] shards: nothing is not a whole number from 1 to 3844" },
         { "[queue]\nshards = 4\nprefix = a\nshards = 4\n", ":4: [queue] shards stands here twice" },
         { "[log]\nlevel = loud\n", ":2: [log] level: loud is none of: error warning info debug" },
-        { "[kafka]\nsecurty.protocol = ssl\n",
-          ":2: [kafka] securty.protocol: librdkafka knows no property securty.protocol (did you mean security.protocol?)" },
+        { "[kafka]\nsecurty.protocol = ssl\n", ":2: [kafka] securty.protocol: librdkafka knows no property "
+                                               "securty.protocol (did you mean security.protocol?)" },
         { "[kafka]\nacks = 1\n", ":2: [kafka] acks: acks cannot be set: the log must keep what it acknowledged" },
         { "[type ExternalConnectivityPoller]\nhandler = noop\n",
           ":1: [type ExternalConnectivityPoller]: Type ExternalConnectivityPoller is reserved" },
@@ -222,7 +226,8 @@ static void a_section_alone_declares_a_type(void **state)
 
 static void what_options_say_together_is_checked(void **state)
 {
-    static const struct { const char *text, *error; } cases[] = {
+    static const struct { const char *text, *error;
+    } cases[] = {
         { "[queue]\nprefix = a b\n", "[queue] prefix: a b: expected letters, digits, . _ or -" },
         { "[redis]\nurl = localhost\n",
           "[redis] url: Redis address: expected redis://[user:password@]host:port[/db] or unix:///path" },
@@ -235,7 +240,8 @@ static void what_options_say_together_is_checked(void **state)
         { "[type XClean]\nhandler = exec\n", "[type XClean] handler = exec needs command = PROGRAM [ARGUMENT ...]" },
         { "[type XClean]\nhandler = http\nurl = ftp://x\n",
           "[type XClean] handler = http needs url = http://... or https://..." },
-        { "[type XClean]\nhandler = plugin\n", "[type XClean] handler = plugin needs plugin = /path/of/the/shared/object" },
+        { "[type XClean]\nhandler = plugin\n",
+          "[type XClean] handler = plugin needs plugin = /path/of/the/shared/object" },
         { "[types]\nhandler = noop\n[worker]\ntypes = XClean WebCart\n", NULL },
         { "[type XClean]\nhandler = http\nurl = http://127.0.0.1:1/\n", NULL },
     };
@@ -270,7 +276,8 @@ static void the_environment_goes_over_the_file(void **state)
     assert_string_equal(config->log_format, "json");
     setenv("BGOP_LOG_LEVEL", "loud", 1);
     assert_int_equal(config_read_environment(config, &err), ST_INVALID);
-    assert_string_equal(err.text, "environment variable BGOP_LOG_LEVEL: [log] level: loud is none of: error warning info debug");
+    assert_string_equal(err.text,
+                        "environment variable BGOP_LOG_LEVEL: [log] level: loud is none of: error warning info debug");
     unsetenv("BGOP_KAFKA");
     unsetenv("BGOP_REDIS");
     unsetenv("BGOP_LOG_LEVEL");
@@ -305,9 +312,13 @@ static void what_is_printed_can_be_read_again(void **state)
     struct err err = ERR_INIT;
     char *first, *second;
 
-    assert_int_equal(read_text(config, "[queue]\nprefix = p\n[redis]\nurl = redis://u:p;w@h:1/2\n[kafka]\nlinger.ms = 3\n"
-                                       "sasl.password = a'b\n[types]\nhandler = noop\nretry_limit = 2\n[type Mine]\nhandler = exec\n"
-                                       "command = sh -c 'x ; y' \\\"\n[type XClean]\nhandler =\n", &err), ST_OK);
+    assert_int_equal(
+        read_text(config,
+                  "[queue]\nprefix = p\n[redis]\nurl = redis://u:p;w@h:1/2\n[kafka]\nlinger.ms = 3\n"
+                  "sasl.password = a'b\n[types]\nhandler = noop\nretry_limit = 2\n[type Mine]\nhandler = exec\n"
+                  "command = sh -c 'x ; y' \\\"\n[type XClean]\nhandler =\n",
+                  &err),
+        ST_OK);
     first = printed(config);
     config_init(&again);
     if (read_text(&again, first, &err) != ST_OK)

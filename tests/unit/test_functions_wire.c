@@ -167,7 +167,8 @@ static void a_refused_fence_tells_where_it_stands(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    answer_with("*6\r\n$5\r\nFENCE\r\n$1\r\n7\r\n$2\r\n41\r\n$2\r\n40\r\n$10\r\n4294967295\r\n$13\r\n1700000000000\r\n");
+    answer_with(
+        "*6\r\n$5\r\nFENCE\r\n$1\r\n7\r\n$2\r\n41\r\n$2\r\n40\r\n$10\r\n4294967295\r\n$13\r\n1700000000000\r\n");
     assert_int_equal(ingest_send(fake.redis, &call, &err), ST_OK);
     assert_int_equal(ingest_receive(fake.redis, &answer, &err), ST_STALE);
     expect_command("FCALL|bgop_ingest|1|bgop:{0}|1|0|0");
@@ -190,9 +191,12 @@ static void a_claim_asks_and_reads_payloads(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    answer_with("*21\r\n$2\r\nOK\r\n:50\r\n:30000\r\n"
-                "$18\r\n" ID1 "\r\n$16\r\n9007199254740993\r\n:1500\r\n$1\r\np\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n$3\r\nabc\r\n$0\r\n\r\n"
-                "$18\r\n" ID2 "\r\n$1\r\n2\r\n$3\r\n700\r\n$0\r\n\r\n$1\r\ng\r\n$1\r\n7\r\n$4\r\n00-t\r\n$0\r\n\r\n$18\r\n" ID1 "\r\n");
+    answer_with(
+        "*21\r\n$2\r\nOK\r\n:50\r\n:30000\r\n"
+        "$18\r\n" ID1
+        "\r\n$16\r\n9007199254740993\r\n:1500\r\n$1\r\np\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n$3\r\nabc\r\n$0\r\n\r\n"
+        "$18\r\n" ID2 "\r\n$1\r\n2\r\n$3\r\n700\r\n$0\r\n\r\n$1\r\ng\r\n$1\r\n7\r\n$4\r\n00-t\r\n$0\r\n\r\n$18\r\n" ID1
+        "\r\n");
     assert_int_equal(claim_send(fake.redis, &call, &err), ST_OK);
     assert_int_equal(claim_receive(fake.redis, &answer, &err), ST_OK);
     expect_command("FCALL|bgop_claim|1|bgop:{5}|8|i1|http://w|nonce|WebCart|500|" ID1 "|" ID2);
@@ -249,8 +253,18 @@ static void renewing_names_tokens_and_hears_of_losses_and_cancels(void **state)
 static void entries_go_out_with_absent_values_empty(void **state)
 {
     struct status_entry entries[] = {
-        { .kind = ENTRY_ERROR, .id = ID1, .token = 7340033, .started_at_ms = 100, .duration_ms = 20, .retry_after_ms = 3000,
-          .text = "no", .text_size = 2, .result = "res", .result_size = 3, .leader_id = ID2, .command_id = "c" },
+        { .kind = ENTRY_ERROR,
+          .id = ID1,
+          .token = 7340033,
+          .started_at_ms = 100,
+          .duration_ms = 20,
+          .retry_after_ms = 3000,
+          .text = "no",
+          .text_size = 2,
+          .result = "res",
+          .result_size = 3,
+          .leader_id = ID2,
+          .command_id = "c" },
         { .kind = ENTRY_CANCEL, .id = ID2, .token = 0, .started_at_ms = -1, .duration_ms = -1, .retry_after_ms = -1 },
     };
     struct apply_entry applied[] = { { &entries[0], "http://w" }, { &entries[1], NULL } };
@@ -282,7 +296,8 @@ static void a_tick_answers_verdicts_and_hints(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    answer_with("*13\r\n$2\r\nOK\r\n:80\r\n:-1\r\n:4\r\n:1\r\n$18\r\n" ID1 "\r\n$7\r\n7340033\r\n$9\r\ntimed_out\r\n$3\r\n100\r\n"
+    answer_with("*13\r\n$2\r\nOK\r\n:80\r\n:-1\r\n:4\r\n:1\r\n$18\r\n" ID1
+                "\r\n$7\r\n7340033\r\n$9\r\ntimed_out\r\n$3\r\n100\r\n"
                 "$4\r\n5000\r\n$10\r\ntimed  out\r\n$7\r\nWebCart\r\n$18\r\n" ID2 "\r\n");
     assert_int_equal(tick_send(fake.redis, 4, 7, 1700000000000, 200, &err), ST_OK);
     assert_int_equal(tick_receive(fake.redis, &answer, &err), ST_OK);
@@ -315,13 +330,14 @@ static void arming_sends_marks_and_settings(void **state)
     answer_with("*2\r\n$2\r\nOK\r\n:80\r\n");
     assert_int_equal(arm_send(fake.redis, &call, &err), ST_OK);
     assert_int_equal(arm_receive(fake.redis, &err), ST_OK);
-    expect_command("FCALL|bgop_arm|1|bgop:{1}|12|99|2|0|10|3|0|30000|86400000|7|15|WebCart|"
-                   "{\"retry_backoff_ms\":1000,\"retry_limit\":3,\"timeout_ms\":60000,\"retention_s\":86400,"
-                   "\"retention_error_s\":604800,\"merge_max\":1,\"merge_max_bytes\":1048576,\"max_running_per_parent\":0,"
-                   "\"on_sequence_failure\":\"hold\",\"declared\":false}|Mine|"
-                   "{\"retry_backoff_ms\":1,\"retry_limit\":2,\"timeout_ms\":3,\"retention_s\":4,"
-                   "\"retention_error_s\":5,\"merge_max\":6,\"merge_max_bytes\":7,\"max_running_per_parent\":8,"
-                   "\"on_sequence_failure\":\"skip\",\"declared\":true}");
+    expect_command(
+        "FCALL|bgop_arm|1|bgop:{1}|12|99|2|0|10|3|0|30000|86400000|7|15|WebCart|"
+        "{\"retry_backoff_ms\":1000,\"retry_limit\":3,\"timeout_ms\":60000,\"retention_s\":86400,"
+        "\"retention_error_s\":604800,\"merge_max\":1,\"merge_max_bytes\":1048576,\"max_running_per_parent\":0,"
+        "\"on_sequence_failure\":\"hold\",\"declared\":false}|Mine|"
+        "{\"retry_backoff_ms\":1,\"retry_limit\":2,\"timeout_ms\":3,\"retention_s\":4,"
+        "\"retention_error_s\":5,\"merge_max\":6,\"merge_max_bytes\":7,\"max_running_per_parent\":8,"
+        "\"on_sequence_failure\":\"skip\",\"declared\":true}");
     answer_with("-STALE 13\r\n");
     assert_int_equal(arm_send(fake.redis, &call, &err), ST_OK);
     assert_int_equal(arm_receive(fake.redis, &err), ST_STALE);
@@ -379,7 +395,11 @@ static void gates_and_fences_are_plain_reads(void **state)
 
 static void answers_of_another_library_are_no_verdict(void **state)
 {
-    static const char *const wrong[] = { "+OK\r\n", "*0\r\n", "*1\r\n$2\r\nOK\r\n", "*2\r\n$3\r\nYES\r\n:1\r\n", "$-1\r\n",
+    static const char *const wrong[] = { "+OK\r\n",
+                                         "*0\r\n",
+                                         "*1\r\n$2\r\nOK\r\n",
+                                         "*2\r\n$3\r\nYES\r\n:1\r\n",
+                                         "$-1\r\n",
                                          "*6\r\n$2\r\nOK\r\n:1\r\n:1\r\n:1\r\n:1000\r\n:1\r\n" };
     struct claim claim = { 0, 1, "i", "u", "n", "t", 1, NULL, 0 };
     struct renew renew = { .instance = "i", .worker_uri = "u" };

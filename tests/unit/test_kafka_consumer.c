@@ -93,8 +93,9 @@ static void produce(int partition, int count)
         char value[32];
 
         snprintf(value, sizeof value, "p%d", partition);
-        assert_int_equal(kafka_producer_send(world.producer, "t", partition, "key", 3, value, strlen(value), headers, NULL,
-                                             &err), ST_OK);
+        assert_int_equal(
+            kafka_producer_send(world.producer, "t", partition, "key", 3, value, strlen(value), headers, NULL, &err),
+            ST_OK);
     }
     assert_int_equal(kafka_producer_flush(world.producer, WAIT_MS, &err), ST_OK);
     assert_int_equal(world.delivered, want);

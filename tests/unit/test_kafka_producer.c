@@ -102,13 +102,14 @@ static void keys_are_placed_as_by_javas_murmur2(void **state)
 
     (void)state;
     /* murmur2("21") = -973932308; & 0x7fffffff = 1173551340; mod 4 = 0 (org.apache.kafka UtilsTest) */
-    assert_int_equal(kafka_producer_send(producer, "four", KAFKA_PARTITION_BY_KEY, "21", 2, "v", 1, NULL, (void *)0, &err),
-                     ST_OK);
+    assert_int_equal(
+        kafka_producer_send(producer, "four", KAFKA_PARTITION_BY_KEY, "21", 2, "v", 1, NULL, (void *)0, &err), ST_OK);
     /* murmur2("foobar") = -790332482; & 0x7fffffff = 1357151166; mod 4 = 2 */
     assert_int_equal(kafka_producer_send(producer, "four", KAFKA_PARTITION_BY_KEY, "foobar", 6, "v", 1, NULL, (void *)1,
                                          &err), ST_OK);
     assert_int_equal(kafka_producer_flush(producer, WAIT_MS, &err), ST_OK);
-    assert_int_equal(kafka_consumer_log_ends(consumer, "four", (const int[]){ 0, 1, 2, 3 }, 4, WAIT_MS, ends, &err), ST_OK);
+    assert_int_equal(kafka_consumer_log_ends(consumer, "four", (const int[]){ 0, 1, 2, 3 }, 4, WAIT_MS, ends, &err),
+                     ST_OK);
     assert_int_equal(ends[0], 1);
     assert_int_equal(ends[1], 0);
     assert_int_equal(ends[2], 1);
@@ -195,7 +196,8 @@ static void threads_may_send_while_it_is_replaced(void **state)
     (void)state;
     kafka_mock_fail_produce(world.mock, OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
     for (size_t i = 0; i < THREADS; i++) {
-        senders[i] = (struct sender){ .producer = producer, .first = i * MESSAGES / THREADS, .count = MESSAGES / THREADS };
+        senders[i] =
+            (struct sender){ .producer = producer, .first = i * MESSAGES / THREADS, .count = MESSAGES / THREADS };
         assert_int_equal(pthread_create(&senders[i].thread, NULL, send_many, &senders[i]), 0);
     }
     poll_until_reported(producer, MESSAGES);

@@ -79,7 +79,8 @@ static void a_mock_broker_tells_no_settings(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    assert_int_equal(kafka_topic_setting(&world.settings, "one", "retention.ms", value, sizeof value, 2000, &err), ST_MISSING);
+    assert_int_equal(kafka_topic_setting(&world.settings, "one", "retention.ms", value, sizeof value, 2000, &err),
+                     ST_MISSING);
 }
 
 static void on_message(void *arg, const struct kafka_message *message)

@@ -13,7 +13,13 @@ static const char *or_none(const char *text)
 
 static void addresses_are_read(void **state)
 {
-    static const struct { const char *uri, *host; int port; const char *user, *password; int db; const char *path, *text; } cases[] = {
+    static const struct {
+        const char *uri, *host;
+        int port;
+        const char *user, *password;
+        int db;
+        const char *path, *text;
+    } cases[] = {
         { "redis://127.0.0.1:6380", "127.0.0.1", 6380, NULL, NULL, -1, NULL, "127.0.0.1:6380" },
         { "redis://host", "host", 6379, NULL, NULL, -1, NULL, "host:6379" },
         { "redis://host/", "host", 6379, NULL, NULL, -1, NULL, "host:6379" },
@@ -70,8 +76,9 @@ static void commands_are_written_as_redis_reads_them(void **state)
     struct redis_command command;
     char *wire;
     size_t size;
-    static const char expected[] = "*6\r\n$3\r\nSET\r\n$0\r\n\r\n$20\r\n-9223372036854775808\r\n$20\r\n18446744073709551615\r\n"
-                                   "$2\r\n42\r\n$3\r\na\0b\r\n";
+    static const char expected[] =
+        "*6\r\n$3\r\nSET\r\n$0\r\n\r\n$20\r\n-9223372036854775808\r\n$20\r\n18446744073709551615\r\n"
+        "$2\r\n42\r\n$3\r\na\0b\r\n";
 
     (void)state;
     redis_command_init(&command);
