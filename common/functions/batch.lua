@@ -2,6 +2,8 @@
 -- collects and flush(b) writes. Within one flush an Id may appear once: who meets it again (b.touched) flushes first.
 local batch_open, flush, finish, batch_answer, time_text
 local release, moved, count_total, stat, stat_time, done_add
+local sequence_name, sequence_touch, sequence_add, sequence_is_open, sequence_claimed, sequence_moved, sequence_failed
+local sequence_is_held_by, sequence_expired, sequence_settle, sequences_tick       -- sequence.lua
 
 -- A list per name, names in the order of their first use: no pairs(), so that replays write the same bytes.
 local function add_to(groups, name, value)
@@ -48,6 +50,7 @@ do
         b.buckets = {w = {}, r = {}}
         b.touched = {}                              -- Id -> true, of whoever may meet one twice
         b.hints = {}                                -- by Type: Ids joined, for the answer
+        b.sequences = {}                            -- sequence groups to look at: names
         clear(b)
         return b
     end
@@ -133,12 +136,23 @@ do
         for _, name in ipairs(b.stats) do call('HINCRBY', minute, name, b.stats[name]) end
     end
 
-    function flush(b)
+    local function write(b)
         flush_steps(b)
         flush_released(b)
         flush_indexes(b)
         flush_numbers(b)
         clear(b)
+    end
+
+    -- Sequence groups are looked at when everything else is written; what they let go or end is written then.
+    function flush(b)
+        write(b)
+        while b.sequences[1] do
+            local names = b.sequences
+            b.sequences = {}
+            for _, name in ipairs(names) do sequence_settle(b, name) end
+            write(b)
+        end
     end
 
     -- The end of every mutating call: what is collected, and the time seen.
@@ -156,7 +170,7 @@ do
         return answer
     end
 
-    -- Claimable now. Whatever ends a wait comes through here; sequences, lanes and limits will decide here too.
+    -- Claimable now. Whatever ends a wait comes through here.
     function release(b, type, id) add_to(b.released, type, id) end
 
     -- A record's status has changed (from '': it is new): the index it leaves, counts, stream of changes.

@@ -26,7 +26,8 @@ do
         answer[n + 4], answer[n + 5], answer[n + 6] = more[2] or '', more[3] or '', more[4] or ''
         answer[n + 7], answer[n + 8], answer[n + 9] = more[5] or '', payload, ''
         offer.size, offer.bytes = n + 9, offer.bytes + #payload
-        return timeout, kind
+        if f[6] ~= 's' then return timeout, kind end
+        return timeout, kind .. 's', sequence_name(offer.type, more[2] or '', more[3])
     end
 
     local function record_read(b, id)
@@ -36,17 +37,22 @@ do
     -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was.
     local function claim_one(b, offer, id)
         local f, type = record_read(b, id), offer.type
-        local status = f[1]
+        local status, waits_since = f[1], f[2]
         if status ~= 'New' and status ~= 'Waiting' or f[7] ~= type then return false end
+        if f[6] == 's' then                         -- such a one may be held: only `pending` says
+            waits_since = call('ZSCORE', b.prefix .. ':pending:' .. type, id)
+            if not waits_since then return false end
+        end
         local attempt = f[3] and tonumber(f[3]) % ATTEMPTS or 0
         if attempt ~= offer.attempt then
             offer.attempt, offer.token = attempt, integer(offer.first + attempt)
         end
         transition(b, type, id, status, 'Running', 'StartedAt', b.now_text, 'WorkerUri', offer.uri,
                    'token', offer.token)
-        local timeout, payload = grant(b, offer, id, f)
+        local timeout, payload, sequence = grant(b, offer, id, f)
+        if sequence then sequence_claimed(b, sequence, id) end
         lease_add(b, type, id, offer.token, b.now, timeout, offer.instance, payload)
-        stat_time(b, 'w', b.now - tonumber(f[2]))
+        stat_time(b, 'w', b.now - tonumber(waits_since))
         offer.ids[#offer.ids + 1] = id
         return true
     end

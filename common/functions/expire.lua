@@ -25,7 +25,10 @@ do
         gone.ids[#gone.ids + 1] = id
         keys[#keys + 1], keys[#keys + 2] = b.ops .. id, b.prefix .. ':in:' .. id
         keys[#keys + 1], keys[#keys + 2] = b.prefix .. ':out:' .. id, b.prefix .. ':tries:' .. id
-        if f[1] == 'Error' then gone.errors[#gone.errors + 1] = id end
+        if f[1] == 'Error' then
+            gone.errors[#gone.errors + 1] = id
+            sequence_expired(b, id)
+        end
         if f[4] then name_gone(b, id, f[4]) end
         if f[5] then add_to(gone.parents, f[5], id) end
         add_number(b.counts, f[3] .. ':' .. f[1], -1)

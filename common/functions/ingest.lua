@@ -44,6 +44,7 @@ do
                 local text = args[n]
                 if text ~= '' and n ~= i + 8 and text ~= '-1' and not whole(text) then return 'number: ' .. text end
             end
+            if args[i + 8] ~= '' and not whole(args[i + 9]) then return 'SequenceNumber: ' .. args[i + 9] end
             if not whole(args[i + 10]) then return 'crc: ' .. args[i + 10] end
         end
         return nil, first, moves
@@ -108,7 +109,7 @@ do
         if args[i + 5] ~= '' then n = add_given(n, 'RetryBackoff', args[i + 5], settings.retry_backoff_ms) end
         if args[i + 6] ~= '' then n = add_given(n, 'RetryLimit', args[i + 6], settings.retry_limit) end
         local more = n
-        fields[n + 1], fields[n + 2], n = 'more', '1', n + 2
+        fields[n + 1], fields[n + 2], n = 'more', args[i + 8] ~= '' and 's' or '1', n + 2
         if args[i + 2] ~= '' then n = add_given(n, 'ParentKey', args[i + 2]) end
         if args[i + 7] ~= '' then n = add_given(n, 'Timeout', args[i + 7], settings.timeout_ms) end
         if args[i + 8] ~= '' then n = add_given(n, 'SequenceGroup', args[i + 8]) end
@@ -132,21 +133,31 @@ do
 
     local function op_create(b, record, settings, args, i)
         local id, type, after = args[i], args[i + 1], tonumber(args[i + 4]) or 0
-        local status = after > b.now and 'Scheduled' or 'New'
+        local status, sequence = after > b.now and 'Scheduled' or 'New', nil
+        if args[i + 8] ~= '' then
+            sequence = sequence_name(type, args[i + 2], args[i + 8])
+            if status == 'New' and not sequence_is_open(b, sequence, id) then status = 'Waiting' end
+        end
         record_create(b, record, settings, status, args, i)
         moved(b, type, id, '', status)
         if args[i + 2] ~= '' then
             add_to(b.parents, args[i + 2], b.now_text)
             add_to(b.parents, args[i + 2], id)
         end
+        if sequence and status ~= 'Scheduled' then return end       -- sequence_settle releases it
         if status == 'New' then return release(b, type, id) end
         b.due_add[#b.due_add + 1] = args[i + 4]
         b.due_add[#b.due_add + 1] = id
     end
 
+    -- Members of sequence groups come last, when their groups know all of this call.
+    local function members_create(b, args, members)
+        for _, i in ipairs(members) do op_create(b, b.ops .. args[i], b.types.current[args[i + 1]], args, i) end
+    end
+
     -- Records the operations from `first` on; answers the Ids created and (Id, reason)* refused.
     local function ops_create(b, args, first)
-        local records, created, refused, duplicates = {}, {}, {}, 0
+        local records, created, refused, duplicates, members = {}, {}, {}, 0, {}
         for i = first, #args, OP_SIZE do records[#records + 1] = b.ops .. args[i] end
         local known = records[1] and call('EXISTS', unpack(records)) > 0
         local names = names_read(b, args, first)
@@ -169,10 +180,16 @@ do
             elseif reason then
                 refused[#refused + 1], refused[#refused + 2] = id, reason
             else
-                op_create(b, record, settings, args, i)
+                if args[i + 8] == '' then
+                    op_create(b, record, settings, args, i)
+                else
+                    members[#members + 1] = i
+                    sequence_add(b, sequence_name(type, args[i + 2], args[i + 8]), args[i + 9], id)
+                end
                 created[#created + 1] = id
             end
         end
+        members_create(b, args, members)
         if duplicates > 0 then count_total(b, 'duplicates', duplicates) end
         return created, refused
     end

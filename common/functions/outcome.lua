@@ -48,8 +48,9 @@ do
         if duration then stat_time(b, 'r', duration) end
         if kind == 'ok' then
             if rec.status ~= 'Running' then call('HDEL', b.ops .. rec.id, 'Error', 'reason') end
-            return end_complete(b, rec.type, rec.id, rec.status, finished,
-                                rec.large and 'L' or rec.payload and 'p' or '-', e[i + 8])
+            end_complete(b, rec.type, rec.id, rec.status, finished,
+                         rec.large and 'L' or rec.payload and 'p' or '-', e[i + 8])
+            return sequence_moved(b, rec, 'Complete')
         end
         local text = error_cut(e[i + 6] ~= '' and e[i + 6] or FAILED[kind])
         try_add(b, rec.id, tonumber(e[i + 2]), e[i + 5] ~= '' and e[i + 5] or rec.worker, started, finished, text)
@@ -91,10 +92,14 @@ do
     end
 
     -- Not running: canceled at once. Running (or known to have been, by the token the command saw): asked for; the
-    -- worker hears of it when it renews, and the first terminal outcome wins.
+    -- worker hears of it when it renews, and the first terminal outcome wins. Final: stays, unless it holds a sequence
+    -- group; that is let go.
     local function cancel(b, rec, e, i)
-        if is_final(b, rec) then return end
         local token, reason = tonumber(e[i + 2]), error_cut(e[i + 6])
+        if is_final(b, rec) then
+            if sequence_is_held_by(b, rec) and token >= rec.token then end_canceled(b, rec, reason) end
+            return
+        end
         if token > rec.token then
             run_again(b, rec, e[i + 2], b.now, rec.worker, '-')
         elseif rec.status ~= 'Running' then

@@ -22,10 +22,19 @@ read.part({'bgop_why'}, function()
     local function predecessors(o)
         local h = o.h
         if not h.SequenceGroup then return {} end
-        local index = o.prefix .. ':seq:' .. h.Type .. ':' .. (h.ParentKey or '') .. ':' .. h.SequenceGroup
+        local index = o.prefix .. ':seq:' .. sequence_name(h.Type, h.ParentKey or '', h.SequenceGroup)
         local rank = call('ZRANK', index, h.id)
         if not rank or rank == 0 then return {} end
         return call('ZRANGE', index, 0, math.min(rank, BLOCKERS_MAX) - 1)
+    end
+
+    -- The first of its group, while a higher number that was there before it runs.
+    local function active_of(o)
+        local h = o.h
+        if not h.SequenceGroup then return nil end
+        local name = sequence_name(h.Type, h.ParentKey or '', h.SequenceGroup)
+        local ids = call('SMEMBERS', o.prefix .. ':seq_active:' .. name)
+        return ids[1] and ids or nil
     end
 
     local function attempt(h) return (tonumber(h.token) or 0) % ATTEMPTS end
@@ -44,6 +53,10 @@ read.part({'bgop_why'}, function()
             return reason, {}
         end
         local blockers = predecessors(o)
+        local active = #blockers == 0 and active_of(o) or nil
+        if active then
+            return 'waits for one of sequence group ' .. read.quote(h.SequenceGroup) .. ' that runs', active
+        end
         if #blockers > 0 then
             return string.format('waits for %d unfinished before it in sequence group %s', #blockers,
                                  read.quote(h.SequenceGroup)), blockers
@@ -68,7 +81,14 @@ read.part({'bgop_why'}, function()
             return string.format('attempt %d failed (%s): retry %s of %s is due %s', attempt(h), text,
                                  h.RetryCount or '0', limit, moment(tonumber(due), o.now)), {}
         end
-        return string.format('failed for good after %s retries: %s', h.RetryCount or '0', text), {}
+        local reason = string.format('failed for good after %s retries: %s', h.RetryCount or '0', text)
+        if h.SequenceGroup and call('ZSCORE', o.prefix .. ':blocked', h.id) then
+            local name = sequence_name(h.Type, h.ParentKey or '', h.SequenceGroup)
+            local behind = call('ZREVRANK', o.prefix .. ':seq:' .. name, h.id) or 0
+            reason = string.format('%s; %d behind it in sequence group %s wait for its redrive or cancel', reason,
+                                   behind, read.quote(h.SequenceGroup))
+        end
+        return reason, {}
     end
 
     local function ended(o, words)

@@ -1,6 +1,6 @@
 -- One record: loading it, and the single place where its status changes.
 local transition, record_load, settings_of, is_final, cancel_requested, lease_add, error_cut, try_add
-local end_complete, end_error, end_canceled, wait_again, wait_retry, run_again
+local end_complete, end_error, end_canceled, wait_again, wait_retry, run_again, retention_of
 
 do
     local MAX_TRIES = 100
@@ -16,12 +16,17 @@ do
     -- What the slow ways need to know of a record; nil: there is none.
     function record_load(b, id)
         local f = call('HMGET', b.ops .. id, 'Status', 'Type', 'token', 'RetryCount', 'RetryLimit', 'RetryBackoff',
-                       'Timeout', 'v', 'lost', 'crashes', 'StartedAt', 'WorkerUri', 'large', 'ExpiresAt', 'in')
+                       'Timeout', 'v', 'lost', 'crashes', 'StartedAt', 'WorkerUri', 'large', 'ExpiresAt', 'in', 'more')
         if not f[1] then return nil end
-        return {id = id, status = f[1], type = f[2], token = tonumber(f[3] or 0), retries = tonumber(f[4] or 0),
-                limit = f[5], backoff = f[6], timeout = f[7], version = f[8], lost = tonumber(f[9] or 0),
-                crashes = tonumber(f[10] or 0), started = tonumber(f[11] or nil), worker = f[12] or '',
-                large = f[13], expires = f[14], payload = f[15]}
+        local rec = {id = id, status = f[1], type = f[2], token = tonumber(f[3] or 0), retries = tonumber(f[4] or 0),
+                     limit = f[5], backoff = f[6], timeout = f[7], version = f[8], lost = tonumber(f[9] or 0),
+                     crashes = tonumber(f[10] or 0), started = tonumber(f[11] or nil), worker = f[12] or '',
+                     large = f[13], expires = f[14], payload = f[15]}
+        if f[16] == 's' then
+            local s = call('HMGET', b.ops .. id, 'ParentKey', 'SequenceGroup', 'SequenceNumber')
+            rec.sequence, rec.number = sequence_name(rec.type, s[1] or '', s[2]), s[3]
+        end
+        return rec
     end
 
     -- The settings a record was made with: they hold what the record does not say.
@@ -39,7 +44,7 @@ do
     end
 
     -- Seconds a terminal record is kept; a tenth, but a minute at least, while Redis is short of memory.
-    local function retention_of(b, type, status)
+    function retention_of(b, type, status)
         local settings = b.types.current[type] or {}
         local seconds = status == 'Error' and (settings.retention_error_s or 604800) or (settings.retention_s or 86400)
         local short = b.pressure == '1' or b.pressure == '2'
@@ -91,7 +96,8 @@ do
     end
 
     -- What runs under a lease: until its worker does not renew it, but never beyond the backstop (its worker should
-    -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none. README.md: leases.
+    -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none; with an 's' behind it
+    -- for members of sequence groups, whose end is more than their own. README.md: leases.
     function lease_add(b, type, id, token, started, timeout, instance, payload)
         local backstop = started + timeout + BACKSTOP_MS
         local leases, running = b.leases, b.running
@@ -125,6 +131,7 @@ do
         cancel_remove(b, rec.id)
         done_add(b, retention, rec.id)
         count_total(b, 'failed', 1)
+        sequence_failed(b, rec)
     end
 
     function end_canceled(b, rec, reason)
@@ -139,14 +146,17 @@ do
         cancel_remove(b, rec.id)
         done_add(b, retention, rec.id)
         count_total(b, 'canceled', 1)
+        sequence_moved(b, rec, 'Canceled')
     end
 
     -- Released again for another attempt.
     function wait_again(b, rec, ...)
         clear_failure(b, rec)
         transition(b, rec.type, rec.id, rec.status, 'Waiting', ...)
+        if rec.sequence then return sequence_moved(b, rec, 'Waiting') end
         release(b, rec.type, rec.id)
     end
+
     -- Failed, and timed for its next attempt: retry k.
     function wait_retry(b, rec, k, finished, due, text)
         local finished_at = integer(finished)
@@ -156,6 +166,7 @@ do
         b.due_add[#b.due_add + 1] = rec.id
         b.errors_add[#b.errors_add + 1] = finished_at
         b.errors_add[#b.errors_add + 1] = rec.id
+        sequence_moved(b, rec, 'Error')
     end
 
     -- An attempt that Redis forgot when it went backwards runs: it gets its lease back. What was an Error for good must
@@ -168,7 +179,8 @@ do
         clear_failure(b, rec)
         transition(b, rec.type, rec.id, rec.status, 'Running', 'token', token, 'StartedAt', integer(started),
                    'WorkerUri', worker)
+        sequence_moved(b, rec, 'Running')
         lease_add(b, rec.type, rec.id, token, started, tonumber(rec.timeout or settings.timeout_ms or 60000), instance,
-                  rec.large and 'L' or rec.payload and 'p' or '-')
+                  (rec.large and 'L' or rec.payload and 'p' or '-') .. (rec.sequence and 's' or ''))
     end
 end

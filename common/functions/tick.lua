@@ -9,12 +9,15 @@
 do
     local MAX_LOST = 5
 
-    -- Scheduled -> New, Error -> Waiting.
+    -- Scheduled -> New (Waiting when its sequence group holds it), Error -> Waiting.
     local function fire_due(b, budget)
         local ids = call('ZRANGE', b.prefix .. ':due', '-inf', b.now_text, 'BYSCORE', 'LIMIT', 0, budget)
         for _, id in ipairs(ids) do
             local rec = record_load(b, id)
-            if rec and rec.status == 'Scheduled' then
+            if rec and rec.sequence and rec.status == 'Scheduled' then
+                transition(b, rec.type, id, 'Scheduled', sequence_is_open(b, rec.sequence, id) and 'New' or 'Waiting')
+                sequence_touch(b, rec.sequence)
+            elseif rec and rec.status == 'Scheduled' then
                 transition(b, rec.type, id, 'Scheduled', 'New')
                 release(b, rec.type, id)
             elseif rec and rec.status == 'Error' then
@@ -98,11 +101,12 @@ do
         b.cancels = call('EXISTS', b.prefix .. ':cancels') == 1
         local fired = fire_due(b, budget)
         local judged, overdue = judge_leases(b, verdicts, read_to, budget)
+        local more = sequences_tick(b)
         local removed, expiry_ms = expire_records(b, budget)
         housekeeping(b, removed)
         finish(b)
         local sleep = sleep_until(b, expiry_ms)
-        if fired >= budget or judged >= budget then sleep = 0 end
+        if fired >= budget or judged >= budget or more then sleep = 0 end
         local answer = {'OK', b.now, sleep, overdue, #verdicts / 6}
         for n, value in ipairs(verdicts) do answer[n + 5] = value end
         return batch_answer(b, answer)

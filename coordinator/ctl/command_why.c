@@ -1,4 +1,5 @@
 /* why: what one operation waits for; lookup: Ids by a field; updated, deleted: what changed in a window of time. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,4 +174,68 @@ const struct subcommand command_deleted = {
     .name = "deleted", .usage = "START END", .about = "Ids that were removed in a window of time, and when",
     .help = "Times: ISO 8601, epoch milliseconds, now, or a distance such as now-2h. Seconds are cut to the minute.",
     .min_operands = 2, .max_operands = 2, .run = run_deleted,
+};
+
+/* ---- blocked ---- */
+static const struct column blocked_columns[] = {
+    { "HELD BY", COLUMN_ALWAYS },   { "TYPE", 0 },
+    { "PARENT", COLUMN_SHRINK },    { "GROUP", COLUMN_SHRINK },
+    { "NUMBER", COLUMN_RIGHT },     { "WAITING", COLUMN_RIGHT },
+    { "SINCE", 0 },                 { "ERROR", COLUMN_SHRINK },
+};
+static const char *const blocked_members[] = {
+    "Id", "Type", "ParentKey", "SequenceGroup", "SequenceNumber", "waiting", "since", "Error",
+};
+static_assert(sizeof blocked_columns / sizeof *blocked_columns == sizeof blocked_members / sizeof *blocked_members,
+              "a member for each column");
+
+static void print_blocked(const json_t *groups)
+{
+    struct table table;
+    const json_t *group;
+    char text[64];
+    size_t i;
+
+    table_init(&table, blocked_columns, sizeof blocked_columns / sizeof *blocked_columns);
+    json_array_foreach(groups, i, group) {
+        for (size_t m = 0; m < table.column_count; m++) {
+            const json_t *value = json_object_get(group, blocked_members[m]);
+
+            if (strcmp(blocked_members[m], "since") == 0)
+                table_add(&table, format_time(text, json_string_value(value)));
+            else
+                table_add_json(&table, value);
+        }
+    }
+    table_print(&table, stdout, terminal_width(stdout), terminal_colour(stdout));
+    table_release(&table);
+}
+
+static int run_blocked(struct session *session, int count, char **operands)
+{
+    json_t *answer = NULL;
+    const json_t *groups;
+    long long total;
+    int code = session_ask(session, &answer, "bgop_blocked", (const char *[]){ "500" }, 1);
+
+    (void)count, (void)operands;
+    if (code != EXIT_OK)
+        return code;
+    groups = json_object_get(answer, "groups");
+    total = json_integer_value(json_object_get(answer, "total"));
+    if (session->json)
+        print_json(stdout, groups);
+    else if (json_array_size(groups) > 0)
+        print_blocked(groups);
+    else
+        fprintf(stderr, "no sequence group is held\n");
+    if (total > (long long)json_array_size(groups))
+        fprintf(stderr, "%lld are held in all; these are the longest held\n", total);
+    json_decref(answer);
+    return EXIT_OK;
+}
+
+const struct subcommand command_blocked = {
+    .name = "blocked", .usage = "", .about = "sequence groups held by a member that failed for good",
+    .help = "The longest held first. A held group goes on when its member is redriven or canceled.", .run = run_blocked,
 };

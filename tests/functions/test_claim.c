@@ -30,7 +30,7 @@ static void a_grant_says_what_a_handler_needs(void **state)
     assert_string_equal(shard_field(shard, 1, "WorkerUri"), "http://w1");
     assert_string_equal(shard_field(shard, 1, "token"), "7340033");
     assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":leases %s", shard_id(1)),
-                        "7340033 1700000035777 i1 WebCart p");
+                        "7340033 1700000035777 i1 WebCart ps");
     assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000035777");
     assert_string_equal(shard_command(shard, "XRANGE " SHARD_PREFIX ":worker:http://w1 - +"),
                         "1700000030000-0 ids 08P03000000001000A");

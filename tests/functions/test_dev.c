@@ -198,6 +198,7 @@ static void what_failed_for_good_is_told_with_its_reason(void **state)
     assert_says(CTL(0, "why", id), "failed for good");
     assert_says(CTL(0, "list", "--status", "Error"), "no such site");
     assert_says(CTL(0, "stats"), "no such site");
+    assert_says(CTL(0, "blocked", "--json"), "[]");
 }
 
 static void many_lines_are_submitted_and_bad_ones_named(void **state)

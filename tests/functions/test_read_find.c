@@ -53,7 +53,7 @@ static void five_records(void)
     shard_clock(shard, 31000);
     reads_submit(shard, 3, 2, 1, "Declared acct-2 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
     shard_clock(shard, 32000);
-    reads_submit(shard, 3, 3, 1, "WebCart acct-1 \"\" \"\" \"\" \"\" \"\" g 6");
+    reads_submit(shard, 3, 3, 1, "WebCart acct-1 \"\" \"\" \"\" \"\" \"\" h 6");
     reads_claim(shard, 3);
     shard_clock(shard, 33000);
     reads_submit(shard, 3, 4, 1, "WebCart " PLAIN);

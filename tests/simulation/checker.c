@@ -34,8 +34,10 @@ struct running {
 
 struct op_state {
     bool succeeded; /* logged so in time; only judged without rollbacks */
-    bool submitted, seen, claimed, recorded, removed, redriven, delayed_by_handler;
-    uint64_t last_token;
+    int64_t partition, offset, known_ms, last_started_ms, failed_ms; /* -1: not yet */
+    bool submitted, given_up, seen, claimed, recorded, removed, redriven, delayed_by_handler;
+    uint64_t last_token, granted_token; /* granted_ms: of an answer that was lost at first */
+    int64_t granted_ms;
     struct running running[RUNNING_MAX];
     int running_count;
     struct running stopped; /* the last one that ended */
@@ -97,6 +99,82 @@ static void check_retry_time(struct check *check, const struct op_state *op, con
         violated(check, INVARIANT_RETRY_COUNT, claim, "retry %" PRId64 " of %" PRId64, retry, given->limit);
 }
 
+/* ---- sequence groups: judged where Redis never went backwards ---- */
+
+static bool stands_before(const struct check *check, size_t m, size_t n)
+{
+    const struct history_op *a = &check->history->ops[m], *b = &check->history->ops[n];
+
+    if (a->sequence_number != b->sequence_number)
+        return a->sequence_number < b->sequence_number;
+    if (check->ops[m].partition != check->ops[n].partition)
+        return check->ops[m].partition < check->ops[n].partition;
+    return check->ops[m].offset < check->ops[n].offset;
+}
+
+/* Had it come to an end, or was it ended by one before it, at this time? */
+static bool has_ended(const struct check *check, size_t m, int64_t at_ms)
+{
+    const struct history_op *given = &check->history->ops[m];
+
+    if (check->ops[m].ended_ms > 0 && check->ops[m].ended_ms <= at_ms)
+        return true;
+    for (size_t other = 0; given->sequence != 0 && given->sequence_fails && other < check->history->op_count; other++) {
+        const struct op_state *op = &check->ops[other];
+
+        if (check->history->ops[other].sequence == given->sequence && op->failed_ms > 0 && op->failed_ms <= at_ms &&
+            stands_before(check, other, m))
+            return true;
+    }
+    return false;
+}
+
+static bool runs(const struct check *check, const struct op_state *op, const struct event *now)
+{
+    for (int i = 0; i < op->running_count; i++) {
+        if (!lapsed(check, &op->running[i], now))
+            return true;
+    }
+    return false;
+}
+
+/* Its worker may have heard of it later than it was granted. */
+static void check_sequence(struct check *check, const struct event *claim)
+{
+    const struct history_op *given = check->history->ops;
+    size_t n = (size_t)claim->op;
+    int64_t granted_ms = check->ops[n].granted_token == claim->token ? check->ops[n].granted_ms : claim->b;
+
+    for (size_t m = 0; m < check->history->op_count; m++) {
+        const struct op_state *other = &check->ops[m];
+
+        if (m == n || given[m].sequence != given[n].sequence || given[m].poison || !other->submitted)
+            continue;
+        if (runs(check, other, claim))
+            violated(check, INVARIANT_SEQUENCE, claim, "operation %zu of its group runs", m);
+        if (stands_before(check, m, n)) {
+            if (other->known_ms >= 0 && other->known_ms < granted_ms && !has_ended(check, m, granted_ms))
+                violated(check, INVARIANT_SEQUENCE, claim, "number %d runs before %zu, number %d",
+                         given[n].sequence_number, m, given[m].sequence_number);
+        } else if (!check->ops[n].redriven && other->last_started_ms > check->ops[n].known_ms &&
+                   other->last_started_ms < granted_ms) {
+            violated(check, INVARIANT_SEQUENCE, claim, "number %d runs again after %zu, number %d",
+                     given[n].sequence_number, m, given[m].sequence_number);
+        }
+    }
+}
+
+static void on_ingest(struct check *check, const struct event *ingest)
+{
+    for (size_t i = 0; i < check->history->op_count; i++) {
+        struct op_state *op = &check->ops[i];
+
+        if (op->submitted && op->known_ms < 0 && check->history->ops[i].shard == ingest->b &&
+            op->partition == ingest->a && op->offset >= ingest->c && op->offset < ingest->d)
+            op->known_ms = ingest->at_ms;
+    }
+}
+
 static void on_claim(struct check *check, struct op_state *op, const struct event *claim)
 {
     const struct history_op *given = &check->history->ops[claim->op];
@@ -116,7 +194,10 @@ static void on_claim(struct check *check, struct op_state *op, const struct even
         violated(check, INVARIANT_SCHEDULE, claim, "%" PRId64 " ms early", given->process_after_ms - claim->b);
     if (op->succeeded && !op->redriven && check->rollbacks == 0)
         violated(check, INVARIANT_NEEDLESS_RUN, claim, "token %" PRIu64 " after a logged success", claim->token);
+    if (given->sequence != 0 && check->rollbacks == 0)
+        check_sequence(check, claim);
     check_retry_time(check, op, claim);
+    op->last_started_ms = op->granted_token == claim->token ? op->granted_ms : claim->b;
     op->claimed = op->seen = true;
     op->claim_rollbacks = check->rollbacks;
     op->last_token = claim->token;
@@ -162,7 +243,7 @@ static void on_observe(struct check *check, struct op_state *op, const struct ev
     if (!seen->c)
         return; /* the shard says itself that this may be old */
     if (op->seen_final && (seen->a != op->seen_status || seen->token != op->seen_token)) {
-        bool redriven = op->seen_status == OP_ERROR && op->redriven;
+        bool redriven = op->seen_status == OP_ERROR && (op->redriven || (op->given_up && seen->a == OP_CANCELED));
         bool overtaken = rolled_back && (seen->token > op->seen_token || op->seen_status == OP_CANCELED);
 
         if (!redriven && !overtaken)
@@ -181,6 +262,10 @@ static void on_entry(struct check *check, struct op_state *op, int index)
 
     if (entry->c == ENTRY_REDRIVE)
         op->redriven = true;
+    if (entry->c == ENTRY_CANCEL && check->history->ops[entry->op].sequence != 0)
+        op->given_up = true; /* an Error that held its sequence group may be canceled */
+    if ((KINDS_FAILED & 1u << entry->c) != 0 && op->failed_ms == 0)
+        op->failed_ms = entry->at_ms;
     if (entry->c == ENTRY_OK && entry->token == op->stopped.token && entry->at_ms <= op->stopped.lease_until_ms)
         op->succeeded = true;
     if (entry->d >= 0)
@@ -253,10 +338,22 @@ static void on_event(struct check *check, int index)
     switch (event->kind) {
     case EVENT_SUBMIT:
         op->submitted = true;
+        op->partition = event->a;
+        op->offset = event->b;
+        op->known_ms = op->last_started_ms = -1;
         check->submissions++;
         break;
-    case EVENT_INGEST: fence_move(check, &check->submit_fence[event->a][event->b], event, event->c, event->d); break;
+    case EVENT_INGEST:
+        fence_move(check, &check->submit_fence[event->a][event->b], event, event->c, event->d);
+        on_ingest(check, event);
+        break;
     case EVENT_APPLY: fence_move(check, &check->status_fence[event->a], event, event->b, event->c); break;
+    case EVENT_GRANT:
+        if (op->granted_token != event->token) {
+            op->granted_token = event->token;
+            op->granted_ms = event->at_ms;
+        }
+        break;
     case EVENT_CLAIM: on_claim(check, op, event); break;
     case EVENT_LEASE: on_lease(check, op, event); break;
     case EVENT_STOP: on_stop(op, event); break;
@@ -295,6 +392,19 @@ static bool entry_exists(const struct check *check, const struct op_state *op, u
     return false;
 }
 
+/* Members of some groups end with one before them. */
+static bool has_failed_before(const struct check *check, int op)
+{
+    const struct history_op *given = &check->history->ops[op];
+
+    for (size_t other = 0; given->sequence != 0 && given->sequence_fails && other < check->history->op_count; other++) {
+        if (check->history->ops[other].sequence == given->sequence && check->ops[other].failed_ms > 0 &&
+            stands_before(check, other, (size_t)op))
+            return true;
+    }
+    return false;
+}
+
 static void check_cause(struct check *check, const struct op_state *op)
 {
     uint64_t token = op->final.token, least = check->rollbacks > 0 ? 0 : token;
@@ -302,6 +412,8 @@ static void check_cause(struct check *check, const struct op_state *op)
                   : op->final.a == OP_ERROR  ? entry_exists(check, op, KINDS_FAILED, least, token)
                                              : entry_exists(check, op, 1u << ENTRY_CANCEL, 0, UINT64_MAX);
 
+    if (!caused && op->final.a == OP_ERROR && has_failed_before(check, op->final.op))
+        caused = true;
     if (!caused)
         violated(check, INVARIANT_CAUSE, &op->final, "%s with token %" PRIu64 " has none",
                  record_statuses[op->final.a].name, token);
@@ -309,7 +421,8 @@ static void check_cause(struct check *check, const struct op_state *op)
 
 static void check_result_kept(struct check *check, const struct op_state *op)
 {
-    bool ended = false; /* something before this entry may have been the end */
+    /* something before this entry may have been the end */
+    bool ended = op->final.a == OP_ERROR && has_failed_before(check, op->final.op);
 
     if (op->final.a == OP_COMPLETE)
         return;
@@ -365,8 +478,7 @@ static bool removed_rightly(const struct check *check, int op)
 {
     const struct op_state *state = &check->ops[op];
 
-    return state->removed && state->ended_ms > 0 &&
-           state->ended_ms + check->history->ops[op].retention_ms <= check->end_ms;
+    return state->removed && has_ended(check, (size_t)op, check->end_ms - check->history->ops[op].retention_ms);
 }
 
 /* Names: the recorded one stands for all of them. `removed` ones count as recorded when they had come to an end. */

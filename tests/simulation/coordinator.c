@@ -66,9 +66,10 @@ static void arm(struct world *world, struct coordinator *coordinator, int shard)
 
         snprintf(settings, sizeof settings,
                  "{\"retry_backoff_ms\":%" PRId64 ",\"retry_limit\":%" PRId64 ",\"timeout_ms\":%" PRId64
-                 ",\"retention_s\":%" PRId64 ",\"retention_error_s\":%" PRId64 ",\"merge_max\":1}",
+                 ",\"retention_s\":%" PRId64 ",\"retention_error_s\":%" PRId64
+                 ",\"merge_max\":1,\"on_sequence_failure\":\"%s\"}",
                  sim_types[t].backoff_ms, sim_types[t].limit, sim_types[t].timeout_ms, sim_types[t].retention_s,
-                 sim_types[t].retention_error_s);
+                 sim_types[t].retention_error_s, sim_types[t].on_sequence_failure);
         call_text(world, sim_types[t].name);
         call_text(world, settings);
     }
@@ -175,8 +176,8 @@ static void op_args(struct world *world, const struct submission_message *messag
     number_or_absent(world, message->backoff_ms);
     number_or_absent(world, message->limit);
     number_or_absent(world, message->timeout_ms);
-    call_text(world, "");
-    call_text(world, "");
+    call_text(world, message->sequence_group);
+    number_or_absent(world, message->sequence_number);
     call_int(world, message->crc);
     call_text(world, message->content);
     call_text(world, "");

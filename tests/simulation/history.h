@@ -15,6 +15,7 @@
     XX(INGEST, "Redis accepted a move of a submit fence", partition, shard, from, next)                          \
     XX(APPLY, "Redis accepted a move of a status fence", shard, from, next, 0)                                   \
     XX(CLAIM, "a worker was granted an attempt", worker, StartedAt, RetryCount, end of last failure)             \
+    XX(GRANT, "an attempt was granted, and the answer lost: a CLAIM may follow", 0, 0, 0, 0)                     \
     XX(LEASE, "a worker knows its lease until", worker, until, 0, 0)                                             \
     XX(STOP, "an attempt's execution ended", worker, 0, 0, 0)                                                    \
     XX(ENTRY, "an entry was appended to the status log", shard, offset, kind, retry_after)                       \
@@ -52,6 +53,8 @@ struct history_op {
     int type, shard;
     int name;    /* operations of one name (not 0) are one: only one of them is recorded */
     bool poison; /* must be refused */
+    int sequence, sequence_number; /* members of one sequence (not 0) run in the order of their numbers */
+    bool sequence_fails;           /* a failed member ends those behind it, without a log entry of their own */
     int64_t process_after_ms, backoff_ms, limit;
     int64_t retention_ms; /* a final record is kept at least so long */
 };

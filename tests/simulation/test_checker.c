@@ -232,9 +232,21 @@ static void success_was_never_logged(struct history *history)
     }
 }
 
+/* Nothing but its success may have ended it. */
+static bool is_complete_by_success_alone(struct history *history, struct event *event)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        struct event *entry = &history->events[i];
+
+        if (entry->kind == EVENT_ENTRY && entry->op == event->op && entry->c != ENTRY_OK)
+            return false;
+    }
+    return is_complete(history, event) && history->ops[event->op].sequence == 0;
+}
+
 static void success_is_forgotten(struct history *history)
 {
-    event_find(history, EVENT_FINAL, is_complete)->a = OP_ERROR;
+    event_find(history, EVENT_FINAL, is_complete_by_success_alone)->a = OP_ERROR;
 }
 
 static bool is_success_in_time(struct history *history, struct event *event)
@@ -286,6 +298,48 @@ static void starts_before_its_time(struct history *history)
     struct event *claim = event_find(history, EVENT_CLAIM, NULL);
 
     history->ops[claim->op].process_after_ms = claim->b + 1000;
+}
+
+/* Two of one sequence group, the first of which ran before the second; the second was submitted before that. */
+static struct event *sequence_pair(struct history *history, struct event **before)
+{
+    for (struct event *claim = history->events; claim < history->events + history->count; claim++) {
+        int sequence = claim->op < 0 ? 0 : history->ops[claim->op].sequence;
+
+        if (claim->kind != EVENT_CLAIM || sequence == 0)
+            continue;
+        for (*before = history->events; *before < claim; ++*before) {
+            struct event *submit = history->events;
+
+            if ((*before)->kind != EVENT_CLAIM || history->ops[(*before)->op].sequence != sequence ||
+                history->ops[(*before)->op].sequence_number >= history->ops[claim->op].sequence_number)
+                continue;
+            while (submit->kind != EVENT_SUBMIT || submit->op != claim->op)
+                submit++;
+            if (submit->at_ms + 5000 < (*before)->b)
+                return claim;
+        }
+    }
+    fail_msg("the run has no two of one sequence group");
+    return NULL;
+}
+
+static void higher_number_runs_first(struct history *history)
+{
+    struct event *before, *claim = sequence_pair(history, &before);
+    int number = history->ops[claim->op].sequence_number;
+
+    history->ops[claim->op].sequence_number = history->ops[before->op].sequence_number;
+    history->ops[before->op].sequence_number = number;
+}
+
+static void two_of_a_sequence_run(struct history *history)
+{
+    struct event *before, *claim = sequence_pair(history, &before), copy = *claim;
+    struct event *lease = event_of(history, EVENT_LEASE, before, before->token);
+
+    copy.at_ms = copy.b = lease->at_ms;
+    event_insert(history, lease + 1, copy);
 }
 
 static void batch_is_missing(struct history *history)
@@ -352,6 +406,8 @@ static const struct {
     CHANGE(RETRY_TIME, retry_starts_early),
     CHANGE(RETRY_COUNT, too_many_retries),
     CHANGE(RETRY_COUNT, retries_do_not_match_failures),
+    CHANGE(SEQUENCE, higher_number_runs_first),
+    CHANGE(SEQUENCE, two_of_a_sequence_run),
     CHANGE(SCHEDULE, starts_before_its_time),
     CHANGE(FENCES_TILE, batch_is_missing),
     CHANGE(FENCES_TILE, batches_overlap),

@@ -17,6 +17,15 @@ static int name_number(const struct submission_message *message)
     return message->name[0] == '\0' ? 0 : 1 + message->type * 10000 + parent * 1000 + message->name[1] - 'a';
 }
 
+/* Likewise of sequence groups: within Type and ParentKey. */
+static int sequence_id(const struct submission_message *message)
+{
+    int parent = message->parent_key[0] == '\0' ? 0 : message->parent_key[1] - '0' + 1;
+
+    return message->sequence_group[0] == '\0' ? 0
+                                              : 1 + message->type * 100 + parent * 10 + message->sequence_group[1] - '0';
+}
+
 static void op_describe(struct world *world, const struct submission_message *message, int partition, int64_t offset)
 {
     struct history *history = &world->history;
@@ -30,6 +39,9 @@ static void op_describe(struct world *world, const struct submission_message *me
         .backoff_ms = message->backoff_ms < 0 ? type->backoff_ms : message->backoff_ms,
         .limit = message->limit < 0 ? type->limit : message->limit,
         .retention_ms = 1000 * type->retention_s,
+        .sequence = sequence_id(message),
+        .sequence_number = message->sequence_number,
+        .sequence_fails = strcmp(type->on_sequence_failure, "fail") == 0,
     };
 
     GROW(history->ops, history->op_count, history->op_capacity);
@@ -41,7 +53,9 @@ static void op_describe(struct world *world, const struct submission_message *me
 
 static void message_place(struct submission_message *message, int partition, int64_t offset)
 {
-    const char *key = message->parent_key[0] != '\0' ? message->parent_key : message->name;
+    const char *key = message->parent_key[0] != '\0'       ? message->parent_key
+                      : message->sequence_group[0] != '\0' ? message->sequence_group
+                                                           : message->name;
     struct id_parts parts = { .partition = partition, .offset = offset };
 
     message->shard = parts.shard = routing_shard(key, strlen(key), partition, offset, SHARDS);
@@ -60,6 +74,7 @@ void user_submit(struct world *world)
         .backoff_ms = -1,
         .limit = -1,
         .timeout_ms = -1,
+        .sequence_number = -1,
         .crc = (uint32_t)random_next(random),
         .poison = random_chance(random, 200),
         .payload_size = random_chance(random, 500) ? 1500 : random_below(random, 60),
@@ -67,8 +82,12 @@ void user_submit(struct world *world)
 
     if (random_chance(random, 4000))
         snprintf(message.parent_key, sizeof message.parent_key, "p%d", random_below(random, 4));
-    if (random_chance(random, 1000))
+    if (random_chance(random, 2500)) {
+        snprintf(message.sequence_group, sizeof message.sequence_group, "s%d", random_below(random, 2));
+        message.sequence_number = random_below(random, 12);
+    } else if (random_chance(random, 1000)) {
         snprintf(message.name, sizeof message.name, "n%c", 'a' + random_below(random, 6));
+    }
     snprintf(message.content, sizeof message.content, "c%d", random_below(random, 3));
     if (random_chance(random, 1500))
         message.process_after_ms = world->now_ms + random_between(random, -1000, 20000);
@@ -137,4 +156,28 @@ void user_command(struct world *world)
     message = world_op(world, entry.op);
     for (int times = random_chance(random, 1000) ? 2 : 1; times > 0; times--)
         status_append(world, message->shard, &entry, 1);
+}
+
+/* In a drain: whoever holds a sequence group gets another chance or is given up. */
+void user_unblock(struct world *world)
+{
+    for (int s = 0; s < SHARDS; s++) {
+        redisReply *held = world_command(world, "ZRANGE bgop:{%d}:blocked 0 4", s);
+
+        for (size_t i = 0; i < held->elements; i++) {
+            struct log_entry entry = {
+                .kind = "redrive", .started_ms = -1, .duration_ms = -1, .retry_after_ms = -1, .worker = -1
+            };
+            redisReply *token = world_command(world, "HGET bgop:{%d}:op:%s token", s, held->element[i]->str);
+
+            entry.op = world_op_find(world, held->element[i]->str);
+            entry.token = token->str == NULL ? 0 : strtoull(token->str, NULL, 10);
+            freeReplyObject(token);
+            if (random_chance(&world->random, 3000))
+                entry.kind = "cancel";
+            status_append(world, s, &entry, 1);
+            world->seen[EFFECT_BLOCKED]++;
+        }
+        freeReplyObject(held);
+    }
 }

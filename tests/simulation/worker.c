@@ -190,6 +190,7 @@ static void unseen_note(struct world *world, struct claim_state *claim, const re
 
         unseen->op = world_op_find(world, answer_text(answer, i));
         unseen->token = strtoull(answer_text(answer, i + 1), NULL, 10);
+        world_event(world, (struct event){ EVENT_GRANT, .op = unseen->op, .token = unseen->token });
         unseen->until_ms = answer_int(answer, 1) + (timeout_ms + 5000 < LEASE_MS ? timeout_ms + 5000 : LEASE_MS);
     }
 }

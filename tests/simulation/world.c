@@ -10,8 +10,8 @@
 #include "common/record/tables.h"
 
 const struct sim_type sim_types[TYPES] = {
-#define XX(name, backoff, limit, timeout, retention, retention_error) \
-    { #name, backoff, limit, timeout, retention, retention_error },
+#define XX(name, backoff, limit, timeout, retention, retention_error, on_sequence_failure) \
+    { #name, backoff, limit, timeout, retention, retention_error, #on_sequence_failure },
     SIM_TYPES(XX)
 #undef XX
 };
@@ -214,6 +214,7 @@ static void drain_step(struct world *world)
 {
     world->step++;
     world_clock(world, world->now_ms + 500);
+    user_unblock(world);
     for (int c = 0; c < COORDINATORS; c++) {
         for (int p = 0; p < PARTITIONS; p++)
             coordinator_intake(world, &world->coordinators[c], p, 50);

@@ -23,13 +23,13 @@ enum {
     SNAPSHOTS = 256, /* steps that a rollback may reach back to */
 };
 
-/*     Type       backoff  limit  timeout  retention s, of errors */
-#define SIM_TYPES(XX)                         \
-    XX(WebCart, 1000, 3, 60000, 86400, 86400) \
-    XX(Sweeper, 500, 1, 20000, 86400, 86400)  \
-    XX(XClean, 1000, 5, 5000, 60, 60)
+/*     Type       backoff  limit  timeout  retention s, of errors, on_sequence_failure */
+#define SIM_TYPES(XX)                               \
+    XX(WebCart, 1000, 3, 60000, 86400, 86400, hold) \
+    XX(Sweeper, 500, 1, 20000, 86400, 86400, skip)  \
+    XX(XClean, 1000, 5, 5000, 60, 60, fail)
 enum {
-#define XX(name, backoff, limit, timeout, retention, retention_error) TYPE_##name,
+#define XX(name, ...) TYPE_##name,
     SIM_TYPES(XX)
 #undef XX
         TYPES
@@ -37,6 +37,7 @@ enum {
 struct sim_type {
     const char *name;
     int64_t backoff_ms, limit, timeout_ms, retention_s, retention_error_s;
+    const char *on_sequence_failure;
 };
 extern const struct sim_type sim_types[TYPES];
 extern const char *const sim_statuses[]; /* enum op_status, of common/record/tables.h */
@@ -46,7 +47,8 @@ extern const char *const sim_statuses[]; /* enum op_status, of common/record/tab
 struct submission_message { /* bgop.submit; what was not given is -1 or empty */
     char id[ID_SIZE];
     int op, type, shard;
-    char parent_key[16], name[16], content[16];
+    char parent_key[16], name[16], content[16], sequence_group[16];
+    int sequence_number; /* -1: none */
     int64_t process_after_ms, backoff_ms, limit, timeout_ms;
     uint32_t crc;
     bool poison; /* refused by the coordinator */
@@ -145,7 +147,8 @@ struct snapshot {
     XX(FENCED)          \
     XX(LEASE_LOST)      \
     XX(SUPERSEDED)      \
-    XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) XX(RETRIED) XX(ROLLED_BACK)
+    XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) \
+    XX(BLOCKED) XX(RETRIED) XX(ROLLED_BACK)
 enum sim_effect {
 #define XX(id) EFFECT_##id,
     SIM_EFFECTS(XX)
@@ -225,6 +228,7 @@ int64_t world_gate(struct world *world, int shard, bool *open);
 
 void user_submit(struct world *world);
 void user_command(struct world *world);
+void user_unblock(struct world *world); /* redrives or cancels what holds a sequence group */
 void status_append(struct world *world, int shard, const struct log_entry *entries, size_t count);
 
 void coordinator_start(struct world *world, struct coordinator *coordinator); /* knows nothing */
