@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/record/routing.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/memory_limit.h"
 #include "coordinator/topics.h"
 #include "tests/support/redis_server.h"
 
@@ -217,6 +218,27 @@ static const char *stack_ask(const char *command, const char *key, const char *f
         snprintf(stack.text, sizeof stack.text, "%s", redis_reply_text(reply, NULL));
     redis_reply_free(reply);
     return stack.text;
+}
+
+static int64_t stack_info_number(const char *name)
+{
+    struct redis_reply *reply;
+    struct err err = ERR_INIT;
+    int64_t number;
+
+    assert_int_equal(redis_call(stack.redis, &reply, &err, "INFO", NULL), ST_OK);
+    number = info_number(redis_reply_text(reply, NULL), name);
+    redis_reply_free(reply);
+    return number;
+}
+
+static void stack_config(const char *name, const char *value)
+{
+    struct redis_reply *reply;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(redis_call(stack.redis, &reply, &err, "CONFIG", "SET", name, value, NULL), ST_OK);
+    redis_reply_free(reply);
 }
 
 static const char *stack_key(int shard, const char *rest)

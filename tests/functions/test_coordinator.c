@@ -273,6 +273,26 @@ static void a_redis_that_went_backwards_is_brought_forward(void **state)
     assert_int_equal(stack_count("accepted"), accepted + 2);
 }
 
+static void ingest_pauses_while_redis_is_nearly_full(void **state)
+{
+    const char *before = stack_submit(0, "full", "{\"Type\":\"Sweeper\",\"ParentKey\":\"full\"}"), *id;
+    char limit[32];
+    uint64_t token;
+
+    (void)state;
+    EVENTUALLY(stack_is(before, "New"));
+    snprintf(limit, sizeof limit, "%" PRId64, stack_info_number("used_memory") * 110 / 100);
+    stack_config("maxmemory", limit);
+    EVENTUALLY(!coordinator_ready(stack.coordinators[1].coordinator));
+    id = stack_submit(0, "full", "{\"Type\":\"Sweeper\",\"ParentKey\":\"full\",\"Payload\":\"later\"}");
+    EVENTUALLY((token = stack_claim(before, "Sweeper")) != 0);
+    stack_report(before, token, ENTRY_OK, NULL);
+    EVENTUALLY(stack_is(before, "Complete"));       /* what is recorded still ends */
+    assert_true(stack_is(id, ""));
+    stack_config("maxmemory", "0");
+    EVENTUALLY(stack_is(id, "New"));
+}
+
 /* ---- what only a person can decide ---- */
 
 static void an_empty_redis_beside_a_queue_with_history_halts_until_rebuild(void **state)
@@ -346,6 +366,7 @@ int main(void)
         cmocka_unit_test(a_restarted_redis_is_armed_anew_and_nothing_is_recorded_twice),
         cmocka_unit_test(a_redis_that_is_away_is_waited_for),
         cmocka_unit_test(a_redis_that_went_backwards_is_brought_forward),
+        cmocka_unit_test(ingest_pauses_while_redis_is_nearly_full),
         cmocka_unit_test(an_empty_redis_beside_a_queue_with_history_halts_until_rebuild),
         cmocka_unit_test(another_shard_count_is_refused),
         cmocka_unit_test(a_partition_whose_history_was_rewritten_halts_alone),
