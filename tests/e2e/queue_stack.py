@@ -120,7 +120,7 @@ class Stack:
                         BGOP_REDIS=f"redis://127.0.0.1:{self.redis_port}")
         self.counts = (coordinators, workers)
         self.start_at_enter = start
-        self.redis = redis.Redis(port=self.redis_port, decode_responses=True, socket_timeout=10)
+        self.redis = redis.Redis(host="127.0.0.1", port=self.redis_port, decode_responses=True, socket_timeout=10)
         self.producer_handle = None
 
     def __enter__(self):
