@@ -134,15 +134,25 @@ static void timer_ask(struct timers *timers, int shard, int64_t now_ms)
     timer->question = log_end_ask(&timers->loop->shared->ends, LOG_STATUS, shard);
 }
 
+/* When nothing is due sooner, each shard has its own turn in every tick_max_ms: once a second a tick does about a
+ * millisecond of housekeeping, and 16 of them in a row would show in the latency of everything else. */
+int64_t timer_next_us(int64_t now_us, int64_t sleep_ms, int64_t tick_max_ms, int shard, int shards)
+{
+    int64_t every_us = tick_max_ms * 1000, phase_us = every_us * shard / shards;
+    int64_t turn_us = now_us - (now_us - phase_us) % every_us + every_us;
+
+    return sleep_ms >= 0 && now_us + sleep_ms * 1000 < turn_us ? now_us + sleep_ms * 1000 : turn_us;
+}
+
 static void timer_answered(struct timers *timers, int shard, const struct tick_answer *answer)
 {
-    int64_t max_ms = timers->loop->shared->config->tick_max_ms;
-    int64_t sleep_ms = answer->sleep_ms < 0 || answer->sleep_ms > max_ms ? max_ms : answer->sleep_ms;
     struct err err = ERR_INIT;
 
     crash_point(CRASH_TICK_AFTER);
     counter_add(&timers->loop->shared->counters.ticks, 1);
-    timers->at[shard].at_us = clock_boot_us() + sleep_ms * 1000;
+    timers->at[shard].at_us =
+        timer_next_us(clock_boot_us(), answer->sleep_ms, timers->loop->shared->config->tick_max_ms, shard,
+                      timers->sources->cursors.partitions);
     appender_hint(&timers->loop->appender, shard, &answer->hints);
     if (answer->verdict_count > 0 && verdicts_append(timers, shard, answer, &err) != ST_OK)
         log_error_text(LOG_LEVEL_WARNING, "verdicts not sent", err.text, "shard=%d", shard);

@@ -38,6 +38,8 @@ void timers_reset(struct timers *timers, int shard);
 void timers_soon(struct timers *timers, int shard);
 /* Milliseconds until the next tick, at most max_ms. */
 int timers_wait_ms(struct timers *timers, int max_ms);
+/* When to tick a shard again that sleeps so long (-1: until further notice). Pure. */
+int64_t timer_next_us(int64_t now_us, int64_t sleep_ms, int64_t tick_max_ms, int shard, int shards);
 /* Ticks the shards that are due. ST_FENCED: look at the gates. ST_AGAIN: Redis is away. */
 enum status timers_run(struct timers *timers, struct err *err) MUST_CHECK;
 

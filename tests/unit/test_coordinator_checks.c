@@ -12,6 +12,7 @@
 #include "coordinator/memory_limit.h"
 #include "coordinator/redis_settings.h"
 #include "coordinator/settings.h"
+#include "coordinator/timers.h"
 #include "coordinator/topics.h"
 #include "coordinator/wakes.h"
 
@@ -236,6 +237,22 @@ static void a_wake_is_the_earliest_that_was_said(void **state)
     wakes_release(&wakes);
 }
 
+static void shards_tick_one_after_the_other_unless_something_is_due(void **state)
+{
+    int64_t now_us = 5000000, seen[4];
+
+    (void)state;
+    for (int s = 0; s < 4; s++) {
+        seen[s] = timer_next_us(now_us, -1, 100, s, 4);
+        assert_true(seen[s] > now_us && seen[s] <= now_us + 100000);
+        assert_int_equal(timer_next_us(seen[s], 5000, 100, s, 4), seen[s] + 100000);
+        for (int k = 0; k < s; k++)
+            assert_true(seen[k] != seen[s]);
+    }
+    assert_int_equal(timer_next_us(now_us, 0, 100, 3, 4), now_us);
+    assert_int_equal(timer_next_us(now_us, 7, 100, 3, 4), now_us + 7000);
+}
+
 static void crash_points_are_known_by_name(void **state)
 {
     struct err err = ERR_INIT;
@@ -282,6 +299,7 @@ int main(void)
         cmocka_unit_test(the_digest_of_settings_follows_the_configuration),
         cmocka_unit_test(commands_go_to_the_shard_of_their_operation),
         cmocka_unit_test(a_wake_is_the_earliest_that_was_said),
+        cmocka_unit_test(shards_tick_one_after_the_other_unless_something_is_due),
         cmocka_unit_test(crash_points_are_known_by_name),
         cmocka_unit_test(the_stats_line_has_every_counter),
     };
