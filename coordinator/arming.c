@@ -89,17 +89,18 @@ static enum status arming_ask_status_marks(struct arming *arming, struct err *er
                                    (size_t)recovery->arming_count, SOURCES_ASK_MS, arming->status_marks, err);
 }
 
-static enum status arming_ask(struct arming *arming, struct err *err)
+static enum status arming_ask_kafka(struct arming *arming, struct err *err)
 {
+    struct loop *loop = arming->recovery->loop;
     struct control_history history;
 
-    if (control_read(arming->recovery->loop->shared->config, &history, err) != ST_OK)
+    if (control_read(loop->shared->config, &history, err) != ST_OK)
         return err->status;
     arming->generation = history.generation;
-    if (arming_ask_time(arming, err) != ST_OK)
-        return err->status;
+    loop_beat(loop);
     if (arming_ask_marks(arming, err) != ST_OK)
         return err->status;
+    loop_beat(loop);
     return arming_ask_status_marks(arming, err);
 }
 
@@ -122,6 +123,7 @@ static enum status arming_write(struct arming *arming, int64_t *generations, str
         snprintf(control.instance, sizeof control.instance, "%s", loop->shared->instance);
         sent = control_append(&loop->appender, &control, err);
     }
+    loop_beat(loop);
     delivered = appender_wait(&loop->appender, err);
     crash_point(CRASH_CONTROL_AFTER);
     return sent != ST_OK ? sent : delivered;
@@ -178,14 +180,29 @@ static enum status shard_arm(struct arming *arming, int index, int64_t generatio
     return arming_note_settings(recovery, shard, err);
 }
 
+/* What Kafka must say and take before any shard may be armed. Its outage is not Redis': it is said here. */
+static enum status arming_prepare(struct arming *arming, int64_t *generations, struct err *err)
+{
+    struct loop *loop = arming->recovery->loop;
+    enum status st = arming_ask_kafka(arming, err);
+
+    if (st == ST_OK)
+        st = arming_write(arming, generations, err);
+    if (st == ST_OK)
+        outage_end(&loop->kafka_outage, "kafka");
+    else
+        outage_begin(&loop->kafka_outage, "kafka", err->text);
+    return st == ST_OK ? ST_OK : err_set(err, ST_RECOVERING, "Kafka is away: shards cannot be armed");
+}
+
 enum status shards_arm(struct recovery *recovery, struct err *err)
 {
     struct arming arming = { .recovery = recovery };
     int64_t *generations = xcalloc((size_t)recovery->arming_count, sizeof *generations);
-    enum status st = arming_ask(&arming, err);
+    enum status st = arming_ask_time(&arming, err);
 
     if (st == ST_OK)
-        st = arming_write(&arming, generations, err);
+        st = arming_prepare(&arming, generations, err);
     for (int i = 0; i < recovery->arming_count && st == ST_OK; i++)
         st = shard_arm(&arming, i, generations[i], err);
     free(generations);

@@ -21,7 +21,8 @@ void coordinator_free(struct coordinator *coordinator);
 int coordinator_run(struct coordinator *coordinator);
 /* Finish what is at hand and leave. May be called by a signal handler. */
 void coordinator_stop(struct coordinator *coordinator);
-/* All partitions that were assigned to us work; false before the first assignment. */
+/* All partitions that were assigned to us are read (or halted), and their shards open; false before the first
+ * assignment. */
 bool coordinator_ready(const struct coordinator *coordinator);
 
 #endif

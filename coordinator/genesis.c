@@ -12,7 +12,7 @@
 
 /* bgop:meta, as far as it is compared. */
 struct meta {
-    char genesis[64], shards[16], submit_partitions[16], prefix[256];
+    char genesis[64], shards[16], submit_partitions[16], prefix[256], cluster[128];
 };
 
 enum genesis_finding genesis_find(const struct control_history *history, const char *redis_genesis)
@@ -38,12 +38,13 @@ static enum status meta_read(struct redis *redis, struct meta *meta, struct err 
     struct redis_reply *reply;
 
     if (redis_call(redis, &reply, err, "HMGET", "bgop:meta", "genesis", "shards", "submit_partitions", "prefix",
-                   NULL) != ST_OK)
+                   "cluster", NULL) != ST_OK)
         return err->status;
     meta_take(meta->genesis, sizeof meta->genesis, reply, 0);
     meta_take(meta->shards, sizeof meta->shards, reply, 1);
     meta_take(meta->submit_partitions, sizeof meta->submit_partitions, reply, 2);
     meta_take(meta->prefix, sizeof meta->prefix, reply, 3);
+    meta_take(meta->cluster, sizeof meta->cluster, reply, 4);
     redis_reply_free(reply);
     return ST_OK;
 }
@@ -70,7 +71,8 @@ static enum status meta_check(const struct meta *meta, const struct config *conf
     return meta_differs("prefix", meta->prefix, config->prefix, err);
 }
 
-static enum status meta_write(struct redis *redis, const struct config *config, const char *genesis, struct err *err)
+static enum status meta_write(struct redis *redis, const struct config *config, const char *genesis,
+                              const char *cluster, struct err *err)
 {
     struct redis_reply *reply;
     char shards[16], partitions[16], created[32];
@@ -79,9 +81,22 @@ static enum status meta_write(struct redis *redis, const struct config *config, 
     snprintf(partitions, sizeof partitions, "%d", (int)config->submit_partitions);
     snprintf(created, sizeof created, "%" PRId64, clock_wall_ms());
     if (redis_call(redis, &reply, err, "HSET", "bgop:meta", "genesis", genesis, "shards", shards, "submit_partitions",
-                   partitions, "prefix", config->prefix, "created", created, NULL) != ST_OK)
+                   partitions, "prefix", config->prefix, "cluster", cluster, "created", created, NULL) != ST_OK)
         return err->status;
     redis_reply_free(reply);
+    return ST_OK;
+}
+
+/* Another cluster with the same genesis is a copy: its offsets may differ, which the fingerprints will tell. */
+static enum status cluster_ask(const struct config *config, const struct meta *meta, char *cluster, size_t room,
+                               struct err *err)
+{
+    struct kafka_settings settings = config_kafka(config, "bgop-coordinator");
+
+    if (kafka_cluster_id(&settings, cluster, room, CONTROL_READ_MS, err) != ST_OK)
+        return err->status;
+    if (meta->cluster[0] && strcmp(meta->cluster, cluster) != 0)
+        log_event(LOG_LEVEL_WARNING, "another cluster", "was=%s is=%s", meta->cluster, cluster);
     return ST_OK;
 }
 
@@ -174,9 +189,11 @@ enum status genesis_settle(const struct genesis_wanted *wanted, struct redis *re
 {
     struct control_history history;
     struct meta meta;
+    char cluster[sizeof meta.cluster];
     enum genesis_finding finding;
 
-    if (control_read(wanted->config, &history, err) != ST_OK || meta_read(redis, &meta, err) != ST_OK)
+    if (control_read(wanted->config, &history, err) != ST_OK || meta_read(redis, &meta, err) != ST_OK ||
+        cluster_ask(wanted->config, &meta, cluster, sizeof cluster, err) != ST_OK)
         return err->status;
     finding = genesis_find(&history, meta.genesis);
     if (genesis_act(finding, wanted, &history, &meta, appender, err) != ST_OK)
@@ -189,5 +206,5 @@ enum status genesis_settle(const struct genesis_wanted *wanted, struct redis *re
     if (meta_check(&meta, wanted->config, err) != ST_OK)
         return err->status;
     text_copy(genesis, room, history.genesis, strlen(history.genesis));
-    return meta.genesis[0] ? ST_OK : meta_write(redis, wanted->config, genesis, err);
+    return meta.genesis[0] ? ST_OK : meta_write(redis, wanted->config, genesis, cluster, err);
 }

@@ -63,20 +63,12 @@ static void intake_load(struct intake *intake)
         return;
     }
     for (int p = 0; p < cursors->partitions && !failed; p++) {
+        loop_beat(intake->loop);
         if (cursors->sources[p].state == SOURCE_LOADING)
             failed = source_start(&intake->sources, p, &start, &err) == ST_AGAIN;
     }
     if (failed)
         log_error_text(LOG_LEVEL_WARNING, "log range unknown", err.text, "loop=%s", intake->loop->name);
-}
-
-static bool intake_loading(const struct intake *intake)
-{
-    for (int p = 0; p < intake->sources.cursors.partitions; p++) {
-        if (intake->sources.cursors.sources[p].state == SOURCE_LOADING)
-            return true;
-    }
-    return false;
 }
 
 /* Fences are read once the shards are armed (before, nothing could be ingested) and there is room in Redis. */
@@ -85,10 +77,10 @@ static void intake_try_load(struct intake *intake)
     int64_t now_ms = clock_boot_ms();
 
     if (now_ms < intake->load_at_ms || intake->memory.full || !gates_all_usable(&intake->gates) ||
-        !intake_loading(intake))
+        sources_in(&intake->sources, SOURCE_LOADING) == 0)
         return;
     intake_load(intake);
-    if (intake_loading(intake))
+    if (sources_in(&intake->sources, SOURCE_LOADING) > 0)
         intake->load_at_ms = now_ms + LOAD_RETRY_MS;
 }
 
@@ -303,10 +295,11 @@ static void intake_idle(struct intake *intake, int64_t now_ms)
 static void intake_turn(struct intake *intake)
 {
     int64_t now_ms = clock_boot_ms();
-    bool settled = !intake_loading(intake) && gates_all_open(&intake->gates);
+    int loading = sources_in(&intake->sources, SOURCE_LOADING);
+    bool settled = loading == 0 && gates_all_open(&intake->gates);
 
     loop_beat(intake->loop);
-    atomic_store_explicit(&intake->loop->ready, sources_ready(&intake->sources), memory_order_relaxed);
+    atomic_store_explicit(&intake->loop->ready, intake->sources.owned - loading, memory_order_relaxed);
     intake_look(intake, now_ms);
     intake_look_memory(intake, now_ms);
     intake_try_load(intake);

@@ -36,7 +36,7 @@ struct loop {
 
     _Atomic int64_t beat_ms;                /* CLOCK_BOOTTIME of the last turn; 0: not running */
     atomic_bool assigned;                   /* the group gave it its partitions (perhaps none) once */
-    atomic_int owned, ready;                /* partitions; of them, those that work (status: whose shard is open) */
+    atomic_int owned, ready;                /* partitions; of them, those settled (status: and whose shard is open) */
 
     struct redis *redis;                    /* the loop's thread only, from here on */
     struct appender appender;

@@ -83,13 +83,13 @@ int64_t source_position(struct sources *sources, int partition)
     return source->state == SOURCE_READY ? source->read : KAFKA_OFFSET_STORED;
 }
 
-int sources_ready(const struct sources *sources)
+int sources_in(const struct sources *sources, enum source_state state)
 {
-    int ready = 0;
+    int count = 0;
 
     for (int p = 0; p < sources->cursors.partitions; p++)
-        ready += sources->cursors.sources[p].state == SOURCE_READY;
-    return ready;
+        count += sources->cursors.sources[p].state == state;
+    return count;
 }
 
 void sources_settle(struct sources *sources)

@@ -36,8 +36,7 @@ enum status source_start(struct sources *sources, int partition, int64_t *start,
 int64_t source_position(struct sources *sources, int partition);
 /* Halts a source, with one line in the log that says what is wrong. */
 void source_halt(struct sources *sources, int partition, const char *text);
-/* How many are READY. */
-int sources_ready(const struct sources *sources);
+int sources_in(const struct sources *sources, enum source_state state);     /* how many are in that state */
 /* Pauses what is not READY and puts the consumer where what is READY again goes on. Never inside a callback of the
  * consumer. */
 void sources_settle(struct sources *sources);

@@ -69,7 +69,8 @@ static void statuslog_failed(struct statuslog *log, const struct err *err)
     log->look_now = true;
     if (err->status == ST_FENCED)
         return;
-    loop_redis_failed(log->loop, err);
+    if (err->status != ST_RECOVERING)
+        loop_redis_failed(log->loop, err);
     log->retry_at_ms = clock_boot_ms() + RETRY_MS;
 }
 
@@ -231,8 +232,9 @@ static int statuslog_count_open(const struct statuslog *log)
 
     for (int s = 0; s < log->sources.cursors.partitions; s++) {
         const struct gate *gate = &log->gates.at[s];
+        enum source_state state = log->sources.cursors.sources[s].state;
 
-        open += log->sources.cursors.sources[s].state == SOURCE_READY && gate_usable(gate) && gate->mode == GATE_OPEN;
+        open += (state == SOURCE_READY || state == SOURCE_HALTED) && gate_usable(gate) && gate->mode == GATE_OPEN;
     }
     return open;
 }

@@ -11,7 +11,7 @@
 #include "common/kafka/consumer.h"
 
 enum {
-    COMMITTED_TRIES = 6,                /* x KAFKA_CALL_TIMEOUT_MS, at assignment */
+    COMMITTED_TRIES = 4,                /* x KAFKA_CALL_TIMEOUT_MS, at assignment; a watchdog waits 30 s for its loop */
     PROBE_EVERY_MS = 1000,              /* during an outage: does a broker answer again? */
     PROBE_TIMEOUT_MS = 100,
     CLOSE_TIMEOUT_MS = 5000,

@@ -130,6 +130,8 @@ enum status kafka_topics_create(const struct kafka_settings *settings, const str
 enum status kafka_topic_setting(const struct kafka_settings *settings, const char *topic, const char *name, char *value,
                                 size_t room, int timeout_ms, struct err *err) MUST_CHECK;
 int kafka_broker_count(const struct kafka_settings *settings, int timeout_ms);
+/* The cluster's own id; ST_AGAIN: brokers are away, or have none. */
+enum status kafka_cluster_id(const struct kafka_settings *settings, char *id, size_t room, int timeout_ms, struct err *err) MUST_CHECK;
 /* "librdkafka 2.0.2": for the first log line. */
 const char *kafka_version(void);
 

@@ -73,6 +73,26 @@ enum status kafka_topics_look(const struct kafka_settings *settings, struct kafk
     return st;
 }
 
+enum status kafka_cluster_id(const struct kafka_settings *settings, char *id, size_t room, int timeout_ms,
+                             struct err *err)
+{
+    struct question question;
+    enum status st = question_begin(&question, settings, timeout_ms, err);
+    char *found;
+
+    if (st != ST_OK)
+        return st;
+    found = rd_kafka_clusterid(question.rk, timeout_ms);
+    if (!found)
+        st = question_error(&question, RD_KAFKA_RESP_ERR__TIMED_OUT, "asking for the cluster's id", err);
+    else if (!text_copy(id, room, found, strlen(found)))
+        st = err_set(err, ST_FAILED, "the cluster's id is longer than %zu bytes", room);
+    if (found)
+        rd_kafka_mem_free(question.rk, found);
+    question_end(&question);
+    return st;
+}
+
 int kafka_broker_count(const struct kafka_settings *settings, int timeout_ms)
 {
     const struct rd_kafka_metadata *metadata = NULL;
