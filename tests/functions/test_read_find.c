@@ -146,8 +146,11 @@ static void any_order_is_possible_where_there_are_few(void **state)
             const char *next = json_string_value(json_object_get(answer, "cursor"));
             size_t n;
 
-            json_array_foreach(json_object_get(answer, "rows"), n, row) strncat(
-                strncat(numbers, numbers[0] ? " " : "", 1), json_string_value(json_object_get(row, "Id")) + 14, 1);
+            json_array_foreach(json_object_get(answer, "rows"), n, row) {
+                size_t used = strlen(numbers);
+                snprintf(numbers + used, sizeof numbers - used, "%s%c", used ? " " : "",
+                         json_string_value(json_object_get(row, "Id"))[14]);
+            }
             if (next == NULL)
                 snprintf(cursor, sizeof cursor, "done");
             else

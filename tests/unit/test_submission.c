@@ -1,5 +1,6 @@
 /* The rules for one submission, each at its edge. */
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/record/submission.h"
@@ -117,7 +118,7 @@ static void strings_must_be_utf8(void **state)
     strncpy(submission.parent_key, "ab\xff", sizeof submission.parent_key);
     refused(&submission, "ParentKey", "byte 0xff at position 2", "UTF-8");
     submission = good();
-    strncpy(submission.name, "\xed\xa0\x80", sizeof submission.name);
+    snprintf(submission.name, sizeof submission.name, "%s", "\xed\xa0\x80");
     refused(&submission, "Name", "byte 0xed at position 0", "UTF-8");
 }
 
@@ -193,12 +194,12 @@ static void derived_names_cannot_be_given(void **state)
     struct submission submission = good();
 
     (void)state;
-    strncpy(submission.name, "BO-", sizeof submission.name);
+    snprintf(submission.name, sizeof submission.name, "%s", "BO-");
     refused(&submission, "Name", "\"BO-\"", "must not begin with BO-");
-    strncpy(submission.name, "BO-08P0", sizeof submission.name);
+    snprintf(submission.name, sizeof submission.name, "%s", "BO-08P0");
     refused(&submission, "Name", "\"BO-08P0\"", "must not begin with BO-");
     for (size_t i = 0; i < TEST_COUNT(fine); i++) {
-        strncpy(submission.name, fine[i], sizeof submission.name);
+        snprintf(submission.name, sizeof submission.name, "%s", fine[i]);
         accepted(&submission);
     }
 }
@@ -238,7 +239,7 @@ static void the_routing_key_is_the_first_that_is_there(void **state)
     (void)state;
     (void)submission_routing_key(&submission, &size);
     assert_int_equal(size, 0);
-    strncpy(submission.name, "name", sizeof submission.name);
+    snprintf(submission.name, sizeof submission.name, "%s", "name");
     assert_string_equal(submission_routing_key(&submission, &size), "name");
     assert_int_equal(size, 4);
     strncpy(submission.sequence_group, "group", sizeof submission.sequence_group);
