@@ -225,7 +225,7 @@ static void a_restarted_redis_is_armed_anew_and_nothing_is_recorded_twice(void *
     redis_server_again(&stack.server);
     EVENTUALLY(stack_generation(1) > generation);
     EVENTUALLY(strcmp(stack_ask("HGET", stack_key(1, "gate"), "mode"), "OPEN") == 0);
-    assert_int_equal(stack_count("accepted"), accepted);
+    EVENTUALLY(stack_count("accepted") == accepted);    /* what a slow disk lost in other shards is replayed there */
     EVENTUALLY((token = stack_claim(id, "Sweeper")) != 0);
     stack_report(id, token, ENTRY_OK, NULL);
     EVENTUALLY(stack_is(id, "Complete"));
