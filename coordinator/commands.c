@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/record/routing.h"
 #include "coordinator/crash.h"
 
 enum { RECOVER_ASK_MS = 5000 };
@@ -34,10 +35,10 @@ int command_shard(const struct command *command, int shards, struct err *err)
 {
     struct id_parts parts;
 
-    if (command->kind != COMMAND_CANCEL && command->kind != COMMAND_REDRIVE) {
-        err_set(err, ST_INVALID, "Command: must be cancel or redrive: pause and resume are not served by this version");
-        return -1;
-    }
+    if (command->type[0])
+        return COMMAND_ALL_SHARDS;
+    if (command->parent_key[0])
+        return routing_shard(command->parent_key, strlen(command->parent_key), 0, 0, shards);
     if (!command->id[0]) {
         err_set(err, ST_INVALID, "Id: must be given for cancel and redrive, got none");
         return -1;
@@ -66,6 +67,13 @@ static enum status command_token(struct loop *loop, const struct command *comman
     return ST_OK;
 }
 
+static const enum entry_kind entry_kinds[] = {
+    [COMMAND_CANCEL] = ENTRY_CANCEL,
+    [COMMAND_REDRIVE] = ENTRY_REDRIVE,
+    [COMMAND_PAUSE] = ENTRY_PAUSE,
+    [COMMAND_RESUME] = ENTRY_RESUME,
+};
+
 /* A command without an id of its own gets one from its place in the topic: read twice, it is still one command. */
 static enum status command_append(struct loop *loop, const struct kafka_message *message, const struct command *command,
                                   int shard, struct err *err)
@@ -73,15 +81,17 @@ static enum status command_append(struct loop *loop, const struct kafka_message 
     struct buf *buf = &loop->appender.buf;
     char place[64];
     struct status_entry entry = {
-        .kind = command->kind == COMMAND_CANCEL ? ENTRY_CANCEL : ENTRY_REDRIVE,
+        .kind = entry_kinds[command->kind],
         .started_at_ms = -1,
         .duration_ms = -1,
         .retry_after_ms = -1,
         .text = command->reason[0] ? command->reason : NULL,
         .text_size = strlen(command->reason),
         .command_id = command->command_id[0] ? command->command_id : place,
+        .type = command->type,
+        .parent_key = command->parent_key,
     };
-    enum status st = command_token(loop, command, shard, &entry.token, err);
+    enum status st = command->id[0] ? command_token(loop, command, shard, &entry.token, err) : ST_OK;
 
     if (st != ST_OK)
         return st;
@@ -97,10 +107,16 @@ static enum status command_send(struct loop *loop, const struct kafka_message *m
 {
     struct command command;
     struct err reason = ERR_INIT;
-    int shard = -1;
+    int shard = -1, shards = (int)loop->shared->config->shards;
+    enum status st = ST_OK;
 
     if (codec_read_command(&command, message->value, message->value_size, &reason) == ST_OK)
-        shard = command_shard(&command, (int)loop->shared->config->shards, &reason);
+        shard = command_shard(&command, shards, &reason);
+    if (shard == COMMAND_ALL_SHARDS) {
+        for (shard = 0; shard < shards && st == ST_OK; shard++)
+            st = command_append(loop, message, &command, shard, err);
+        return st;
+    }
     if (shard >= 0)
         return command_append(loop, message, &command, shard, err);
     rejects_add(rejects, message, reason.text);

@@ -17,7 +17,8 @@ enum status commands_deliver(struct commands *commands, struct loop *loop, struc
 /* The group's position in the command topic is outside of its log: goes on from the log's start (retention took what
  * nobody read in time) or its end (the broker lost what was read). Logged. ST_AGAIN: later. */
 enum status commands_recover(struct kafka_consumer *consumer, const char *topic, int partition) MUST_CHECK;
-/* The shard a command goes to; -1: err says what is wrong with it. Pure. */
+enum { COMMAND_ALL_SHARDS = -2 };           /* a pause or resume of a Type */
+/* The shard a command goes to, or COMMAND_ALL_SHARDS; -1: err says what is wrong with it. Pure. */
 int command_shard(const struct command *command, int shards, struct err *err);
 
 #endif

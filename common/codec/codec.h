@@ -58,7 +58,9 @@ enum status codec_read_hint(const void *data, size_t size, void (*on_id)(void *a
     XX(RETURNED,   7, "returned")       \
     XX(LOST,       8, "lost")           \
     XX(CANCEL,     9, "cancel")         \
-    XX(REDRIVE,   10, "redrive")
+    XX(REDRIVE,   10, "redrive")        \
+    XX(PAUSE,     11, "pause")          \
+    XX(RESUME,    12, "resume")
 enum entry_kind {
 #define XX(id, value, name) ENTRY_##id = value,
     ENTRY_KINDS(XX)
@@ -82,6 +84,7 @@ struct status_entry {
     const char *result; size_t result_size;                 /* borrowed; NULL: absent */
     char leader_id[ID_SIZE];                                /* empty: absent */
     const char *command_id;                                 /* borrowed; NULL: absent */
+    const char *type, *parent_key;  /* of PAUSE and RESUME, which have no Id: one of them; borrowed, NULL: absent */
 };
 /* At most STATUS_BATCH_MAX_ENTRIES. */
 void codec_write_status_batch(struct buf *to, const struct status_entry *entries, size_t count,

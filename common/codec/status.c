@@ -80,6 +80,8 @@ static bool write_entry(struct arena *arena, Bgop__V1__Entry *to, const struct s
     pack_int64(&to->has_retry_after_ms, &to->retry_after_ms, entry->retry_after_ms);
     to->leader_id = pack_text(entry->leader_id);
     to->command_id = pack_text(entry->command_id);
+    to->type = pack_text(entry->type);
+    to->parent_key = pack_text(entry->parent_key);
     to->has_result = entry->result != NULL;
     if (entry->result && !write_result(arena, &to->result, entry->result, entry->result_size))
         return false;
@@ -140,6 +142,16 @@ static enum status read_id(char to[ID_SIZE], const char *id, size_t index, struc
     return ST_OK;
 }
 
+static enum status read_pause(struct status_entry *entry, const Bgop__V1__Entry *from, size_t index, struct err *err)
+{
+    entry->type = from->type && from->type[0] ? from->type : NULL;
+    entry->parent_key = from->parent_key && from->parent_key[0] ? from->parent_key : NULL;
+    if (from->id[0] || !entry->type == !entry->parent_key)
+        return err_set(err, ST_INVALID, "entry %zu: a %s must have a type or a parent_key and no id", index,
+                       entry_kind_name(entry->kind));
+    return ST_OK;
+}
+
 static enum status read_entry(struct status_entry *entry, const Bgop__V1__Entry *from, size_t index, struct err *err)
 {
     *entry = (struct status_entry){
@@ -157,6 +169,8 @@ static enum status read_entry(struct status_entry *entry, const Bgop__V1__Entry 
                        (int)from->kind);
     if (from->text)
         read_text(entry, from->text);
+    if (entry->kind == ENTRY_PAUSE || entry->kind == ENTRY_RESUME)
+        return read_pause(entry, from, index, err);
     enum status st = read_id(entry->id, from->id, index, err);
     if (st == ST_OK && from->leader_id && from->leader_id[0])
         st = read_id(entry->leader_id, from->leader_id, index, err);

@@ -13,8 +13,14 @@ do
         if count ~= math.floor(count) then return 'entries: incomplete' end
         if count > MAX_ITEMS then return 'entries: more than ' .. MAX_ITEMS end
         for i = FIRST, #args, ENTRY_SIZE do
-            if not OUTCOMES[args[i]] and not COMMANDS[args[i]] then return 'kind: ' .. args[i] end
-            if #args[i + 1] ~= ID_SIZE then return 'Id: ' .. args[i + 1] end
+            if PAUSES[args[i]] then
+                if args[i + 1] ~= '' or (args[i + 8] == '') == (args[i + 9] == '') then
+                    return 'pause: of a Type or of a ParentKey'
+                end
+            else
+                if not OUTCOMES[args[i]] and not COMMANDS[args[i]] then return 'kind: ' .. args[i] end
+                if #args[i + 1] ~= ID_SIZE then return 'Id: ' .. args[i + 1] end
+            end
             if not whole(args[i + 2]) then return 'token: ' .. args[i + 2] end
         end
     end

@@ -3,6 +3,7 @@
 local batch_open, flush, finish, batch_answer, time_text
 local release, moved, count_total, stat, stat_time, done_add
 local sequence_name, sequence_touch, sequence_add, sequence_is_open, sequence_claimed, sequence_moved, sequence_failed
+local pause_forget                                                                -- pause.lua
 local sequence_is_held_by, sequence_expired, sequence_settle, sequences_tick       -- sequence.lua
 
 -- A list per name, names in the order of their first use: no pairs(), so that replays write the same bytes.

@@ -34,7 +34,8 @@ do
         return call('HMGET', b.ops .. id, 'Status', 'SystemModstamp', 'token', 'in', 'v', 'more', 'Type')
     end
 
-    -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was.
+    -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was; what is
+    -- paused is laid aside.
     local function claim_one(b, offer, id)
         local f, type = record_read(b, id), offer.type
         local status, waits_since = f[1], f[2]
@@ -42,6 +43,11 @@ do
         if f[6] == 's' then                         -- such a one may be held: only `pending` says
             waits_since = call('ZSCORE', b.prefix .. ':pending:' .. type, id)
             if not waits_since then return false end
+        end
+        local paused = b.paused and pause_of(b, type, f[6] and call('HGET', b.ops .. id, 'ParentKey'))
+        if paused then
+            pause_aside(b, paused, type, id, status, waits_since)
+            return true
         end
         local attempt = f[3] and tonumber(f[3]) % ATTEMPTS or 0
         if attempt ~= offer.attempt then
@@ -136,6 +142,7 @@ do
         if last and last:match('^%S+') == nonce then
             grant_again(b, offer, last:sub(#nonce + 2))
         else
+            pause_look(b)
             claim_all(b, offer, args)
         end
         if offer.ids[1] then

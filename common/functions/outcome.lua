@@ -5,6 +5,7 @@ local ENTRY_SIZE = 11
 local OUTCOMES = {ok = true, error = true, permanent = true, crashed = true, timed_out = true, lost = true,
                   skipped = true, returned = true}
 local COMMANDS = {cancel = true, redrive = true}
+local PAUSES = {pause = true, resume = true}       -- no Id; ParentKey for result, Type for leader Id: one of them
 local entry_apply
 do
     local MAX_CRASHES = 3
@@ -119,6 +120,7 @@ do
 
     function entry_apply(b, e, i)
         local id, kind = e[i + 1], e[i]
+        if PAUSES[kind] then return pause_apply(b, kind, e[i + 9], e[i + 8], error_cut(e[i + 6])) end
         if b.touched[id] then flush(b) end
         b.touched[id] = true
         local rec = record_load(b, id)

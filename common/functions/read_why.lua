@@ -37,6 +37,17 @@ read.part({'bgop_why'}, function()
         return ids[1] and ids or nil
     end
 
+    local function pause_reason(o)
+        local paused, h = o.prefix .. ':paused', o.h
+        if call('HEXISTS', paused, 'T:' .. h.Type) == 1 then
+            return 'its Type ' .. read.quote(h.Type) .. ' is paused'
+        end
+        if h.ParentKey and call('HEXISTS', paused, 'P:' .. h.ParentKey) == 1 then
+            return 'its ParentKey ' .. read.quote(h.ParentKey) .. ' is paused'
+        end
+        return call('EXISTS', o.prefix .. ':resuming') == 1 and 'was paused, and is about to be released' or nil
+    end
+
     local function attempt(h) return (tonumber(h.token) or 0) % ATTEMPTS end
 
     -- New and Waiting: claimable, or held until something else ends.
@@ -61,7 +72,7 @@ read.part({'bgop_why'}, function()
             return string.format('waits for %d unfinished before it in sequence group %s', #blockers,
                                  read.quote(h.SequenceGroup)), blockers
         end
-        return 'held until something else ends (group, limit or pause)', {}
+        return pause_reason(o) or 'held until something else ends (group or limit)', {}
     end
 
     local function why_running(o)

@@ -146,6 +146,7 @@ do
         cancel_remove(b, rec.id)
         done_add(b, retention, rec.id)
         count_total(b, 'canceled', 1)
+        pause_forget(b, rec)
         sequence_moved(b, rec, 'Canceled')
     end
 

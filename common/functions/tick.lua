@@ -102,6 +102,7 @@ do
         local fired = fire_due(b, budget)
         local judged, overdue = judge_leases(b, verdicts, read_to, budget)
         local more = sequences_tick(b)
+        more = resume_some(b) or more
         local removed, expiry_ms = expire_records(b, budget)
         housekeeping(b, removed)
         finish(b)

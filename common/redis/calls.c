@@ -136,10 +136,29 @@ enum status reassert_send(struct redis *redis, const struct renew *call, struct 
 
 /* ---- the status log ---- */
 
+/* A pause or resume: no Id; the ParentKey stands for the result, the Type for the leader Id. */
+static void add_pause(struct redis_command *command, const struct status_entry *entry)
+{
+    redis_command_add_text(command, entry_kind_name(entry->kind));
+    redis_command_add_text(command, "");
+    redis_command_add_text(command, "0");
+    for (int absent = 0; absent < 3; absent++)
+        redis_command_add_text(command, "");
+    redis_command_add(command, entry->text, entry->text ? entry->text_size : 0);
+    redis_command_add_text(command, "");
+    add_text_or_empty(command, entry->parent_key);
+    add_text_or_empty(command, entry->type);
+    add_text_or_empty(command, entry->command_id);
+}
+
 static void add_entry(struct redis_command *command, const struct apply_entry *applied)
 {
     const struct status_entry *entry = applied->entry;
 
+    if (entry->kind == ENTRY_PAUSE || entry->kind == ENTRY_RESUME) {
+        add_pause(command, entry);
+        return;
+    }
     redis_command_add_text(command, entry_kind_name(entry->kind));
     redis_command_add(command, entry->id, ID_LENGTH);
     redis_command_add_uint(command, entry->token);

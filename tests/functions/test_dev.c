@@ -265,6 +265,23 @@ static void what_waits_for_its_time_can_be_canceled(void **state)
     assert_says(CTL(1, "redrive", id), "only what ended in Error");
 }
 
+static void what_is_paused_waits_until_it_is_resumed(void **state)
+{
+    char id[ID_SIZE], other[ID_SIZE];
+
+    (void)state;
+    assert_says(CTL(64, "pause"), "--type or --parent");
+    assert_says(CTL(64, "resume", "--type", "WebCart", "--parent", "k"), "--type or --parent");
+    assert_says(CTL(0, "pause", "--type", "WebCart", "--reason", "a look"), "Type WebCart is paused");
+    assert_says(CTL(0, "pause", "--parent", "stopped", "--json"), "{\"paused\":true}");
+    take_id(id, CTL(0, "submit", "--type", "WebCart"));
+    take_id(other, CTL(0, "submit", "--type", "Sweeper", "--parent", "stopped"));
+    CTL(124, "wait", id, other, "--timeout", "1");
+    assert_says(CTL(0, "resume", "--type", "WebCart"), "resumed");
+    assert_says(CTL(0, "resume", "--parent", "stopped"), "resumed");
+    assert_says(CTL(0, "wait", id, other, "--timeout", "30"), "Complete");
+}
+
 static void numbers_workers_and_the_record_are_told(void **state)
 {
     json_t *stats, *workers;
@@ -428,6 +445,7 @@ int main(void)
         cmocka_unit_test(many_lines_are_submitted_and_bad_ones_named),
         cmocka_unit_test(lists_filter_and_limit),
         cmocka_unit_test(what_waits_for_its_time_can_be_canceled),
+        cmocka_unit_test(what_is_paused_waits_until_it_is_resumed),
         cmocka_unit_test(numbers_workers_and_the_record_are_told),
         cmocka_unit_test(mistakes_are_named_with_what_would_be_right),
         cmocka_unit_test(a_signal_stops_everything_and_leaves_nothing),

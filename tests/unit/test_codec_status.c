@@ -229,9 +229,9 @@ static void one_bad_entry_refuses_the_batch_and_is_named(void **state)
 
     (void)state;
     buf_init(&buf, 10000);
-    entries[1].kind = (enum entry_kind)11;
+    entries[1].kind = (enum entry_kind)13;
     codec_write_status_batch(&buf, entries, 3, NULL, NULL);
-    refused(buf.data, buf.size, "entry 1: unknown kind 11");
+    refused(buf.data, buf.size, "entry 1: unknown kind 13");
     buf_clear(&buf);
     entries[1] = plain();
     entries[2].id[17] = 'B';
@@ -242,6 +242,35 @@ static void one_bad_entry_refuses_the_batch_and_is_named(void **state)
     strcpy(entries[0].leader_id, "x");
     codec_write_status_batch(&buf, entries, 3, NULL, NULL);
     refused(buf.data, buf.size, "entry 0: must have an Id of 18 characters, got \"x\"");
+    buf_release(&buf);
+}
+
+static void a_pause_names_a_type_or_a_parent_key_and_no_id(void **state)
+{
+    struct status_entry entries[2] = { plain(), plain() };
+    struct status_batch batch;
+    struct buf buf;
+
+    (void)state;
+    entries[0] = (struct status_entry){ .kind = ENTRY_PAUSE, .type = "WebCart", .text = "why", .text_size = 3 };
+    entries[1] = (struct status_entry){ .kind = ENTRY_RESUME, .type = "", .parent_key = "acct-1" };
+    batch = write_and_read(entries, 2, NULL, NULL);
+    assert_int_equal(batch.entries[0].kind, ENTRY_PAUSE);
+    assert_string_equal(batch.entries[0].type, "WebCart");
+    assert_null(batch.entries[0].parent_key);
+    assert_string_equal(batch.entries[0].text, "why");
+    assert_string_equal(batch.entries[1].parent_key, "acct-1");
+    assert_null(batch.entries[1].type);
+    status_batch_release(&batch);
+    buf_init(&buf, 10000);
+    entries[1].type = "WebCart";
+    codec_write_status_batch(&buf, entries, 2, NULL, NULL);
+    refused(buf.data, buf.size, "entry 1: a resume must have a type or a parent_key");
+    buf_clear(&buf);
+    entries[1].type = NULL;
+    memcpy(entries[1].id, ID_A, ID_SIZE);
+    codec_write_status_batch(&buf, entries, 2, NULL, NULL);
+    refused(buf.data, buf.size, "entry 1: a resume must have a type or a parent_key and no id");
     buf_release(&buf);
 }
 
@@ -293,9 +322,9 @@ static void kinds_have_names_and_the_numbers_of_the_message_file(void **state)
         assert_non_null(name);
         assert_int_equal(strcasecmp(name, descriptor->values[i].name), 0);
     }
-    assert_int_equal(descriptor->n_values, 10);
+    assert_int_equal(descriptor->n_values, 12);
     assert_null(entry_kind_name((enum entry_kind)0));
-    assert_null(entry_kind_name((enum entry_kind)11));
+    assert_null(entry_kind_name((enum entry_kind)13));
 }
 
 int main(void)
@@ -310,6 +339,7 @@ int main(void)
         cmocka_unit_test(texts_of_other_writers_are_made_fit_as_well),
         cmocka_unit_test(long_results_are_cut_and_say_so),
         cmocka_unit_test(one_bad_entry_refuses_the_batch_and_is_named),
+        cmocka_unit_test(a_pause_names_a_type_or_a_parent_key_and_no_id),
         cmocka_unit_test(bytes_that_are_no_batch_are_refused),
         cmocka_unit_test(more_entries_than_allowed_are_refused),
         cmocka_unit_test(hostile_bytes_cost_bounded_memory),
