@@ -13,10 +13,10 @@ static bool is_yes(const char *value) { return strcmp(value, "yes") == 0; }
 static bool is_noeviction(const char *value) { return strcmp(value, "noeviction") == 0; }
 static bool is_master(const char *value) { return strcmp(value, "master") == 0; }
 static bool is_zero(const char *value) { return strcmp(value, "0") == 0; }
-static bool is_new_enough(const char *value) { return atol(value) >= REDIS_MAJOR_MIN; }
+static bool is_new_enough(const char *value) { return strtol(value, NULL, 10) >= REDIS_MAJOR_MIN; }
 static bool is_synced(const char *value) { return strcmp(value, "no") != 0; }
-static bool is_large_value(const char *value) { return atol(value) >= LISTPACK_VALUE_MIN; }
-static bool is_many_entries(const char *value) { return atol(value) >= LISTPACK_ENTRIES_MIN; }
+static bool is_large_value(const char *value) { return strtol(value, NULL, 10) >= LISTPACK_VALUE_MIN; }
+static bool is_many_entries(const char *value) { return strtol(value, NULL, 10) >= LISTPACK_ENTRIES_MIN; }
 
 static const struct setting {
     const char *name;
