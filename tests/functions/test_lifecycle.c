@@ -1,11 +1,11 @@
-/* The lifecycle matrix: what every event does to an operation in every status. A cell says where it stands
- * afterwards, as shard_places puts it: its status, then the indexes it is in (p pending, d due, l leases, r running,
- * e errors, c cancels, D once for each `done` stream). After each cell, counts and indexes must agree with the
- * record, who became claimable must be hinted, and a change must be in the stream of changes. */
+/* The lifecycle matrix: what every event does to an operation in every status. The table is lifecycle_matrix.h. After
+ * each cell, counts and indexes must agree with the record, who became claimable must be hinted, and a change must be
+ * in the stream of changes. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/functions/lifecycle_matrix.h"
 #include "tests/support/shard.h"
 #include "tests/support/test.h"
 
@@ -63,22 +63,15 @@ static void become_canceled(struct shard *shard)
     shard_apply(shard, "cancel", 1, 0, "");
 }
 
-enum { NEW, SCHEDULED, WAITING, RUNNING, ERROR_TIMED, ERROR_FINAL, COMPLETE, CANCELED, STATUSES };
+#define STATUS_ID(id, ...) id,
+#define STATUS_ROW(id, name, become, attempt, places) [id] = { name, become, attempt, places },
+enum { LIFECYCLE_STATUSES(STATUS_ID) STATUSES };
 static const struct {
     const char *name;
     void (*become)(struct shard *);
     int attempt;
     const char *places;
-} statuses[] = {
-    [NEW] = { "New", become_new, 0, "New p" },
-    [SCHEDULED] = { "Scheduled", become_scheduled, 0, "Scheduled d" },
-    [WAITING] = { "Waiting", become_waiting, 1, "Waiting p" },
-    [RUNNING] = { "Running", become_running, 1, "Running lr" },
-    [ERROR_TIMED] = { "Error, retry timed", become_error_timed, 2, "Error de" },
-    [ERROR_FINAL] = { "Error, for good", become_error_final, 1, "Error eD" },
-    [COMPLETE] = { "Complete", become_complete, 1, "Complete D" },
-    [CANCELED] = { "Canceled", become_canceled, 0, "Canceled D" },
-};
+} statuses[] = { LIFECYCLE_STATUSES(STATUS_ROW) };
 
 /* ---- events ---- */
 
@@ -148,77 +141,8 @@ static void retention_end(struct shard *shard, int attempt, const char *kind)
     tick_later(shard, 3600 * 1000);
 }
 
-/* clang-format off: a matrix */
-#define STAYS                                  \
-    {                                          \
-        "=", "=", "=", "=", "=", "=", "=", "=" \
-    }
-static const struct event events[] = {
-    /*                                  New            Scheduled      Waiting        Running         Error timed    Error final     Complete      Canceled */
-    { "claim", claim, "", 0, { "Running lr", "=", "Running lr", "=", "=", "=", "=", "=" } },
-    { "ok", entry, "ok", 0, { "=", "=", "Complete D", "Complete D", "Complete D", "=", "=", "=" } },
-    { "error", entry, "error", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
-    { "permanent", entry, "permanent", 0, { "=", "=", "=", "Error eD", "=", "=", "=", "=" } },
-    { "crashed", entry, "crashed", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
-    { "timed_out", entry, "timed_out", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
-    { "lost", entry, "lost", 0, { "=", "=", "=", "Error eD", "=", "=", "=", "=" } },
-    { "skipped", entry, "skipped", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
-    { "returned", entry, "returned", 0, { "=", "=", "=", "Waiting p", "=", "=", "=", "=" } },
-    { "old ok", entry, "ok", -1, STAYS },
-    { "old error", entry, "error", -1, STAYS },
-    { "old returned", entry, "returned", -1, STAYS },
-    { "newer ok",
-      entry,
-      "ok",
-      1,
-      { "Complete D", "Complete D", "Complete D", "Complete D", "Complete D", "Complete DD", "=", "Complete D" } },
-    { "newer error",
-      entry,
-      "error",
-      1,
-      { "Waiting p", "Waiting p", "Waiting p", "Waiting p", "Error de", "Waiting pD", "=", "=" } },
-    { "newer permanent",
-      entry,
-      "permanent",
-      1,
-      { "Error eD", "Error eD", "Error eD", "Error eD", "Error eD", "Error eD", "=", "=" } },
-    { "newer returned",
-      entry,
-      "returned",
-      1,
-      { "Waiting p", "Waiting p", "Waiting p", "Waiting p", "Waiting p", "=", "=", "=" } },
-    { "newer lost",
-      entry,
-      "lost",
-      1,
-      { "Error eD", "Error eD", "Error eD", "Error eD", "Error eD", "Error eD", "=", "=" } },
-    { "cancel",
-      entry,
-      "cancel",
-      0,
-      { "Canceled D", "Canceled D", "Canceled D", "Running lrc", "Canceled D", "=", "=", "=" } },
-    { "cancel, saw a newer one",
-      entry,
-      "cancel",
-      1,
-      { "Running lrc", "Running lrc", "Running lrc", "Running lrc", "Running lrc", "=", "=", "=" } },
-    { "redrive", entry, "redrive", 0, { "=", "=", "=", "=", "=", "Waiting pD", "=", "=" } },
-    { "redrive, read before", entry, "redrive", -1, STAYS },
-    { "renew", renew, "", 0, STAYS },
-    { "renew of an old one", renew, "", -1, STAYS },
-    { "reassert", reassert, "", 0, STAYS },
-    { "reassert of an old one", reassert, "", -1, STAYS },
-    { "reassert of a newer one",
-      reassert,
-      "",
-      1,
-      { "Running lr", "Running lr", "Running lr", "Running lr", "Running lr", "Running lrD", "=", "=" } },
-    { "due", due, "", 0, { "=", "New p", "=", "=", "Waiting p", "=", "=", "=" } },
-    { "lease end", lease_end, "", 0, { "=", "New p", "=", "Waiting p", "Waiting p", "=", "=", "=" } },
-    { "lease end, log unread", lease_end_unread, "", 0, { "=", "New p", "=", "=", "Waiting p", "=", "=", "=" } },
-    { "retention end", retention_end, "", 0, { "=", "New p", "=", "Waiting p", "Waiting p", "=", " ", " " } },
-};
-/* clang-format on */
+#define EVENT_ROW(name, happen, kind, newer, note, ...) { name, happen, kind, newer, { __VA_ARGS__ } },
+static const struct event events[] = { LIFECYCLE_EVENTS(EVENT_ROW) };
 
 /* ---- the check of one cell ---- */
 
