@@ -60,7 +60,8 @@ enum status codec_read_hint(const void *data, size_t size, void (*on_id)(void *a
     XX(CANCEL,     9, "cancel")         \
     XX(REDRIVE,   10, "redrive")        \
     XX(PAUSE,     11, "pause")          \
-    XX(RESUME,    12, "resume")
+    XX(RESUME,    12, "resume")         \
+    XX(UNANSWERED, 13, "unanswered")
 enum entry_kind {
 #define XX(id, value, name) ENTRY_##id = value,
     ENTRY_KINDS(XX)

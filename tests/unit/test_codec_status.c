@@ -229,9 +229,9 @@ static void one_bad_entry_refuses_the_batch_and_is_named(void **state)
 
     (void)state;
     buf_init(&buf, 10000);
-    entries[1].kind = (enum entry_kind)13;
+    entries[1].kind = (enum entry_kind)14;
     codec_write_status_batch(&buf, entries, 3, NULL, NULL);
-    refused(buf.data, buf.size, "entry 1: unknown kind 13");
+    refused(buf.data, buf.size, "entry 1: unknown kind 14");
     buf_clear(&buf);
     entries[1] = plain();
     entries[2].id[17] = 'B';
@@ -322,9 +322,9 @@ static void kinds_have_names_and_the_numbers_of_the_message_file(void **state)
         assert_non_null(name);
         assert_int_equal(strcasecmp(name, descriptor->values[i].name), 0);
     }
-    assert_int_equal(descriptor->n_values, 12);
+    assert_int_equal(descriptor->n_values, 13);
     assert_null(entry_kind_name((enum entry_kind)0));
-    assert_null(entry_kind_name((enum entry_kind)13));
+    assert_null(entry_kind_name((enum entry_kind)14));
 }
 
 int main(void)
