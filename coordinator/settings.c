@@ -21,6 +21,7 @@ static struct type_settings type_settings_of(const struct type_config *type)
         .merge_max_bytes = type->merge_max_bytes,
         .max_running_per_parent = type->max_running_per_parent,
         .on_sequence_failure = type->on_sequence_failure,
+        .redrive_limit = type->redrive_limit,
         .declared = type->declared,
     };
 }
@@ -36,10 +37,10 @@ static void settings_write(const struct settings *settings, struct buf *to)
 
         buf_printf(to,
                    "%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-                   " %s %d\n",
+                   " %s %" PRId64 " %d\n",
                    type->name, type->retry_backoff_ms, type->retry_limit, type->timeout_ms, type->retention_s,
                    type->retention_error_s, type->merge_max, type->merge_max_bytes, type->max_running_per_parent,
-                   type->on_sequence_failure, type->declared);
+                   type->on_sequence_failure, type->redrive_limit, type->declared);
     }
 }
 

@@ -19,7 +19,7 @@ struct type_config { /* one [type NAME]; what it does not say comes from [types]
     bool reserved;
     bool served;                            /* a handler is configured */
     int64_t retry_backoff_ms, retry_limit, timeout_ms, retention_s, retention_error_s;
-    int64_t merge_max, merge_max_bytes, max_running_per_parent, concurrency;
+    int64_t merge_max, merge_max_bytes, max_running_per_parent, redrive_limit, concurrency;
     char *on_sequence_failure;              /* hold | skip | fail */
     char *handler;                          /* "", noop, exec, http, plugin */
     char *command;                          /* exec */

@@ -76,6 +76,8 @@ const struct option options[] = {
       "operations of one ParentKey at a time; 1: one after the other, 0: no limit" },
     { "types", "on_sequence_failure", OPTION_CHOICE, OF_TYPE(on_sequence_failure), "hold", 0, 0, "hold skip fail",
       "what waits behind a member that failed for good: waits on, goes on, or fails too" },
+    { "types", "redrive_limit", OPTION_INT, OF_TYPE(redrive_limit), "10", 0, INT_MAX9, NULL,
+      "most redrives of one operation; 0: none" },
     { "types", "concurrency", OPTION_INT, OF_TYPE(concurrency), "0", 0, 100000, NULL,
       "operations of the Type at a time in one worker; 0: the handler's own (noop 512, exec 8, http 64)" },
     { "types", "handler", OPTION_CHOICE, OF_TYPE(handler), "", 0, 0, "- noop exec http plugin",

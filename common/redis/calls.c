@@ -202,11 +202,12 @@ static void write_settings(char *text, size_t room, const struct type_settings *
     snprintf(text, room,
              "{\"retry_backoff_ms\":%lld,\"retry_limit\":%lld,\"timeout_ms\":%lld,\"retention_s\":%lld,"
              "\"retention_error_s\":%lld,\"merge_max\":%lld,\"merge_max_bytes\":%lld,"
-             "\"max_running_per_parent\":%lld,\"on_sequence_failure\":\"%s\",\"declared\":%s}",
+             "\"max_running_per_parent\":%lld,\"on_sequence_failure\":\"%s\",\"redrive_limit\":%lld,"
+             "\"declared\":%s}",
              (long long)type->retry_backoff_ms, (long long)type->retry_limit, (long long)type->timeout_ms,
              (long long)type->retention_s, (long long)type->retention_error_s, (long long)type->merge_max,
              (long long)type->merge_max_bytes, (long long)type->max_running_per_parent, type->on_sequence_failure,
-             type->declared ? "true" : "false");
+             (long long)type->redrive_limit, type->declared ? "true" : "false");
 }
 
 enum status arm_send(struct redis *redis, const struct arm *call, struct err *err)

@@ -152,6 +152,7 @@ struct type_settings {                              /* written to `types` by arm
     int64_t merge_max, merge_max_bytes, max_running_per_parent;     /* 0: no limit per parent */
     const char *on_sequence_failure;                /* hold | skip | fail */
     bool declared;                                  /* not one of the record's own: joins the picklist */
+    int64_t redrive_limit;                          /* most redrives of one operation; 0: none */
 };
 struct queue_settings { int64_t lease_ms, retry_max_delay_ms, log_days, deleted_log_days; };
 struct arm {

@@ -319,8 +319,8 @@ static void a_tick_answers_verdicts_and_hints(void **state)
 
 static void arming_sends_marks_and_settings(void **state)
 {
-    struct type_settings types[] = { { "WebCart", 1000, 3, 60000, 86400, 604800, 1, 1048576, 0, "hold", false },
-                                     { "Mine", 1, 2, 3, 4, 5, 6, 7, 8, "skip", true } };
+    struct type_settings types[] = { { "WebCart", 1000, 3, 60000, 86400, 604800, 1, 1048576, 0, "hold", false, 10 },
+                                     { "Mine", 1, 2, 3, 4, 5, 6, 7, 8, "skip", true, 9 } };
     struct fence marks[] = { { .partition = 0, .next = 10 }, { .partition = 3, .next = 0 } };
     struct arm call = { 1, 12, { 30000, 86400000, 7, 15 }, types, 2, 99, marks, 2 };
     struct err err = ERR_INIT;
@@ -334,10 +334,10 @@ static void arming_sends_marks_and_settings(void **state)
         "FCALL|bgop_arm|1|bgop:{1}|12|99|2|0|10|3|0|30000|86400000|7|15|WebCart|"
         "{\"retry_backoff_ms\":1000,\"retry_limit\":3,\"timeout_ms\":60000,\"retention_s\":86400,"
         "\"retention_error_s\":604800,\"merge_max\":1,\"merge_max_bytes\":1048576,\"max_running_per_parent\":0,"
-        "\"on_sequence_failure\":\"hold\",\"declared\":false}|Mine|"
+        "\"on_sequence_failure\":\"hold\",\"redrive_limit\":10,\"declared\":false}|Mine|"
         "{\"retry_backoff_ms\":1,\"retry_limit\":2,\"timeout_ms\":3,\"retention_s\":4,"
         "\"retention_error_s\":5,\"merge_max\":6,\"merge_max_bytes\":7,\"max_running_per_parent\":8,"
-        "\"on_sequence_failure\":\"skip\",\"declared\":true}");
+        "\"on_sequence_failure\":\"skip\",\"redrive_limit\":9,\"declared\":true}");
     answer_with("-STALE 13\r\n");
     assert_int_equal(arm_send(fake.redis, &call, &err), ST_OK);
     assert_int_equal(arm_receive(fake.redis, &err), ST_STALE);
