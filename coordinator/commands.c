@@ -51,7 +51,7 @@ int command_shard(const struct command *command, int shards, struct err *err)
 }
 
 /* The token of the operation's latest attempt as the record has it now (0: never attempted, or no record): what the
- * command was given in view of. A redrive that is applied after a later attempt has ended is not meant for that one. */
+ * command was given in view of, when its sender does not say. A redrive that is applied after a later attempt has ended is not meant for that one. */
 static enum status command_token(struct loop *loop, const struct command *command, int shard, uint64_t *token,
                                  struct err *err)
 {
@@ -91,7 +91,12 @@ static enum status command_append(struct loop *loop, const struct kafka_message 
         .type = command->type,
         .parent_key = command->parent_key,
     };
-    enum status st = command->id[0] ? command_token(loop, command, shard, &entry.token, err) : ST_OK;
+    enum status st = ST_OK;
+
+    if (command->has_token)
+        entry.token = command->token;
+    else if (command->id[0])
+        st = command_token(loop, command, shard, &entry.token, err);
 
     if (st != ST_OK)
         return st;

@@ -33,6 +33,8 @@ struct command {
     char parent_key[RECORD_STRING_SIZE];
     char reason[RECORD_STRING_SIZE];
     char command_id[RECORD_STRING_SIZE];
+    bool has_token;                         /* cancel, redrive: */
+    uint64_t token;                         /* of the latest attempt that its sender saw */
 };
 /* ST_INVALID also when the target is not what the command takes (an Id; a Type or a ParentKey). */
 enum status codec_read_command(struct command *command, const void *data, size_t size, struct err *err) MUST_CHECK;

@@ -1,5 +1,7 @@
 /* Commands: texts by the members' table, then what each command asks for. */
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bgop/v1/command.pb-c.h"
@@ -11,13 +13,14 @@
 struct command_texts { /* as they came */
     char command[RECORD_STRING_SIZE], id[RECORD_STRING_SIZE];
     char type[RECORD_STRING_SIZE], parent_key[RECORD_STRING_SIZE];
-    char reason[RECORD_STRING_SIZE], command_id[RECORD_STRING_SIZE];
+    char reason[RECORD_STRING_SIZE], command_id[RECORD_STRING_SIZE], token[RECORD_STRING_SIZE];
 };
 
 #define MEMBER(name, number, field) { name, number, MEMBER_TEXT, offsetof(struct command_texts, field) }
 static const struct member members[] = {
     MEMBER("Command", 1, command),      MEMBER("Id", 2, id),         MEMBER("Type", 3, type),
     MEMBER("ParentKey", 4, parent_key), MEMBER("Reason", 5, reason), MEMBER("CommandId", 6, command_id),
+    MEMBER("Token", 7, token),
 };
 const struct member_table command_members = { "a bgop.v1.Command", members, sizeof members / sizeof *members };
 
@@ -58,6 +61,8 @@ static enum status check_target(const struct command_texts *texts, enum command_
     if (of_one && (texts->type[0] || texts->parent_key[0]))
         return err_set(err, ST_INVALID, "%s: must not come with %s, which takes one Id",
                        texts->type[0] ? "Type" : "ParentKey", names[kind]);
+    if (!of_one && texts->token[0])
+        return err_set(err, ST_INVALID, "Token: must not come with %s, which takes a Type or a ParentKey", names[kind]);
     if (!of_one && texts->id[0])
         return err_set(err, ST_INVALID, "Id: must not come with %s, which takes a Type or a ParentKey, got %s",
                        names[kind], text_quote(quoted, sizeof quoted, texts->id, strlen(texts->id)));
@@ -83,6 +88,21 @@ static enum status read_id(char to[ID_SIZE], const char *text, struct err *err)
     return ST_OK;
 }
 
+#define TOKEN_MAX INT64_C(9007199254740991)         /* what the Redis Functions count with */
+
+static enum status read_token(struct command *command, const char *text, struct err *err)
+{
+    char quoted[QUOTE_SIZE];
+    int64_t token = 0;
+
+    command->has_token = text[0] != '\0';
+    if (command->has_token && !text_parse_int64(text, 0, TOKEN_MAX, &token))
+        return err_set(err, ST_INVALID, "Token: must be a whole number below 2^53, as a text, got %s",
+                       text_quote(quoted, sizeof quoted, text, strlen(text)));
+    command->token = (uint64_t)token;
+    return ST_OK;
+}
+
 static void copy(char to[RECORD_STRING_SIZE], const char from[RECORD_STRING_SIZE])
 {
     text_copy(to, RECORD_STRING_SIZE, from, strlen(from));
@@ -103,6 +123,8 @@ enum status codec_read_command(struct command *command, const void *data, size_t
         st = check_target(&texts, command->kind, err);
     if (st == ST_OK)
         st = read_id(command->id, texts.id, err);
+    if (st == ST_OK)
+        st = read_token(command, texts.token, err);
     if (st != ST_OK)
         return st;
     copy(command->type, texts.type);
@@ -115,6 +137,7 @@ enum status codec_read_command(struct command *command, const void *data, size_t
 void codec_write_command(struct buf *to, const struct command *command)
 {
     Bgop__V1__Command message = BGOP__V1__COMMAND__INIT;
+    char token[24];
 
     message.command = pack_string(names[command->kind]);
     message.id = pack_text(command->id);
@@ -122,5 +145,7 @@ void codec_write_command(struct buf *to, const struct command *command)
     message.parent_key = pack_text(command->parent_key);
     message.reason = pack_text(command->reason);
     message.command_id = pack_text(command->command_id);
+    snprintf(token, sizeof token, "%" PRIu64, command->token);
+    message.token = command->has_token ? token : NULL;
     pack_message(to, &message.base);
 }

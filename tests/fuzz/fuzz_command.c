@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(codec_read_command(&back, buf.data, buf.size, NULL) == ST_OK);
     FUZZ_CHECK(back.kind == command.kind && strcmp(back.id, command.id) == 0 && strcmp(back.type, command.type) == 0 &&
                strcmp(back.parent_key, command.parent_key) == 0 && strcmp(back.reason, command.reason) == 0 &&
-               strcmp(back.command_id, command.command_id) == 0);
+               strcmp(back.command_id, command.command_id) == 0 && back.has_token == command.has_token &&
+               back.token == command.token);
     buf_release(&buf);
     return 0;
 }

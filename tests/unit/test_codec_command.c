@@ -13,11 +13,14 @@ static void commands_are_read_from_json(void **state)
 {
     static const struct { const char *json; struct command command; } cases[] = {
         { "{\"Command\":\"cancel\",\"Id\":\"" ID18 "\",\"Reason\":\"no longer needed\"}",
-          { COMMAND_CANCEL, ID18, "", "", "no longer needed", "" } },
-        { "{\"Command\":\"redrive\",\"Id\":\"" ID15 "\",\"CommandId\":\"c1\"}", { COMMAND_REDRIVE, ID18, "", "", "", "c1" } },
-        { "{\"Command\":\"pause\",\"Type\":\"WebCart\"}", { COMMAND_PAUSE, "", "WebCart", "", "", "" } },
+          { COMMAND_CANCEL, ID18, "", "", "no longer needed", "", false, 0 } },
+        { "{\"Command\":\"redrive\",\"Id\":\"" ID15 "\",\"CommandId\":\"c1\"}",
+          { COMMAND_REDRIVE, ID18, "", "", "", "c1", false, 0 } },
+        { "{\"Command\":\"redrive\",\"Id\":\"" ID15 "\",\"Token\":\"1876951040000003\"}",
+          { COMMAND_REDRIVE, ID18, "", "", "", "", true, UINT64_C(1876951040000003) } },
+        { "{\"Command\":\"pause\",\"Type\":\"WebCart\"}", { COMMAND_PAUSE, "", "WebCart", "", "", "", false, 0 } },
         { "{\"Command\":\"resume\",\"ParentKey\":\"p\xc3\xa4\",\"Type\":null,\"Id\":\"\"}",
-          { COMMAND_RESUME, "", "", "p\xc3\xa4", "", "" } },
+          { COMMAND_RESUME, "", "", "p\xc3\xa4", "", "", false, 0 } },
     };
 
     (void)state;
@@ -33,16 +36,18 @@ static void commands_are_read_from_json(void **state)
         assert_string_equal(command.parent_key, cases[i].command.parent_key);
         assert_string_equal(command.reason, cases[i].command.reason);
         assert_string_equal(command.command_id, cases[i].command.command_id);
+        assert_int_equal(command.has_token, cases[i].command.has_token);
+        assert_int_equal(command.token, cases[i].command.token);
     }
 }
 
 static void written_commands_come_back(void **state)
 {
     static const struct command commands[] = {
-        { COMMAND_CANCEL, ID18, "", "", "why", "id" },
-        { COMMAND_REDRIVE, ID18, "", "", "", "" },
-        { COMMAND_PAUSE, "", "WebCart", "", "", "" },
-        { COMMAND_RESUME, "", "", "parent", "", "x" },
+        { COMMAND_CANCEL, ID18, "", "", "why", "id", false, 0 },
+        { COMMAND_REDRIVE, ID18, "", "", "", "", true, 0 },
+        { COMMAND_PAUSE, "", "WebCart", "", "", "", false, 0 },
+        { COMMAND_RESUME, "", "", "parent", "", "x", false, 0 },
     };
 
     (void)state;
@@ -60,6 +65,8 @@ static void written_commands_come_back(void **state)
         assert_string_equal(back.parent_key, commands[i].parent_key);
         assert_string_equal(back.reason, commands[i].reason);
         assert_string_equal(back.command_id, commands[i].command_id);
+        assert_int_equal(back.has_token, commands[i].has_token);
+        assert_int_equal(back.token, commands[i].token);
         buf_release(&buf);
     }
 }
@@ -82,6 +89,9 @@ static void refusals_say_what_is_wrong(void **state)
         { "{\"Command\":\"pause\"}", "Type or ParentKey: exactly one is required for pause, got none" },
         { "{\"Command\":\"resume\",\"Type\":\"WebCart\",\"ParentKey\":\"p\"}", "exactly one is required for resume, got both" },
         { "{\"Command\":\"pause\",\"Type\":\"WebCart\",\"Id\":\"" ID18 "\"}", "Id: must not come with pause" },
+        { "{\"Command\":\"redrive\",\"Id\":\"" ID18 "\",\"Token\":\"-1\"}", "Token: must be a whole number" },
+        { "{\"Command\":\"redrive\",\"Id\":\"" ID18 "\",\"Token\":\"9007199254740992\"}", "below 2^53" },
+        { "{\"Command\":\"pause\",\"Type\":\"WebCart\",\"Token\":\"1\"}", "Token: must not come with pause" },
         { "{\"Command\":\"cancel\",\"Id\":\"" ID18 "\",\"Why\":\"x\"}", "unknown member \"Why\"" },
         { "{\"Command\":\"cancel\",\"id\":\"" ID18 "\"}", "did you mean Id?" },
         { "{\"Command\":\"cancel\",\"Id\":\"" ID18 "\",\"Reason\":\"\xff\"}", "Reason: must be UTF-8" },
@@ -111,7 +121,7 @@ static void a_reason_too_long_is_refused(void **state)
 
 static void the_table_agrees_with_the_message_file(void **state)
 {
-    static const char *const fields[] = { "command", "id", "type", "parent_key", "reason", "command_id" };
+    static const char *const fields[] = { "command", "id", "type", "parent_key", "reason", "command_id", "token" };
 
     (void)state;
     assert_int_equal(command_members.count, bgop__v1__command__descriptor.n_fields);
