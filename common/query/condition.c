@@ -1,0 +1,164 @@
+/* WHERE: OR binds less than AND, AND less than NOT. */
+#include "common/query/parser.h"
+
+#include <string.h>
+
+static const struct { const char *symbol; enum query_operator operator; } operators[] = {
+    { "=", QUERY_EQUAL }, { "!=", QUERY_DIFFERENT }, { "<>", QUERY_DIFFERENT }, { "<", QUERY_LESS },
+    { "<=", QUERY_AT_MOST }, { ">", QUERY_GREATER }, { ">=", QUERY_AT_LEAST }, { "LIKE", QUERY_LIKE },
+    { "IN", QUERY_IN },
+};
+
+static struct query_condition *condition_new(struct parser *parser, enum query_node node)
+{
+    struct query_condition *condition = query_keep(parser->memory, sizeof *condition);
+
+    condition->node = node;
+    return condition;
+}
+
+static void condition_add(struct parser *parser, struct query_condition *condition, struct query_condition *part)
+{
+    condition->parts = query_keep_more(parser->memory, condition->parts, condition->part_count, sizeof(void *));
+    condition->parts[condition->part_count++] = part;
+}
+
+/* ---- one comparison ---- */
+static bool read_operator(struct parser *parser, enum query_operator *operator)
+{
+    char got[80];
+
+    if (parser_take(parser, "NOT")) {
+        if (token_is(&parser->token, "LIKE"))
+            return parser_fail(parser, NULL, "MALFORMED_QUERY", "NOT stands in front of the field: NOT Name LIKE 'x%%'");
+        *operator = QUERY_NOT_IN;
+        return parser_need(parser, "IN");
+    }
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
+        if (parser_take(parser, operators[i].symbol)) {
+            *operator = operators[i].operator;
+            return true;
+        }
+    }
+    return parser_fail(parser, NULL, "MALFORMED_QUERY",
+                       "expected one of = != < <= > >= LIKE IN, NOT IN, got %s", parser_got(parser, got));
+}
+
+static bool check_operator(struct parser *parser, const struct token *at, const struct query_condition *test)
+{
+    const struct record_field *field = &record_fields[test->field.index];
+    enum query_operator operator = test->operator;
+
+    if (operator == QUERY_LIKE && field->type != FIELD_STRING && field->type != FIELD_PICKLIST)
+        return parser_fail(parser, at, "MALFORMED_QUERY", "LIKE is for texts, %s is of type %s", field->name,
+                           field_type_name(field->type));
+    if (field->type == FIELD_BOOLEAN && operator != QUERY_EQUAL && operator != QUERY_DIFFERENT)
+        return parser_fail(parser, at, "MALFORMED_QUERY", "%s is compared with = and != only", field->name);
+    return true;
+}
+
+static bool read_values(struct parser *parser, struct query_condition *test)
+{
+    struct query_value *values = NULL;
+    bool list = test->operator == QUERY_IN || test->operator == QUERY_NOT_IN;
+
+    if (list && !parser_need(parser, "("))
+        return false;
+    do {
+        values = query_keep_more(parser->memory, values, test->value_count, sizeof *values);
+        if (!literal_read(parser, test->field, test->operator, &values[test->value_count]))
+            return false;
+        test->value_count++;
+        test->values = values;
+    } while (list && parser_take(parser, ","));
+    return !list || parser_need(parser, ")");
+}
+
+static struct query_condition *read_test(struct parser *parser)
+{
+    struct query_condition *test = condition_new(parser, QUERY_TEST);
+    struct token operator;
+    struct path path;
+
+    if (!path_read(parser, &path))
+        return NULL;
+    if (token_is(&parser->token, "("))
+        return parser_fail(parser, &path.words[0], "MALFORMED_QUERY", "functions can not stand in a condition"), NULL;
+    operator = parser->token;
+    if (!path_field(parser, &path, &test->field) || !field_require(parser, &path, test->field, FIELD_F) ||
+        !read_operator(parser, &test->operator) || !check_operator(parser, &operator, test) ||
+        !read_values(parser, test))
+        return NULL;
+    return test;
+}
+
+/* ---- and, or, not, parentheses ---- */
+static struct query_condition *read_or(struct parser *parser);
+static struct query_condition *read_not(struct parser *parser);
+
+static struct query_condition *read_inner(struct parser *parser)
+{
+    struct query_condition *condition, *inner;
+
+    if (parser_take(parser, "NOT")) {
+        inner = read_not(parser);
+        if (!inner)
+            return NULL;
+        condition = condition_new(parser, QUERY_NOT);
+        condition_add(parser, condition, inner);
+        return condition;
+    }
+    if (!parser_take(parser, "("))
+        return read_test(parser);
+    condition = read_or(parser);
+    return condition && parser_need(parser, ")") ? condition : NULL;
+}
+
+/* NOT and ( go one level down; a hostile query must not exhaust the stack. */
+static struct query_condition *read_not(struct parser *parser)
+{
+    bool deeper = token_is(&parser->token, "NOT") || token_is(&parser->token, "(");
+    struct query_condition *condition;
+
+    if (deeper && parser->depth == QUERY_DEPTH_MAX)
+        return parser_fail(parser, NULL, "MALFORMED_QUERY", "more than %d parentheses and NOTs within each other",
+                           QUERY_DEPTH_MAX), NULL;
+    parser->depth += deeper;
+    condition = read_inner(parser);
+    parser->depth -= deeper;
+    return condition;
+}
+
+/* One or more parts between which `word` stands: alone it is itself, several are an AND or OR. */
+static struct query_condition *read_list(struct parser *parser, const char *word, enum query_node node,
+                                         struct query_condition *(*read_part)(struct parser *))
+{
+    struct query_condition *part = read_part(parser), *list;
+
+    if (!part || !token_is(&parser->token, word))
+        return part;
+    list = condition_new(parser, node);
+    condition_add(parser, list, part);
+    while (parser_take(parser, word)) {
+        part = read_part(parser);
+        if (!part)
+            return NULL;
+        condition_add(parser, list, part);
+    }
+    return list;
+}
+
+static struct query_condition *read_and(struct parser *parser)
+{
+    return read_list(parser, "AND", QUERY_AND, read_not);
+}
+
+static struct query_condition *read_or(struct parser *parser)
+{
+    return read_list(parser, "OR", QUERY_OR, read_and);
+}
+
+struct query_condition *condition_read(struct parser *parser)
+{
+    return read_or(parser);
+}
