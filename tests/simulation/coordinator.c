@@ -112,6 +112,7 @@ static bool generation_known(struct world *world, struct coordinator *coordinato
         return false;
     }
     fences_read(world, coordinator, shard);
+    coordinator->opened[shard] = false;
     coordinator->mark[shard].set = false;
     return true;
 }
@@ -122,7 +123,10 @@ static void try_open(struct world *world, struct coordinator *coordinator, int s
     const redisReply *answer;
     bool open;
 
-    if (world_gate(world, shard, &open) != coordinator->generation[shard] || open)
+    if (coordinator->opened[shard] || world_gate(world, shard, &open) != coordinator->generation[shard])
+        return;
+    coordinator->opened[shard] = open;
+    if (open)
         return;
     call_begin(world, "bgop_open", shard, coordinator->generation[shard]);
     answer = call_send(world, &refused);
@@ -294,7 +298,7 @@ static void applied_observe(struct world *world, int shard, int64_t from, int64_
         for (size_t n = 0; n < topic->batches[i].count && count < sizeof ops / sizeof *ops; n++)
             ops[count++] = topic->entries[topic->batches[i].first + n].op;
     }
-    world_observe(world, ops, count, shard);
+    world_observe(world, ops, count);
 }
 
 void coordinator_status(struct world *world, struct coordinator *coordinator, int shard, int most)

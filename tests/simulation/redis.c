@@ -27,6 +27,55 @@ static const char clock_begin[] = "-- clock: begin\n", clock_end[] = "-- clock: 
 static const char clock_of_simulation[] =
     "-- clock: begin\nlocal function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n";
 
+/* ---- replies: what is sent together is one round trip, and round trips are most of a run's time ---- */
+
+static redisReply *reply_next(struct world *world)
+{
+    void *reply = NULL;
+
+    if (redisGetReply(world->redis, &reply) != REDIS_OK || reply == NULL) {
+        fprintf(stderr, "redis-server: %s\n", world->redis->errstr);
+        exit(1);
+    }
+    return reply;
+}
+
+/* The answer to what was sent last; nobody waits for those before it that are owed. */
+static redisReply *reply_read(struct world *world)
+{
+    for (; world->owed > 0; world->owed--) {
+        redisReply *reply = reply_next(world);
+
+        if (reply->type == REDIS_REPLY_ERROR)
+            world_fail(world, "%s", reply->str);
+        freeReplyObject(reply);
+    }
+    return reply_next(world);
+}
+
+static redisReply *reply_checked(struct world *world, const char *what)
+{
+    redisReply *reply = reply_read(world);
+
+    if (reply->type == REDIS_REPLY_ERROR)
+        world_fail(world, "%s: %s", what, reply->str);
+    return reply;
+}
+
+void world_send(struct world *world, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    redisvAppendCommand(world->redis, format, args);
+    va_end(args);
+}
+
+redisReply *world_answer(struct world *world)
+{
+    return reply_checked(world, "sent");
+}
+
 /* ---- calls ---- */
 
 void call_text(struct world *world, const char *text)
@@ -123,11 +172,8 @@ const redisReply *call_send(struct world *world, enum refusal *refused)
     *refused = REFUSED_FENCED;
     if (at_hand.reply != NULL)
         freeReplyObject(at_hand.reply);
-    at_hand.reply = redisCommandArgv(world->redis, at_hand.argc, at_hand.argv, at_hand.sizes);
-    if (at_hand.reply == NULL) {
-        world_fail(world, "%s: %s", at_hand.argv[1], world->redis->errstr);
-        return NULL;
-    }
+    redisAppendCommandArgv(world->redis, at_hand.argc, at_hand.argv, at_hand.sizes);
+    at_hand.reply = reply_read(world);
     for (int i = 1; i < at_hand.argc; i++)
         digest = digest_text(digest, at_hand.argv[i], at_hand.sizes[i]);
     world_event(world, (struct event){ EVENT_CALL, .op = -1, .a = at_hand.shard, .b = (int64_t)digest,
@@ -155,17 +201,11 @@ int64_t answer_int(const redisReply *answer, size_t index)
 redisReply *world_command(struct world *world, const char *format, ...)
 {
     va_list args;
-    redisReply *reply;
 
     va_start(args, format);
-    reply = redisvCommand(world->redis, format, args);
+    redisvAppendCommand(world->redis, format, args);
     va_end(args);
-    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-        world_fail(world, "%s: %s", format, reply == NULL ? world->redis->errstr : reply->str);
-        if (reply == NULL)
-            exit(1);
-    }
-    return reply;
+    return reply_checked(world, format);
 }
 
 static void command_done(redisReply *reply)
@@ -176,12 +216,18 @@ static void command_done(redisReply *reply)
 void world_clock(struct world *world, int64_t now_ms)
 {
     world->now_ms = now_ms;
-    command_done(world_command(world, "SET sim:now %lld", (long long)now_ms));
+    world_send(world, "SET sim:now %lld", (long long)now_ms);
+    world->owed++;
 }
 
-int64_t world_gate(struct world *world, int shard, bool *open)
+void world_gate_send(struct world *world, int shard)
 {
-    redisReply *reply = world_command(world, "HMGET bgop:{%d}:gate gen run mode", shard);
+    world_send(world, "HMGET bgop:{%d}:gate gen run mode", shard);
+}
+
+int64_t world_gate_answer(struct world *world, bool *open)
+{
+    redisReply *reply = world_answer(world);
     int64_t generation = 0;
 
     *open = false;
@@ -193,6 +239,12 @@ int64_t world_gate(struct world *world, int shard, bool *open)
     return generation;
 }
 
+int64_t world_gate(struct world *world, int shard, bool *open)
+{
+    world_gate_send(world, shard);
+    return world_gate_answer(world, open);
+}
+
 /* ---- its life ---- */
 
 static void world_connect(struct world *world)
@@ -200,6 +252,7 @@ static void world_connect(struct world *world)
     redisReply *reply;
     const char *run_id;
 
+    world->owed = 0;
     world->redis = redis_server_connect(&world->server);
     command_done(world_command(world, "CONFIG SET appendfsync no auto-aof-rewrite-percentage 0"));
     reply = world_command(world, "INFO server");
@@ -221,6 +274,7 @@ void world_redis_start(struct world *world)
     command_done(world_command(world, "FUNCTION LOAD REPLACE %s", code));
     command_done(world_command(world, "HSET bgop:meta shards %d submit_partitions %d", SHARDS, PARTITIONS));
     free(code);
+    structure_load(world);
 }
 
 static const char *aof_path(const struct world *world)

@@ -98,12 +98,17 @@ static void execution_plan(struct world *world, struct execution *execution)
 }
 
 /* What the record and its history say right after the claim: the checker holds the retry law against them. */
+static void claim_send(struct world *world, const struct execution *execution)
+{
+    const char *id = world_op(world, execution->op)->id;
+
+    world_send(world, "HMGET bgop:{%d}:op:%s RetryCount crashes", execution->shard, id);
+    world_send(world, "LRANGE bgop:{%d}:tries:%s 0 -1", execution->shard, id);
+}
+
 static void claim_event(struct world *world, const struct worker *worker, const struct execution *execution)
 {
-    const struct submission_message *message = world_op(world, execution->op);
-    redisReply *record =
-        world_command(world, "HMGET bgop:{%d}:op:%s RetryCount crashes", execution->shard, message->id);
-    redisReply *tries = world_command(world, "LRANGE bgop:{%d}:tries:%s 0 -1", execution->shard, message->id);
+    redisReply *record = world_answer(world), *tries = world_answer(world);
     int64_t retry = record->element[0]->str == NULL ? 0 : strtoll(record->element[0]->str, NULL, 10), finished = -1;
 
     for (size_t i = tries->elements; i > 0 && finished < 0; i--) {
@@ -132,32 +137,48 @@ static void lease_event(struct world *world, const struct worker *worker, struct
 
 /* ---- claim ---- */
 
+static bool execution_read(struct world *world, struct execution *execution, int shard, const redisReply *answer,
+                           size_t row)
+{
+    memset(execution, 0, sizeof *execution);
+    execution->op = world_op_find(world, answer_text(answer, row));
+    execution->shard = shard;
+    execution->token = strtoull(answer_text(answer, row + 1), NULL, 10);
+    execution->timeout_ms = answer_int(answer, row + 2);
+    execution->started_ms = answer_int(answer, 1);
+    if (execution->op < 0)
+        world_fail(world, "granted an unknown operation %s", answer_text(answer, row));
+    else if ((int)answer->element[row + 7]->len != world_op(world, execution->op)->payload_size)
+        world_fail(world, "operation %d was granted with a payload of %d bytes", execution->op,
+                   (int)answer->element[row + 7]->len);
+    return world->failure[0] == '\0';
+}
+
 static void granted(struct world *world, struct worker *worker, int shard, const redisReply *answer)
 {
+    int first = worker->execution_count;
     bool open;
 
-    if (answer->elements > 3 && (world_gate(world, shard, &open), !open))
-        world_fail(world, "granted by a shard that is not open");
+    if (answer->elements <= 3)
+        return;
+    world_gate_send(world, shard);
     for (size_t i = 3; i + 8 < answer->elements; i += 9) {
         struct execution *execution = &worker->executions[worker->execution_count];
 
         if (worker->execution_count == SLOTS)
             return world_fail(world, "granted more than was wanted");
-        memset(execution, 0, sizeof *execution);
-        execution->op = world_op_find(world, answer_text(answer, i));
-        execution->shard = shard;
-        execution->token = strtoull(answer_text(answer, i + 1), NULL, 10);
-        execution->timeout_ms = answer_int(answer, i + 2);
-        execution->started_ms = answer_int(answer, 1);
-        if (execution->op < 0)
-            return world_fail(world, "granted an unknown operation %s", answer_text(answer, i));
-        if ((int)answer->element[i + 7]->len != world_op(world, execution->op)->payload_size)
-            return world_fail(world, "operation %d was granted with a payload of %d bytes", execution->op,
-                              (int)answer->element[i + 7]->len);
+        if (!execution_read(world, execution, shard, answer, i))
+            return;
         worker->execution_count++;
-        execution_plan(world, execution);
-        claim_event(world, worker, execution);
-        lease_event(world, worker, execution, world->now_ms + LEASE_MS);
+        claim_send(world, execution);
+    }
+    world_gate_answer(world, &open);
+    if (!open)
+        world_fail(world, "granted by a shard that is not open");
+    for (int i = first; i < worker->execution_count; i++) {
+        execution_plan(world, &worker->executions[i]);
+        claim_event(world, worker, &worker->executions[i]);
+        lease_event(world, worker, &worker->executions[i], world->now_ms + LEASE_MS);
     }
 }
 

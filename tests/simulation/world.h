@@ -91,6 +91,7 @@ struct hint_topic {
 
 struct coordinator {
     int64_t generation[SHARDS]; /* 0: to be read */
+    bool opened[SHARDS];        /* the gate of this generation was seen open */
     int64_t cursor[PARTITIONS][SHARDS], status_cursor[SHARDS];
     struct {
         int64_t time_ms, end;
@@ -161,6 +162,7 @@ struct world {
     struct history history;
     struct redis_server server;
     redisContext *redis;
+    int owed; /* answers that nobody waits for */
     char run_id[64];
     int64_t now_ms;
     int step;
@@ -216,6 +218,9 @@ const char *answer_text(const redisReply *answer, size_t index);
 int64_t answer_int(const redisReply *answer, size_t index);
 /* A plain command (no blanks inside arguments): format split at blanks. */
 redisReply *world_command(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same in two parts, for many at a time: all are sent, then their answers read, in the same order. */
+void world_send(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+redisReply *world_answer(struct world *world);
 void world_clock(struct world *world, int64_t now_ms);
 void world_redis_start(struct world *world);
 void world_restart(struct world *world);
@@ -223,6 +228,8 @@ void world_rollback(struct world *world);
 void world_snapshot(struct world *world);
 /* The gate's generation when the shard is armed for this server, else 0; *open. */
 int64_t world_gate(struct world *world, int shard, bool *open);
+void world_gate_send(struct world *world, int shard);
+int64_t world_gate_answer(struct world *world, bool *open);
 
 /* ---- user.c, coordinator.c, worker.c: steps ---- */
 
@@ -245,8 +252,10 @@ void worker_crash(struct world *world, struct worker *worker);
 
 /* ---- structure.c: what must hold in Redis at any time ---- */
 
+void structure_load(struct world *world);
 void structure_check(struct world *world, bool full);
-void world_observe(struct world *world, const int *ops, size_t count, int shard); /* all of one shard */
-void world_dump(struct world *world);                                             /* the end of the history */
+bool structure_is_done(struct world *world); /* nothing waits, runs or is due */
+void world_observe(struct world *world, const int *ops, size_t count);
+void world_dump(struct world *world); /* the end of the history */
 
 #endif
