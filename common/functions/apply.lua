@@ -33,7 +33,7 @@ do
             finished = math.min(started + duration, b.now)
             stat_time(b, 'r', duration)
         end
-        b.touched[e[i + 1]] = true
+        b.touched[e[i + 1]] = b.writes
         end_complete(b, type, e[i + 1], 'Running', finished, payload, e[i + 8])
     end
 

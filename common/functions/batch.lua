@@ -1,10 +1,16 @@
 -- One call's effects on everything that is not a record: said once per batch, not once per operation. A batch `b`
--- collects and flush(b) writes. Within one flush an Id may appear once: who meets it again (b.touched) flushes first.
+-- collects and flush(b) writes. Within one flush an Id may appear once: who may meet one again says so (meet).
 local batch_open, flush, finish, batch_answer, time_text
-local release, moved, count_total, stat, stat_time, done_add
+local meet, release, moved, count_total, stat, stat_time, done_add
 local sequence_name, sequence_touch, sequence_add, sequence_is_open, sequence_claimed, sequence_moved, sequence_failed
 local pause_forget                                                                -- pause.lua
 local sequence_is_held_by, sequence_expired, sequence_settle, sequences_tick       -- sequence.lua
+local ready, ready_id, lane_is_of, lane_name, lane_touch, lane_admit, lane_left, lane_unready, lane_runs, lane_lets
+local lane_settle                                                                 -- lane.lua
+local group_of_lease, group_gather, group_leave, group_succeeded, group_end       -- group.lua
+
+-- What `more` of a record says: a claim must look for further fields; `s`, it is in a sequence group, `l`, in a lane.
+local SEQUENCED, LANED = {s = true, sl = true}, {l = true, sl = true}
 
 -- A list per name, names in the order of their first use: no pairs(), so that replays write the same bytes.
 local function add_to(groups, name, value)
@@ -30,6 +36,7 @@ do
     local function clear(b)
         b.steps, b.step_of = {}, {}                 -- {type, from, to, ids}; by type, from, to: the ids
         b.released = {}                             -- by Type: Ids
+        b.lane_add, b.lane_states = {}, {}          -- by lane: (time, Id)*; lane.lua's own
         b.due_add, b.errors_add = {}, {}            -- (score, Id)*
         b.leases, b.running = {}, {}                -- (Id, lease)*, (deadline, Id)*
         b.cancels_remove = {}                       -- Ids
@@ -49,9 +56,9 @@ do
         b.ops = b.prefix .. ':op:'
         b.types = types_of(b.prefix, b.generation)
         b.buckets = {w = {}, r = {}}
-        b.touched = {}                              -- Id -> true, of whoever may meet one twice
+        b.touched, b.writes = {}, 0                 -- Id -> number of the write that it waits for (meet)
         b.hints = {}                                -- by Type: Ids joined, for the answer
-        b.sequences = {}                            -- sequence groups to look at: names
+        b.sequences, b.lanes = {}, {}               -- sequence groups and lanes to look at: names
         clear(b)
         return b
     end
@@ -112,6 +119,7 @@ do
     local function flush_indexes(b)
         local prefix = b.prefix
         if b.due_add[1] then call('ZADD', prefix .. ':due', unpack(b.due_add)) end
+        for _, lane in ipairs(b.lane_add) do call('ZADD', prefix .. ':lane:' .. lane, unpack(b.lane_add[lane])) end
         if b.leases[1] then
             call('HSET', prefix .. ':leases', unpack(b.leases))
             call('ZADD', prefix .. ':running', unpack(b.running))
@@ -143,17 +151,29 @@ do
         flush_indexes(b)
         flush_numbers(b)
         clear(b)
+        b.writes = b.writes + 1
     end
 
-    -- Sequence groups are looked at when everything else is written; what they let go or end is written then.
+    -- Sequence groups are looked at when everything else is written, then lanes; what they let go or end is written then.
     function flush(b)
         write(b)
-        while b.sequences[1] do
-            local names = b.sequences
-            b.sequences = {}
-            for _, name in ipairs(names) do sequence_settle(b, name) end
+        while b.sequences[1] or b.lanes[1] do
+            local names, settle = b.sequences, sequence_settle
+            if names[1] then
+                b.sequences = {}
+            else
+                names, settle = b.lanes, lane_settle
+                b.lanes = {}
+            end
+            for _, name in ipairs(names) do settle(b, name) end
             write(b)
         end
+    end
+
+    -- This call does something to that Id: what it did to it before is written first.
+    function meet(b, id)
+        if b.touched[id] == b.writes then flush(b) end
+        b.touched[id] = b.writes
     end
 
     -- The end of every mutating call: what is collected, and the time seen.
@@ -171,7 +191,7 @@ do
         return answer
     end
 
-    -- Claimable now. Whatever ends a wait comes through here.
+    -- Claimable now. Only for who knows that no turn is to be waited for: all others say `ready`.
     function release(b, type, id) add_to(b.released, type, id) end
 
     -- A record's status has changed (from '': it is new): the index it leaves, counts, stream of changes.

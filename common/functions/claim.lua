@@ -4,7 +4,8 @@
 --   ->    OK, now, lease_ms, (Id, token, timeout_ms, ParentKey, SequenceGroup, SequenceNumber, traceparent, payload,
 --         leader Id)*
 -- Grants the hinted Ids that are still claimable, then up to `want` the oldest released more than 5 s ago (their hint
--- may be lost). The same nonce of an instance and Type again gets what it was granted, with the same tokens, starting
+-- may be lost). A Type that merges gets groups: a leader (leader Id empty) and behind it its followers; `want` counts
+-- leaders, an answer has at most 500 operations. The same nonce of an instance and Type again gets what it was granted, with the same tokens, starting
 -- now: so a worker asks again after a lost reply. An answer holds about 1 MiB: what does not fit stays pending. Open
 -- only. Allowed when Redis is out of memory: what runs to its end frees its payload.
 local worker_seen
@@ -12,9 +13,10 @@ do
     local LOST_HINT_MS = 5000
     local DEFAULT_TIMEOUT_MS = 60000
     local none = {}
+    local kept_marks = {s = 's', l = 'l', sl = 'sl'}        -- of `more`, in the lease
 
-    -- One granted operation: `offer` says what all of a call have in common.
-    local function grant(b, offer, id, f)
+    -- One granted operation: `offer` says what all of a call have in common. leader: '' or the Id of its group's.
+    local function grant(b, offer, id, f, leader)
         local payload, kind, more, answer, n = f[4] or '', f[4] and 'p' or '-', none, offer.answer, offer.size
         if f[6] then
             more = call('HMGET', b.ops .. id, 'Timeout', 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'trace',
@@ -24,14 +26,33 @@ do
         local timeout = more[1] and tonumber(more[1]) or offer.timeout[f[5] or '1']
         answer[n + 1], answer[n + 2], answer[n + 3] = id, offer.token, timeout
         answer[n + 4], answer[n + 5], answer[n + 6] = more[2] or '', more[3] or '', more[4] or ''
-        answer[n + 7], answer[n + 8], answer[n + 9] = more[5] or '', payload, ''
+        answer[n + 7], answer[n + 8], answer[n + 9] = more[5] or '', payload, leader
         offer.size, offer.bytes = n + 9, offer.bytes + #payload
-        if f[6] ~= 's' then return timeout, kind end
-        return timeout, kind .. 's', sequence_name(offer.type, more[2] or '', more[3])
+        offer.all[#offer.all + 1] = id
+        if SEQUENCED[f[6]] then sequence_claimed(b, sequence_name(offer.type, more[2] or '', more[3]), id) end
+        return timeout, kind .. (kept_marks[f[6]] or '')
     end
 
     local function record_read(b, id)
         return call('HMGET', b.ops .. id, 'Status', 'SystemModstamp', 'token', 'in', 'v', 'more', 'Type')
+    end
+
+    -- offer.token: of the attempt after the one whose token the record holds.
+    local function next_token(offer, last)
+        local attempt = last and tonumber(last) % ATTEMPTS or 0
+        if attempt ~= offer.attempt then
+            offer.attempt, offer.token = attempt, integer(offer.first + attempt)
+        end
+    end
+
+    -- A follower of a group that is being gathered (group.lua). f: as record_read.
+    local function grant_follower(b, offer, id, f, group)
+        next_token(offer, f[3])
+        transition(b, offer.type, id, f[1], 'Merged', 'StartedAt', b.now_text, 'WorkerUri', offer.uri,
+                   'token', offer.token, 'ExecutionGroup', group.name, 'GroupLeaderId', group.leader)
+        f[6] = f[6] or '1'
+        grant(b, offer, id, f, group.leader)
+        stat_time(b, 'w', b.now - tonumber(f[2]))
     end
 
     -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was; what is
@@ -40,7 +61,8 @@ do
         local f, type = record_read(b, id), offer.type
         local status, waits_since = f[1], f[2]
         if status ~= 'New' and status ~= 'Waiting' or f[7] ~= type then return false end
-        if f[6] == 's' then                         -- such a one may be held: only `pending` says
+        local laned = LANED[f[6]]
+        if laned or f[6] == 's' then                -- such a one may be held: only `pending` says
             waits_since = call('ZSCORE', b.prefix .. ':pending:' .. type, id)
             if not waits_since then return false end
         end
@@ -49,21 +71,24 @@ do
             pause_aside(b, paused, type, id, status, waits_since)
             return true
         end
-        local attempt = f[3] and tonumber(f[3]) % ATTEMPTS or 0
-        if attempt ~= offer.attempt then
-            offer.attempt, offer.token = attempt, integer(offer.first + attempt)
-        end
+        next_token(offer, f[3])
         transition(b, type, id, status, 'Running', 'StartedAt', b.now_text, 'WorkerUri', offer.uri,
                    'token', offer.token)
-        local timeout, payload, sequence = grant(b, offer, id, f)
-        if sequence then sequence_claimed(b, sequence, id) end
-        lease_add(b, type, id, offer.token, b.now, timeout, offer.instance, payload)
+        local token = offer.token
+        local timeout, payload = grant(b, offer, id, f, '')
+        if laned and group_gather(b, offer, id, token) then payload = payload .. 'g' end
+        lease_add(b, type, id, token, b.now, timeout, offer.instance, payload)
         stat_time(b, 'w', b.now - tonumber(waits_since))
-        offer.ids[#offer.ids + 1] = id
+        offer.executions = offer.executions + 1
         return true
     end
 
-    local function is_full(offer) return #offer.ids >= offer.want or offer.bytes >= MAX_BYTES end
+    -- No more executions than wanted, and no more operations and bytes than one answer may hold: the next execution may
+    -- bring as many as its Type merges.
+    local function is_full(offer)
+        return offer.executions >= offer.want or offer.bytes >= MAX_BYTES or
+            offer.all[1] and #offer.all + offer.most > MAX_ITEMS
+    end
 
     -- The hinted ones, then the oldest in `pending` whose hint may be lost. Who was granted is Running: no Id twice.
     local function claim_all(b, offer, args)
@@ -88,18 +113,24 @@ do
             b.now < math.min(tonumber(f[2]) + b.lease_ms, tonumber(backstop))
     end
 
-    -- What this nonce was granted before, as far as it is still held. It starts now: the worker counts Timeout and lease
-    -- from this answer on, so Redis must not count from the one that was lost.
+    -- What this nonce was granted before, as far as it is still held: leaders, each before its followers. It starts now:
+    -- the worker counts Timeout and lease from this answer on, so Redis must not count from the one that was lost.
     local function grant_again(b, offer, ids)
+        local leader
         for id in ids:gmatch('%S+') do
             local f = record_read(b, id)
             local lease = f[3] and call('HGET', b.prefix .. ':leases', id)
             if lease and is_held(b, offer, f, lease) then
-                offer.token = f[3]
+                leader, offer.token = id, f[3]
                 transition(b, offer.type, id, 'Running', 'Running', 'StartedAt', b.now_text)
-                local timeout, payload = grant(b, offer, id, f)
+                local timeout, payload = grant(b, offer, id, f, '')
+                if lease:sub(-1) == 'g' then payload = payload .. 'g' end
                 lease_add(b, offer.type, id, offer.token, b.now, timeout, offer.instance, payload)
-                offer.ids[#offer.ids + 1] = id
+                offer.executions = offer.executions + 1
+            elseif f[1] == 'Merged' and leader and call('HGET', b.ops .. id, 'GroupLeaderId') == leader then
+                offer.token = f[3]
+                transition(b, offer.type, id, 'Merged', 'Merged', 'StartedAt', b.now_text)
+                grant(b, offer, id, f, leader)
             end
         end
     end
@@ -126,9 +157,12 @@ do
             local settings = b.types.versions[type .. ':' .. version] or b.types.current[type] or none
             return settings.timeout_ms or DEFAULT_TIMEOUT_MS
         end})
-        return {instance = args[2], uri = args[3], type = type, want = tonumber(args[6]), ids = {}, bytes = 0,
-                timeout = timeout, first = tonumber(b.generation) * ATTEMPTS + 1,
-                answer = {'OK', b.now, b.lease_ms}, size = 3}
+        local settings = b.types.current[type] or none
+        local offer = {instance = args[2], uri = args[3], type = type, want = tonumber(args[6]), all = {}, bytes = 0,
+                       executions = 0, most = settings.merge_max or 1, timeout = timeout,
+                       first = tonumber(b.generation) * ATTEMPTS + 1, answer = {'OK', b.now, b.lease_ms}, size = 3}
+        function offer.grant_follower(id, f, group) grant_follower(b, offer, id, f, group) end
+        return offer
     end
 
     local function claim(keys, args)
@@ -145,8 +179,8 @@ do
             pause_look(b)
             claim_all(b, offer, args)
         end
-        if offer.ids[1] then
-            local ids = table.concat(offer.ids, ' ')
+        if offer.all[1] then
+            local ids = table.concat(offer.all, ' ')
             call('HSET', worker, 'uri', offer.uri, 'nonce:' .. offer.type, nonce .. ' ' .. ids)
             call('ZADD', b.prefix .. ':workers', b.now_text, offer.instance)     -- else its nonce might be forgotten
             call('XADD', b.prefix .. ':worker:' .. offer.uri, b.stream_id, 'ids', ids)

@@ -19,12 +19,13 @@ do
 
     -- Removes one record if it is final and its time has passed; everything else of it is collected in `gone`.
     local function expire_one(b, id, gone)
-        local f = call('HMGET', b.ops .. id, 'Status', 'ExpiresAt', 'Type', 'Name', 'ParentKey')
+        local f = call('HMGET', b.ops .. id, 'Status', 'ExpiresAt', 'Type', 'Name', 'ParentKey', 'commands')
         if not f[1] or not f[2] or tonumber(f[2]) > b.now then return end      -- redriven, or held: it will end again
         local keys = gone.keys
         gone.ids[#gone.ids + 1] = id
         keys[#keys + 1], keys[#keys + 2] = b.ops .. id, b.prefix .. ':in:' .. id
         keys[#keys + 1], keys[#keys + 2] = b.prefix .. ':out:' .. id, b.prefix .. ':tries:' .. id
+        if f[6] then keys[#keys + 1] = b.prefix .. ':commands:' .. id end
         if f[1] == 'Error' then
             gone.errors[#gone.errors + 1] = id
             sequence_expired(b, id)

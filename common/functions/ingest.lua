@@ -101,6 +101,12 @@ do
         return n + 2
     end
 
+    local function more_of(settings, args, i)
+        local laned = args[i + 2] ~= '' and lane_is_of(settings)
+        if args[i + 8] ~= '' then return laned and 'sl' or 's' end
+        return laned and 'l' or '1'
+    end
+
     -- What few operations have. What a claim needs stands behind `more`, which makes it look.
     local function add_options(n, settings, args, i)
         if settings.version ~= '1' then n = add_given(n, 'v', settings.version) end
@@ -109,7 +115,7 @@ do
         if args[i + 5] ~= '' then n = add_given(n, 'RetryBackoff', args[i + 5], settings.retry_backoff_ms) end
         if args[i + 6] ~= '' then n = add_given(n, 'RetryLimit', args[i + 6], settings.retry_limit) end
         local more = n
-        fields[n + 1], fields[n + 2], n = 'more', args[i + 8] ~= '' and 's' or '1', n + 2
+        fields[n + 1], fields[n + 2], n = 'more', more_of(settings, args, i), n + 2
         if args[i + 2] ~= '' then n = add_given(n, 'ParentKey', args[i + 2]) end
         if args[i + 7] ~= '' then n = add_given(n, 'Timeout', args[i + 7], settings.timeout_ms) end
         if args[i + 8] ~= '' then n = add_given(n, 'SequenceGroup', args[i + 8]) end
@@ -134,10 +140,12 @@ do
     local function op_create(b, record, settings, args, i)
         local id, type, after = args[i], args[i + 1], tonumber(args[i + 4]) or 0
         local status, sequence = after > b.now and 'Scheduled' or 'New', nil
+        local lane = args[i + 2] ~= '' and lane_is_of(settings) and lane_name(type, args[i + 2]) or nil
         if args[i + 8] ~= '' then
             sequence = sequence_name(type, args[i + 2], args[i + 8])
             if status == 'New' and not sequence_is_open(b, sequence, id) then status = 'Waiting' end
         end
+        if lane and status == 'New' and not lane_admit(b, type, lane, id) then status = 'Waiting' end
         record_create(b, record, settings, status, args, i)
         moved(b, type, id, '', status)
         if args[i + 2] ~= '' then
@@ -145,7 +153,7 @@ do
             add_to(b.parents, args[i + 2], id)
         end
         if sequence and status ~= 'Scheduled' then return end       -- sequence_settle releases it
-        if status == 'New' then return release(b, type, id) end
+        if status ~= 'Scheduled' then return ready(b, type, id, lane) end
         b.due_add[#b.due_add + 1] = args[i + 4]
         b.due_add[#b.due_add + 1] = id
     end

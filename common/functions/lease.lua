@@ -7,8 +7,10 @@
 -- Lost: another attempt holds it, or it has ended; the worker stops it and reports nothing it could lose.
 local held_again
 do
-    -- Extends the lease of one that runs, given its lease's text.
+    -- Extends the lease of one that runs, given its lease's text. A leader's cancels are its followers' too.
     local function extend(b, id, lease)
+        local members = b.cancels and group_of_lease(b, id, lease) or {}
+        for n = 2, #members do b.followers[#b.followers + 1] = members[n] end
         local backstop = tonumber(lease:match('^%S+ (%S+)'))
         b.extended[#b.extended + 1] = integer(math.min(b.now + b.lease_ms, backstop))
         b.extended[#b.extended + 1] = id
@@ -16,8 +18,7 @@ do
 
     -- A worker says it runs this attempt. false: it is lost to it.
     function held_again(b, id, token, started, instance, uri)
-        if b.touched[id] then flush(b) end
-        b.touched[id] = true
+        meet(b, id)
         local rec, number = record_load(b, id), tonumber(token)
         if not rec then
             park_add(b, id, {'held', id, token, started, instance, uri})
@@ -26,11 +27,14 @@ do
         if number < rec.token or number == 0 then return false end
         if number == rec.token then
             if rec.status ~= 'Running' then return false end
-        elseif rec.status == 'Complete' or rec.status == 'Canceled' or rec.status == 'Merged' then
+        elseif rec.status ~= 'Error' and is_final(b, rec) then
             call('HSET', b.ops .. id, 'token', token)       -- never given again
             return false
         end
-        if number > rec.token then count_total(b, 'adopted', 1) end
+        if number > rec.token then
+            attempt_forgotten(b, rec)
+            count_total(b, 'adopted', 1)
+        end
         run_again(b, rec, token, whole(started) or rec.started or b.now, uri, instance)
         return true
     end
@@ -101,10 +105,15 @@ do
     local function answer_of(b, ids, lost)
         local live = call('ZCOUNT', b.prefix .. ':workers', '(' .. integer(b.now - b.lease_ms), '+inf')
         local answer = {'OK', b.now, b.lease_ms, live, #lost, unpack(lost)}
-        if ids[1] and call('EXISTS', b.prefix .. ':cancels') == 1 then
-            local reasons = call('HMGET', b.prefix .. ':cancels', unpack(ids))
-            for n, id in ipairs(ids) do
-                if reasons[n] then answer[#answer + 1], answer[#answer + 2] = id, reasons[n] end
+        if ids[1] and b.cancels then
+            for _, id in ipairs(b.followers) do ids[#ids + 1] = id end
+            for first = 1, #ids, 1000 do
+                local last = math.min(first + 999, #ids)
+                local reasons = call('HMGET', b.prefix .. ':cancels', unpack(ids, first, last))
+                for n = first, last do
+                    local reason = reasons[n - first + 1]
+                    if reason then answer[#answer + 1], answer[#answer + 2] = ids[n], reason end
+                end
             end
         end
         return answer
@@ -128,7 +137,8 @@ do
         local wrong = check(args, size)
         if wrong then return invalid('%s', wrong) end
         local b = batch_open(gate)
-        b.extended = {}
+        b.extended, b.followers = {}, {}
+        b.cancels = call('EXISTS', b.prefix .. ':cancels') == 1
         worker_seen(b, args[2], args[3], args[4], args[5])
         local ids, lost = each(b, args)
         finish(b)

@@ -3,28 +3,39 @@
 -- retry_after_ms, result, leader Id, command id. The same for entries that were parked.
 local ENTRY_SIZE = 11
 local OUTCOMES = {ok = true, error = true, permanent = true, crashed = true, timed_out = true, lost = true,
-                  skipped = true, returned = true}
+                  unanswered = true, skipped = true, returned = true}
 local COMMANDS = {cancel = true, redrive = true}
 local PAUSES = {pause = true, resume = true}       -- no Id; ParentKey for result, Type for leader Id: one of them
-local entry_apply
+local entry_apply, execution_ended, attempt_forgotten
 do
-    local MAX_CRASHES = 3
+    local MAX_CRASHES, MAX_COMMANDS, REDRIVE_LIMIT = 3, 20, 10
     -- Outcomes that are failed attempts, and what Error says when they do not.
     local FAILED = {error = 'failed', permanent = 'failed for good', crashed = 'crashed', timed_out = 'timed out',
-                    lost = 'lease lost'}
+                    lost = 'lease lost', unanswered = 'failed with others'}
 
-    -- An attempt failed: canceled when that was asked for, final, or retried by the law.
-    local function fail(b, rec, kind, finished, text, retry_after)
+    -- Failures that need not be the member's own when others ran with it.
+    local SHARED = {crashed = true, timed_out = true, lost = true, unanswered = true}
+
+    -- An attempt failed: canceled when that was asked for, final, or retried by the law. grouped: others ran with it. What
+    -- may be the fault of one of them ends nobody: it runs alone then.
+    local function fail(b, rec, kind, finished, text, retry_after, grouped)
         local reason = cancel_requested(b, rec.id)
         if reason then return end_canceled(b, rec, reason) end
-        local crashes = kind == 'crashed' and rec.crashes + 1 or 0
+        local shared = grouped and SHARED[kind]
+        if shared and kind == 'lost' then
+            count_total(b, 'lost', 1)
+            return wait_again(b, rec, 'alone', '1')
+        end
+        local crashes = kind == 'crashed' and not shared and rec.crashes + 1 or 0
         if crashes > 0 then
             call('HSET', b.ops .. rec.id, 'crashes', crashes)
         elseif rec.crashes > 0 then
             call('HDEL', b.ops .. rec.id, 'crashes')
         end
+        if shared and kind == 'crashed' then call('HSET', b.ops .. rec.id, 'alone', '1') end
         local settings, k = settings_of(b, rec), rec.retries + 1
         local limit = tonumber(rec.limit or settings.retry_limit or 0)
+        if shared and k > limit then return wait_again(b, rec, 'alone', '1') end
         if kind == 'permanent' or kind == 'lost' or crashes >= MAX_CRASHES or k > limit then
             return end_error(b, rec, finished, text)
         end
@@ -35,31 +46,62 @@ do
         wait_retry(b, rec, k, finished, finished + delay, text)
     end
 
-    -- The attempt of this outcome is over. rec.status may be another than Running: a late success, or an attempt that
-    -- Redis forgot and that was adopted.
+    -- It did not really run: nothing is counted.
+    local function put_back(b, rec)
+        local reason = cancel_requested(b, rec.id)
+        if reason then return end_canceled(b, rec, reason) end
+        wait_again(b, rec)
+    end
+
+    -- A follower whose leader's execution ended without a word of it: what ended the leader from outside ended it too.
+    local function unanswered(b, rec, ended)
+        group_leave(b, rec)
+        if not SHARED[ended.kind] or ended.kind == 'unanswered' then return put_back(b, rec) end
+        try_add(b, rec.id, rec.token, rec.worker, rec.started, ended.finished, ended.text)
+        fail(b, rec, ended.kind, ended.finished, ended.text, nil, true)
+    end
+
+    -- The execution of this leader is over (nothing, when it is none); answers whether it had followers.
+    function execution_ended(b, rec, kind, finished, text)
+        return group_end(b, rec, {complete = kind == 'ok', kind = kind, finished = finished, text = text,
+                                  unanswered = unanswered})
+    end
+
+    -- The attempt of this outcome is over. rec.status may be another than Running: a follower, a late success, or an
+    -- attempt that Redis forgot and that was adopted.
     local function attempt_ended(b, rec, e, i)
         local kind, started, duration = e[i], whole(e[i + 3]) or rec.started, whole(e[i + 4])
-        if kind == 'returned' or kind == 'skipped' then
-            local reason = cancel_requested(b, rec.id)
-            if reason then return end_canceled(b, rec, reason) end
-            return wait_again(b, rec)
-        end
-        local finished = b.now
+        local follower, finished = rec.status == 'Merged' and rec.leader, b.now
         if started and duration then finished = math.min(started + duration, b.now) end
+        if kind == 'ok' and follower then
+            if duration then stat_time(b, 'r', duration) end
+            return group_succeeded(b, rec, finished, e[i + 8])
+        end
+        local text = error_cut(e[i + 6] ~= '' and e[i + 6] or FAILED[kind] or '')
+        if follower then group_leave(b, rec) end
+        local grouped = execution_ended(b, rec, kind, finished, text) or e[i + 9] ~= ''
+        if kind == 'returned' or kind == 'skipped' then return put_back(b, rec) end
         if duration then stat_time(b, 'r', duration) end
         if kind == 'ok' then
             if rec.status ~= 'Running' then call('HDEL', b.ops .. rec.id, 'Error', 'reason') end
             end_complete(b, rec.type, rec.id, rec.status, finished,
                          rec.large and 'L' or rec.payload and 'p' or '-', e[i + 8])
+            lane_left(b, rec)
             return sequence_moved(b, rec, 'Complete')
         end
-        local text = error_cut(e[i + 6] ~= '' and e[i + 6] or FAILED[kind])
         try_add(b, rec.id, tonumber(e[i + 2]), e[i + 5] ~= '' and e[i + 5] or rec.worker, started, finished, text)
-        fail(b, rec, kind, finished, text, whole(e[i + 7]))
+        fail(b, rec, kind, finished, text, whole(e[i + 7]), grouped)
+    end
+
+    -- A newer attempt is known of: what the record says of the one before is over.
+    function attempt_forgotten(b, rec)
+        if rec.status == 'Merged' and rec.leader then group_leave(b, rec) end
+        execution_ended(b, rec, 'returned', b.now, '')
     end
 
     -- Redis went backwards and forgot this attempt: what its outcome says of it becomes the record's own.
     local function adopt(b, rec, token, started, worker)
+        attempt_forgotten(b, rec)
         local fields = {'token', token}
         if started then fields[3], fields[4], rec.started = 'StartedAt', integer(started), started end
         if worker ~= '' then fields[#fields + 1], fields[#fields + 2], rec.worker = 'WorkerUri', worker, worker end
@@ -74,7 +116,10 @@ do
         local kind, complete = e[i], rec.status == 'Complete' or rec.status == 'Merged'
         if complete and kind == 'ok' and token ~= rec.token then count_total(b, 'dup_exec', 1) end
         if token <= rec.token then return count_total(b, token == rec.token and 'repeated' or 'superseded', 1) end
-        if complete then return adopt(b, rec, e[i + 2], nil, '') end
+        if complete then
+            call('HSET', b.ops .. rec.id, 'token', e[i + 2])
+            return count_total(b, 'adopted', 1)
+        end
         adopt(b, rec, e[i + 2], whole(e[i + 3]), e[i + 5])
         if kind == 'ok' or rec.status == 'Error' and FAILED[kind] then attempt_ended(b, rec, e, i) end
     end
@@ -86,10 +131,19 @@ do
         if token < rec.token then return count_total(b, 'superseded', 1) end
         if token > rec.token then
             adopt(b, rec, e[i + 2], whole(e[i + 3]), e[i + 5])
-        elseif rec.status ~= 'Running' and e[i] ~= 'ok' then
+        elseif not is_running(rec) and e[i] ~= 'ok' then
             return count_total(b, 'late', 1)        -- its lease was taken back: already counted
         end
         attempt_ended(b, rec, e, i)
+    end
+
+    -- Kept on the record's history: a command that had an effect.
+    local function command_note(b, rec, e, i)
+        local list = b.prefix .. ':commands:' .. rec.id
+        local note = string.format('{"command":"%s","at":%s,"reason":%s,"commandId":%s}', e[i], b.now_text,
+                                   text_json(error_cut(e[i + 6])), text_json(e[i + 10]))
+        if call('RPUSH', list, note) > MAX_COMMANDS then call('LTRIM', list, -MAX_COMMANDS, -1) end
+        call('HSET', b.ops .. rec.id, 'commands', '1')
     end
 
     -- Not running: canceled at once. Running (or known to have been, by the token the command saw): asked for; the
@@ -98,31 +152,37 @@ do
     local function cancel(b, rec, e, i)
         local token, reason = tonumber(e[i + 2]), error_cut(e[i + 6])
         if is_final(b, rec) then
-            if sequence_is_held_by(b, rec) and token >= rec.token then end_canceled(b, rec, reason) end
-            return
+            if not sequence_is_held_by(b, rec) or token < rec.token then return end
+            command_note(b, rec, e, i)
+            return end_canceled(b, rec, reason)
         end
+        command_note(b, rec, e, i)
         if token > rec.token then
+            attempt_forgotten(b, rec)
             run_again(b, rec, e[i + 2], b.now, rec.worker, '-')
-        elseif rec.status ~= 'Running' then
+        elseif not is_running(rec) then
             return end_canceled(b, rec, reason)
         end
         call('HSET', b.prefix .. ':cancels', rec.id, reason)
         b.cancels = true
     end
 
-    -- An Error that is final gets its retries back. The token it saw: so a command that was read twice acts once.
+    -- An Error that is final gets its retries back, so often. The token it saw: a command that was read twice acts once.
     local function redrive(b, rec, e, i)
         if rec.status ~= 'Error' or tonumber(e[i + 2]) < rec.token or not is_final(b, rec) then return end
-        call('HDEL', b.ops .. rec.id, 'RetryCount', 'lost', 'crashes')
-        wait_again(b, rec)
+        local settings = b.types.current[rec.type] or {}
+        local redrives = tonumber(call('HGET', b.ops .. rec.id, 'redrives') or 0)
+        if redrives >= (settings.redrive_limit or REDRIVE_LIMIT) then return count_total(b, 'redrive_refused', 1) end
+        command_note(b, rec, e, i)
+        call('HDEL', b.ops .. rec.id, 'RetryCount', 'lost', 'crashes', 'alone')
+        wait_again(b, rec, 'redrives', redrives + 1)
         count_total(b, 'redriven', 1)
     end
 
     function entry_apply(b, e, i)
         local id, kind = e[i + 1], e[i]
         if PAUSES[kind] then return pause_apply(b, kind, e[i + 9], e[i + 8], error_cut(e[i + 6])) end
-        if b.touched[id] then flush(b) end
-        b.touched[id] = true
+        meet(b, id)
         local rec = record_load(b, id)
         if not rec then return park_add(b, id, {unpack(e, i, i + ENTRY_SIZE - 1)}) end
         if kind == 'cancel' then return cancel(b, rec, e, i) end

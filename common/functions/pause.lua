@@ -45,12 +45,13 @@ do
 
     -- Back into `pending`, unless it has gone another way since, or is held by something else.
     local function put_back(b, id)
-        local f = call('HMGET', b.ops .. id, 'Status', 'Type', 'ParentKey', 'SequenceGroup')
+        local f = call('HMGET', b.ops .. id, 'Status', 'Type', 'ParentKey', 'SequenceGroup', 'more')
         if f[1] ~= 'Waiting' then return end
         if f[4] then
             local group = sequence_name(f[2], f[3] or '', f[4])
             if call('HGET', b.prefix .. ':seq_released', group) ~= id then return end
         end
+        if not lane_lets(b, f[2], id, f[5], f[3]) then return end
         if not call('ZSCORE', b.prefix .. ':pending:' .. f[2], id) then release(b, f[2], id) end
     end
 

@@ -1,5 +1,6 @@
 -- One record: loading it, and the single place where its status changes.
-local transition, record_load, settings_of, is_final, cancel_requested, lease_add, error_cut, try_add
+local transition, record_load, settings_of, is_final, is_running, cancel_requested, lease_add, error_cut, try_add
+local text_json
 local end_complete, end_error, end_canceled, wait_again, wait_retry, run_again, retention_of
 
 do
@@ -22,9 +23,13 @@ do
                      limit = f[5], backoff = f[6], timeout = f[7], version = f[8], lost = tonumber(f[9] or 0),
                      crashes = tonumber(f[10] or 0), started = tonumber(f[11] or nil), worker = f[12] or '',
                      large = f[13], expires = f[14], payload = f[15]}
-        if f[16] == 's' then
-            local s = call('HMGET', b.ops .. id, 'ParentKey', 'SequenceGroup', 'SequenceNumber')
-            rec.sequence, rec.number = sequence_name(rec.type, s[1] or '', s[2]), s[3]
+        local sequenced, laned = SEQUENCED[f[16]], LANED[f[16]]
+        if sequenced or laned then
+            local s = call('HMGET', b.ops .. id, 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'ExecutionGroup',
+                           'GroupLeaderId', 'ok')
+            if sequenced then rec.sequence, rec.number = sequence_name(rec.type, s[1] or '', s[2]), s[3] end
+            if laned then rec.lane = lane_name(rec.type, s[1]) end
+            rec.group, rec.leader, rec.succeeded, rec.more = s[4], s[5], s[6], f[16]
         end
         return rec
     end
@@ -36,11 +41,17 @@ do
         return rec.settings
     end
 
-    -- An Error that is final: nothing is timed for it any more.
+    -- Nothing is to come: for an Error nothing is timed, a Merged has succeeded.
     function is_final(b, rec)
         local status = rec.status
         if status == 'Error' then return not call('ZSCORE', b.prefix .. ':due', rec.id) end
-        return status == 'Complete' or status == 'Canceled' or status == 'Merged'
+        if status == 'Merged' then return rec.succeeded or rec.expires end
+        return status == 'Complete' or status == 'Canceled'
+    end
+
+    -- Under its own lease, or under its leader's.
+    function is_running(rec)
+        return rec.status == 'Running' or rec.status == 'Merged' and not rec.succeeded and not rec.expires
     end
 
     -- Seconds a terminal record is kept; a tenth, but a minute at least, while Redis is short of memory.
@@ -84,20 +95,20 @@ do
         return text:sub(1, 1020)
     end
 
-    local function json_text(text) return (cjson.encode(text):gsub('\\/', '/')) end
+    function text_json(text) return (cjson.encode(text):gsub('\\/', '/')) end
 
     -- One more failed attempt (lost leases are some) in the operation's history.
     function try_add(b, id, token, worker, started, finished, text)
         local list = b.prefix .. ':tries:' .. id
         local try = string.format('{"attempt":%d,"worker":%s,"started":%s,"finished":%s,"error":%s}', token % ATTEMPTS,
-                                  json_text(worker), started and integer(started) or 'null', integer(finished),
-                                  json_text(text))
+                                  text_json(worker), started and integer(started) or 'null', integer(finished),
+                                  text_json(text))
         if call('RPUSH', list, try) > MAX_TRIES then call('LTRIM', list, -MAX_TRIES, -1) end
     end
 
     -- What runs under a lease: until its worker does not renew it, but never beyond the backstop (its worker should
-    -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none; with an 's' behind it
-    -- for members of sequence groups, whose end is more than their own. README.md: leases.
+    -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none; behind it what
+    -- makes its end more than its own: 's' a sequence group, 'l' a lane, 'g' followers. README.md: leases.
     function lease_add(b, type, id, token, started, timeout, instance, payload)
         local backstop = started + timeout + BACKSTOP_MS
         local leases, running = b.leases, b.running
@@ -131,6 +142,7 @@ do
         cancel_remove(b, rec.id)
         done_add(b, retention, rec.id)
         count_total(b, 'failed', 1)
+        lane_left(b, rec)
         sequence_failed(b, rec)
     end
 
@@ -147,6 +159,7 @@ do
         done_add(b, retention, rec.id)
         count_total(b, 'canceled', 1)
         pause_forget(b, rec)
+        lane_left(b, rec)
         sequence_moved(b, rec, 'Canceled')
     end
 
@@ -154,8 +167,9 @@ do
     function wait_again(b, rec, ...)
         clear_failure(b, rec)
         transition(b, rec.type, rec.id, rec.status, 'Waiting', ...)
+        lane_left(b, rec)
         if rec.sequence then return sequence_moved(b, rec, 'Waiting') end
-        release(b, rec.type, rec.id)
+        ready(b, rec.type, rec.id, rec.lane)
     end
 
     -- Failed, and timed for its next attempt: retry k.
@@ -167,6 +181,7 @@ do
         b.due_add[#b.due_add + 1] = rec.id
         b.errors_add[#b.errors_add + 1] = finished_at
         b.errors_add[#b.errors_add + 1] = rec.id
+        lane_left(b, rec)
         sequence_moved(b, rec, 'Error')
     end
 
@@ -175,13 +190,14 @@ do
     function run_again(b, rec, token, started, worker, instance)
         local settings = settings_of(b, rec)
         if rec.status == 'Error' and is_final(b, rec) then
-            call('HDEL', b.ops .. rec.id, 'RetryCount', 'lost', 'crashes')
+            call('HDEL', b.ops .. rec.id, 'RetryCount', 'lost', 'crashes', 'alone')
         end
         clear_failure(b, rec)
         transition(b, rec.type, rec.id, rec.status, 'Running', 'token', token, 'StartedAt', integer(started),
                    'WorkerUri', worker)
         sequence_moved(b, rec, 'Running')
+        lane_runs(b, rec)
         lease_add(b, rec.type, rec.id, token, started, tonumber(rec.timeout or settings.timeout_ms or 60000), instance,
-                  (rec.large and 'L' or rec.payload and 'p' or '-') .. (rec.sequence and 's' or ''))
+                  (rec.large and 'L' or rec.payload and 'p' or '-') .. (rec.more or ''))
     end
 end

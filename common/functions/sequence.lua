@@ -3,9 +3,9 @@
 -- then looks at each of these groups once (sequence_settle) and makes `pending` agree with it. Keys, all by
 -- <Type>:<ParentKey>:<SequenceGroup>, and all absent for operations without a group:
 --   seq:<group>         zset by number: unfinished members, and those that failed for good and hold the group
---   seq_active:<group>  set: members that run (two only after Redis went backwards)
+--   seq_active:<group>  set: members that run (several in one execution group, or after Redis went backwards)
 --   seq_failed:<group>  set: members that failed for good and hold the group
---   seq_released        hash: group -> the member that is in `pending`
+--   seq_released        hash: group -> the member that is in `pending`, or waits for its turn in its lane
 --   seq_failing         hash: group -> the member whose failure ends all behind it, while that goes on
 --   blocked             zset by time: members that failed for good and have others behind them
 do
@@ -48,7 +48,7 @@ do
 
     local function leave_status(b, rec)
         local p, name, id = b.prefix, rec.sequence, rec.id
-        if rec.status == 'Running' then
+        if rec.status == 'Running' or rec.status == 'Merged' then
             call('SREM', p .. ':seq_active:' .. name, id)
         elseif rec.status == 'New' or rec.status == 'Waiting' then
             unrelease(b, name, id)
@@ -127,7 +127,7 @@ do
             local rec = record_load(b, id)
             if not rec or is_final(b, rec) then
                 call('ZREM', key, id)
-            elseif rec.status ~= 'Running' then
+            elseif not is_running(rec) then
                 rec.swept = true
                 end_error(b, rec, b.now, text)
             end
@@ -160,6 +160,7 @@ do
         elseif status == 'Waiting' then
             call('ZREM', b.prefix .. ':pending:' .. type, id)
         end
+        lane_unready(b, type, id)
     end
 
     -- The member that may run now; nil: none.
@@ -182,7 +183,7 @@ do
         if released == id then return end
         if released then withdraw(b, type, released) end
         if not id then return call('HDEL', p .. ':seq_released', name) end
-        release(b, type, id)
+        ready_id(b, type, id)
         call('HSET', p .. ':seq_released', name, id)
     end
 

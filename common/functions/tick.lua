@@ -9,17 +9,22 @@
 do
     local MAX_LOST = 5
 
-    -- Scheduled -> New (Waiting when its sequence group holds it), Error -> Waiting.
+    -- Scheduled -> New, or Waiting when its sequence group or its lane holds it.
+    local function come_due(b, rec)
+        local open = not rec.sequence or sequence_is_open(b, rec.sequence, rec.id)
+        open = open and (not rec.lane or lane_admit(b, rec.type, rec.lane, rec.id))
+        transition(b, rec.type, rec.id, 'Scheduled', open and 'New' or 'Waiting')
+        if rec.sequence then return sequence_touch(b, rec.sequence) end
+        ready(b, rec.type, rec.id, rec.lane)
+    end
+
+    -- Scheduled -> New or Waiting, Error -> Waiting.
     local function fire_due(b, budget)
         local ids = call('ZRANGE', b.prefix .. ':due', '-inf', b.now_text, 'BYSCORE', 'LIMIT', 0, budget)
         for _, id in ipairs(ids) do
             local rec = record_load(b, id)
-            if rec and rec.sequence and rec.status == 'Scheduled' then
-                transition(b, rec.type, id, 'Scheduled', sequence_is_open(b, rec.sequence, id) and 'New' or 'Waiting')
-                sequence_touch(b, rec.sequence)
-            elseif rec and rec.status == 'Scheduled' then
-                transition(b, rec.type, id, 'Scheduled', 'New')
-                release(b, rec.type, id)
+            if rec and rec.status == 'Scheduled' then
+                come_due(b, rec)
             elseif rec and rec.status == 'Error' then
                 wait_again(b, rec)
             else
@@ -47,8 +52,9 @@ do
         if lost >= MAX_LOST then
             return verdict(b, verdicts, rec, token, 'lost', deadline, 'lease lost ' .. lost .. ' times')
         end
+        local grouped = execution_ended(b, rec, 'lost', deadline, 'lease lost')
         try_add(b, rec.id, rec.token, rec.worker, rec.started, deadline, 'lease lost')
-        wait_again(b, rec, 'lost', lost)
+        if grouped then wait_again(b, rec, 'alone', '1') else wait_again(b, rec, 'lost', lost) end
         count_total(b, 'lost', 1)
     end
 
@@ -72,11 +78,17 @@ do
         if limit >= b.floor then
             list = call('ZRANGE', running, '-inf', integer(limit), 'BYSCORE', 'LIMIT', 0, budget, 'WITHSCORES')
         end
-        for i = 1, #list, 2 do judge(b, verdicts, list[i], tonumber(list[i + 1])) end
+        local judged = 0
+        for i = 1, #list, 2 do
+            judge(b, verdicts, list[i], tonumber(list[i + 1]))
+            judged = judged + 1
+            if judged + (b.work or 0) >= budget then break end          -- followers are work too
+        end
         if list[1] then flush(b) end
         if b.now < b.floor then return 0, 0 end
         local overdue = call('ZCOUNT', running, '-inf', b.now_text)
-        return #list / 2, limit >= b.floor and #list / 2 >= budget and 0 or overdue
+        local full = judged + (b.work or 0) >= budget
+        return full and budget or judged, limit >= b.floor and full and 0 or overdue
     end
 
     local function sooner(sleep, ms) return sleep < 0 and ms or math.min(sleep, ms) end

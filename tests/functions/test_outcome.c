@@ -265,7 +265,7 @@ static void a_canceled_schedule_has_expires_at_only(void **state)
     assert_string_equal(shard_places(shard, 1), "Canceled D");
     assert_string_equal(shard_command(shard, "HGETALL " SHARD_PREFIX ":op:%s", shard_id(1)),
                         "Status Canceled SystemModstamp 1700000030000 Type WebCart SubmittedAt 1700000030000 crc 1001 "
-                        "ProcessAfter 1800000000000 ExpiresAt 1700003630000");
+                        "ProcessAfter 1800000000000 commands 1 ExpiresAt 1700003630000");
 }
 
 int main(void)

@@ -1,0 +1,139 @@
+-- Execution groups: a leader that runs, and the followers it took along when it was claimed, which are Merged. The key
+-- group:<leader>-<attempt> lists who was in it, the leader first, until its execution has ended; who has failed leaves
+-- the group, but stays in that list. One entry of the status log a member, the leader's last (worker/reporter.c).
+--   Merged, neither `ok` nor ExpiresAt     runs
+--   Merged, `ok` (a time)                  succeeded then; its leader runs still
+--   Merged, ExpiresAt                      succeeded, like its leader
+do
+    -- Trouble that was perhaps not its own: from now on it runs without others. Retry 1 may merge again.
+    local function is_alone(retries, lost, crashes, alone)
+        return (tonumber(retries) or 0) >= 2 or lost and true or crashes and true or alone and true or false
+    end
+
+    local function group_key(b, leader, token)
+        return b.prefix .. ':group:' .. leader .. '-' .. integer(tonumber(token) % ATTEMPTS)
+    end
+
+    -- Members that the leader's lease is about; nil: it is no leader's.
+    function group_of_lease(b, id, lease)
+        if lease:sub(-1) ~= 'g' then return nil end
+        return call('LRANGE', group_key(b, id, lease:match('^%S+')), 0, -1)
+    end
+
+    -- ---- claim ----
+
+    -- offer: claim.lua. A member that can go along: as claim's record_read, then what else is to be known.
+    local function candidate(b, id)
+        local f = call('HMGET', b.ops .. id, 'Status', 'SystemModstamp', 'token', 'in', 'v', 'more', 'Type', 'large',
+                       'RetryCount', 'lost', 'crashes', 'alone', 'SequenceGroup', 'ParentKey')
+        f.bytes = tonumber(f[8] or 0) + #(f[4] or '')
+        f.waits = f[1] == 'Waiting' or f[1] == 'New'
+        f.alone = is_alone(f[9], f[10], f[11], f[12])
+        return f
+    end
+
+    local function fits(group, f) return group.size < group.most and group.bytes + f.bytes <= group.most_bytes end
+
+    local function take(b, offer, group, id, f)
+        if group.size == 1 then call('RPUSH', group.key, group.leader) end
+        call('RPUSH', group.key, id)
+        group.size, group.bytes = group.size + 1, group.bytes + f.bytes
+        offer.grant_follower(id, f, group)
+    end
+
+    -- Who stands behind a member in its sequence group goes along, as long as nothing comes between them.
+    local function take_successors(b, offer, group, id, f)
+        if not SEQUENCED[f[6]] then return end
+        local index = b.prefix .. ':seq:' .. sequence_name(offer.type, f[14] or '', f[13])
+        local rank = call('ZRANK', index, id)
+        local ids = rank and call('ZRANGE', index, rank + 1, rank + group.most - group.size) or {}
+        for _, next_id in ipairs(ids) do
+            local next_f = candidate(b, next_id)
+            if not next_f.waits or next_f.alone or not fits(group, next_f) then return end
+            take(b, offer, group, next_id, next_f)
+        end
+    end
+
+    -- Takes along what waits in the leader's lane, in its order, up to the Type's bounds. Answers whether there is any.
+    function group_gather(b, offer, leader, token)
+        local settings, f = b.types.current[offer.type], candidate(b, leader)
+        if (settings.merge_max or 1) <= 1 or f.alone then return false end
+        local group = {leader = leader, key = group_key(b, leader, token), size = 1, bytes = f.bytes,
+                       most = settings.merge_max, most_bytes = settings.merge_max_bytes or MAX_BYTES}
+        group.name = group.key:sub(#b.prefix + 8)
+        take_successors(b, offer, group, leader, f)
+        local lane = b.prefix .. ':lane:' .. lane_name(offer.type, f[14])
+        local taken = {}
+        for _, id in ipairs(call('ZRANGE', lane, 0, 2 * group.most - 1)) do
+            local waiting = candidate(b, id)
+            if not waiting.alone then
+                if not fits(group, waiting) then break end
+                take(b, offer, group, id, waiting)
+                taken[#taken + 1] = id
+                take_successors(b, offer, group, id, waiting)
+            end
+        end
+        if taken[1] then call('ZREM', lane, unpack(taken)) end
+        if group.size == 1 then return false end
+        call('HSET', b.ops .. leader, 'ExecutionGroup', group.name, 'NumFollowers', group.size - 1)
+        return true
+    end
+
+    -- ---- outcomes ----
+
+    -- A live follower leaves its group: it failed, did not run, or is known to run elsewhere.
+    function group_leave(b, rec)
+        call('HDEL', b.ops .. rec.id, 'ExecutionGroup', 'GroupLeaderId')
+        local leader = b.ops .. rec.leader
+        if call('HGET', leader, 'ExecutionGroup') == rec.group and call('HEXISTS', leader, 'NumFollowers') == 1 and
+            call('HINCRBY', leader, 'NumFollowers', -1) <= 0 then
+            call('HDEL', leader, 'ExecutionGroup', 'NumFollowers')
+        end
+        rec.group, rec.leader = nil, nil
+    end
+
+    -- A live follower succeeded. What it becomes its leader's end decides; its sequence need not wait for that.
+    function group_succeeded(b, rec, finished, result)
+        call('HSET', b.ops .. rec.id, 'ok', integer(finished))
+        if rec.payload then call('HSET', b.ops .. rec.id, 'in', '') end
+        if rec.large then b.unneeded[#b.unneeded + 1] = b.prefix .. ':in:' .. rec.id end
+        if result ~= '' then call('SET', b.prefix .. ':out:' .. rec.id, result) end
+        if b.cancels then b.cancels_remove[#b.cancels_remove + 1] = rec.id end
+        count_total(b, 'finished', 1)
+        sequence_moved(b, rec, 'Merged')
+    end
+
+    -- One that was in the group when the leader's execution ended, and has not failed.
+    local function settle_member(b, leader, id, ended)
+        local f = call('HMGET', b.ops .. id, 'Status', 'GroupLeaderId', 'ExecutionGroup', 'ok', 'ExpiresAt')
+        if f[1] ~= 'Merged' or f[2] ~= leader.id or f[3] ~= ended.group or f[5] then return end
+        meet(b, id)
+        if not f[4] then return ended.unanswered(b, record_load(b, id), ended) end
+        local retention = retention_of(b, leader.type, 'Complete')
+        call('HDEL', b.ops .. id, 'ok')
+        done_add(b, retention, id)
+        if ended.complete then
+            transition(b, leader.type, id, 'Merged', 'Merged', 'ExpiresAt',
+                       time_text(b, ended.finished + retention * 1000))
+        else
+            transition(b, leader.type, id, 'Merged', 'Complete', 'FinishedAt', f[4], 'ExpiresAt',
+                       integer(tonumber(f[4]) + retention * 1000))
+        end
+    end
+
+    -- The execution of a leader that runs is over. ended: `complete` and `finished`, when the leader succeeded; `unanswered`
+    -- (b, rec, ended) is called for followers that no entry told of. The leader itself is the caller's, before or after; it
+    -- loses its group's fields when it did not complete. Answers whether there were followers at all.
+    function group_end(b, leader, ended)
+        if not leader.lane or leader.status ~= 'Running' then return false end
+        local key = group_key(b, leader.id, leader.token)
+        local ids = call('LRANGE', key, 1, -1)
+        if not ids[1] then return false end
+        ended.group = key:sub(#b.prefix + 8)
+        for _, id in ipairs(ids) do settle_member(b, leader, id, ended) end
+        if not ended.complete then call('HDEL', b.ops .. leader.id, 'ExecutionGroup', 'NumFollowers') end
+        call('DEL', key)
+        b.work = (b.work or 0) + #ids
+        return true
+    end
+end

@@ -1,0 +1,121 @@
+-- Lanes: operations with a ParentKey, of a Type that merges or limits what runs of a ParentKey, take turns. A lane is
+-- <Type>:<ParentKey>. So many are let out of it at a time (one where the Type merges: its head, which takes others of the
+-- lane along when it is claimed): those are in `pending` or laid aside, or run. The others wait in the lane, and their
+-- record is Waiting. Whatever ends a turn names the lane; flush then lets the next ones out (lane_settle). Keys:
+--   lane:<lane>      zset by time of release: who waits for a turn
+--   lane_out:<lane>  set: who was let out, until the attempt has ended
+do
+    local UNLIMITED = 100           -- of a Type that has lost its limit: let out what is still in the lane
+
+    function lane_is_of(settings)
+        return (settings.merge_max or 1) > 1 or (settings.max_running_per_parent or 0) > 0
+    end
+
+    local function places(b, type)
+        local settings = b.types.current[type] or {}
+        if (settings.merge_max or 1) > 1 then return 1 end
+        local limit = settings.max_running_per_parent or 0
+        return limit > 0 and limit or UNLIMITED
+    end
+
+    function lane_name(type, parent) return type .. ':' .. parent end
+
+    function lane_touch(b, lane)
+        if b.lanes[lane] then return end
+        b.lanes[lane] = true
+        b.lanes[#b.lanes + 1] = lane
+    end
+
+    local function is_out(b, lane, id) return call('SISMEMBER', b.prefix .. ':lane_out:' .. lane, id) == 1 end
+
+    -- Has it the turn at once, coming now? Then it is out; else it may enter the lane by `ready`.
+    function lane_admit(b, type, lane, id)
+        local p, state = b.prefix, b.lane_states[lane]
+        if not state then
+            local waiting = b.lane_add[lane] and 1 or call('EXISTS', p .. ':lane:' .. lane)
+            state = {free = waiting == 0 and places(b, type) - call('SCARD', p .. ':lane_out:' .. lane) or 0}
+            b.lane_states[lane] = state
+        end
+        if state.free <= 0 then return false end
+        state.free = state.free - 1
+        call('SADD', p .. ':lane_out:' .. lane, id)
+        return true
+    end
+
+    -- Nothing holds it any more but, where it has a lane, its turn. Whatever ends a wait comes through here.
+    function ready(b, type, id, lane)
+        if not lane or is_out(b, lane, id) then return release(b, type, id) end
+        add_to(b.lane_add, lane, b.now_text)
+        add_to(b.lane_add, lane, id)
+        b.lane_states[lane] = nil
+        lane_touch(b, lane)
+    end
+
+    -- The same for who knows the Id only.
+    function ready_id(b, type, id)
+        local f = call('HMGET', b.ops .. id, 'more', 'ParentKey')
+        ready(b, type, id, LANED[f[1]] and lane_name(type, f[2]) or nil)
+    end
+
+    local function leave(b, lane, id)
+        call('SREM', b.prefix .. ':lane_out:' .. lane, id)
+        call('ZREM', b.prefix .. ':lane:' .. lane, id)
+        lane_touch(b, lane)
+    end
+
+    -- Its attempt is over, or it waits no longer.
+    function lane_left(b, rec)
+        if rec.lane then leave(b, rec.lane, rec.id) end
+    end
+
+    -- It was ready, and is held again.
+    function lane_unready(b, type, id)
+        local f = call('HMGET', b.ops .. id, 'more', 'ParentKey')
+        if LANED[f[1]] then leave(b, lane_name(type, f[2]), id) end
+    end
+
+    -- It runs though nobody let it out: an attempt that Redis forgot.
+    function lane_runs(b, rec)
+        if not rec.lane then return end
+        call('SADD', b.prefix .. ':lane_out:' .. rec.lane, rec.id)
+        call('ZREM', b.prefix .. ':lane:' .. rec.lane, rec.id)
+        lane_touch(b, rec.lane)
+    end
+
+    -- May this one be in `pending`, as far as its lane is concerned? For who puts back what was laid aside.
+    function lane_lets(b, type, id, more, parent)
+        return not LANED[more] or is_out(b, lane_name(type, parent), id)
+    end
+
+    -- More are out than may be: those that do not run go back.
+    local function take_back(b, lane, type, out, count)
+        local ids = call('SMEMBERS', out)
+        table.sort(ids)
+        for n = #ids, 1, -1 do
+            if count == 0 then return end
+            local id = ids[n]
+            local status = call('HGET', b.ops .. id, 'Status')
+            if status ~= 'Running' then
+                call('SREM', out, id)
+                if status == 'New' or status == 'Waiting' then
+                    call('ZADD', b.prefix .. ':lane:' .. lane, b.now_text, id)
+                    call('ZREM', b.prefix .. ':pending:' .. type, id)
+                end
+                if status == 'New' then transition(b, type, id, 'New', 'Waiting') end
+                count = count - 1
+            end
+        end
+    end
+
+    function lane_settle(b, lane)
+        local type, out = lane:match('^[^:]+'), b.prefix .. ':lane_out:' .. lane
+        local free = places(b, type) - call('SCARD', out)
+        if free < 0 then return take_back(b, lane, type, out, -free) end
+        if free == 0 then return end
+        local popped = call('ZPOPMIN', b.prefix .. ':lane:' .. lane, free)
+        for n = 1, #popped, 2 do
+            call('SADD', out, popped[n])
+            release(b, type, popped[n])
+        end
+    end
+end
