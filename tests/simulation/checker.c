@@ -12,7 +12,7 @@
 #include "common/record/retry.h"
 #include "common/record/tables.h"
 
-enum { RUNNING_MAX = 16, PARTITIONS_MAX = 8, SHARDS_MAX = 8, SLACK_MS = 5, TYPES_MAX = 8 };
+enum { RUNNING_MAX = 16, PAUSES_MAX = 1024, PARTITIONS_MAX = 8, SHARDS_MAX = 8, SLACK_MS = 5, TYPES_MAX = 8 };
 
 const char *const invariant_names[INVARIANT_COUNT] = {
 #define XX(id, meaning) #id,
@@ -59,6 +59,8 @@ struct check {
     int64_t submit_end[PARTITIONS_MAX], status_end[SHARDS_MAX], generation;
     int64_t counts[TYPES_MAX][OP_STATUS_COUNT];
     int64_t submissions, end_ms;
+    const struct event *pauses[PAUSES_MAX]; /* and resumes */
+    int pause_count;
 };
 
 __attribute__((format(printf, 4, 5))) static void violated(struct check *check, enum invariant invariant,
@@ -164,6 +166,29 @@ static void check_sequence(struct check *check, const struct event *claim)
     }
 }
 
+/* ---- pauses: in force from their application on; a Redis that went backwards applies them again ---- */
+
+static bool is_paused(const struct check *check, int shard, int what)
+{
+    for (int i = check->pause_count; i > 0; i--) {
+        const struct event *pause = check->pauses[i - 1];
+
+        if (pause->a == shard && pause->c == what && pause->b < check->status_fence[shard])
+            return pause->d == 0;
+    }
+    return false;
+}
+
+static void check_paused(struct check *check, const struct event *grant)
+{
+    const struct history_op *given = &check->history->ops[grant->op];
+
+    if (is_paused(check, given->shard, PAUSED_TYPE + given->type))
+        violated(check, INVARIANT_PAUSED, grant, "Type %d is paused", given->type);
+    if (given->parent >= 0 && is_paused(check, given->shard, PAUSED_PARENT + given->parent))
+        violated(check, INVARIANT_PAUSED, grant, "ParentKey %d is paused", given->parent);
+}
+
 static void on_ingest(struct check *check, const struct event *ingest)
 {
     for (size_t i = 0; i < check->history->op_count; i++) {
@@ -194,6 +219,8 @@ static void on_claim(struct check *check, struct op_state *op, const struct even
         violated(check, INVARIANT_SCHEDULE, claim, "%" PRId64 " ms early", given->process_after_ms - claim->b);
     if (op->succeeded && !op->redriven && check->rollbacks == 0)
         violated(check, INVARIANT_NEEDLESS_RUN, claim, "token %" PRIu64 " after a logged success", claim->token);
+    if (op->granted_token != claim->token)
+        check_paused(check, claim);
     if (given->sequence != 0 && check->rollbacks == 0)
         check_sequence(check, claim);
     check_retry_time(check, op, claim);
@@ -352,12 +379,17 @@ static void on_event(struct check *check, int index)
         if (op->granted_token != event->token) {
             op->granted_token = event->token;
             op->granted_ms = event->at_ms;
+            check_paused(check, event);
         }
         break;
     case EVENT_CLAIM: on_claim(check, op, event); break;
     case EVENT_LEASE: on_lease(check, op, event); break;
     case EVENT_STOP: on_stop(op, event); break;
     case EVENT_ENTRY: on_entry(check, op, index); break;
+    case EVENT_PAUSE:
+        if (check->pause_count < PAUSES_MAX)
+            check->pauses[check->pause_count++] = event;
+        break;
     case EVENT_OBSERVE: on_observe(check, op, event); break;
     case EVENT_ROLLBACK: check->rollbacks++; break;
     case EVENT_FENCE:

@@ -21,6 +21,7 @@
     XX(RETRY_TIME, "retry k starts (2^k - 1) * R after the failure before it, or later")                      \
     XX(RETRY_COUNT, "RetryCount counts the retries granted, at most RetryLimit")                              \
     XX(SEQUENCE, "members of a sequence group run in the order of their numbers, never two at a time")         \
+    XX(PAUSED, "nothing is granted of a Type or ParentKey between the applied pause and the applied resume")  \
     XX(SCHEDULE, "nothing starts before ProcessAfter")                                                        \
     XX(FENCES_TILE, "accepted batches follow each other without gap and overlap")                             \
     XX(FENCES_END, "in the end every fence stands at its log's end")                                          \

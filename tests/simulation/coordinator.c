@@ -268,9 +268,32 @@ void coordinator_intake(struct world *world, struct coordinator *coordinator, in
 
 /* ---- the status log ---- */
 
+/* Entries without an Id: the Type stands in place of the leader Id, the ParentKey in place of the result. */
+static void pause_args(struct world *world, const struct log_entry *entry)
+{
+    char parent[16] = "";
+    bool of_type = entry->paused < PAUSED_PARENT;
+
+    if (!of_type)
+        snprintf(parent, sizeof parent, "p%d", entry->paused - PAUSED_PARENT);
+    call_text(world, entry->kind);
+    call_text(world, "");
+    call_int(world, 0);
+    for (int i = 0; i < 3; i++)
+        call_text(world, "");
+    call_text(world, "looked at");
+    call_text(world, "");
+    call_text(world, parent);
+    call_text(world, of_type ? sim_types[entry->paused].name : "");
+    call_text(world, "");
+}
+
 static void entry_args(struct world *world, const struct log_entry *entry)
 {
     char uri[32] = "";
+
+    if (entry->op < 0)
+        return pause_args(world, entry);
 
     if (entry->worker >= 0)
         snprintf(uri, sizeof uri, "http://w%d", entry->worker);
@@ -295,8 +318,10 @@ static void applied_observe(struct world *world, int shard, int64_t from, int64_
     size_t count = 0;
 
     for (int64_t i = from; i < next; i++) {
-        for (size_t n = 0; n < topic->batches[i].count && count < sizeof ops / sizeof *ops; n++)
-            ops[count++] = topic->entries[topic->batches[i].first + n].op;
+        for (size_t n = 0; n < topic->batches[i].count && count < sizeof ops / sizeof *ops; n++) {
+            if (topic->entries[topic->batches[i].first + n].op >= 0)
+                ops[count++] = topic->entries[topic->batches[i].first + n].op;
+        }
     }
     world_observe(world, ops, count);
 }

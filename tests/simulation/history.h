@@ -19,6 +19,7 @@
     XX(LEASE, "a worker knows its lease until", worker, until, 0, 0)                                             \
     XX(STOP, "an attempt's execution ended", worker, 0, 0, 0)                                                    \
     XX(ENTRY, "an entry was appended to the status log", shard, offset, kind, retry_after)                       \
+    XX(PAUSE, "a pause was appended to the status log", shard, offset, what: below, 1: it is a resume)           \
     XX(OBSERVE, "somebody read the record", status, is final, shard is open, 0)                                  \
     XX(RESTART, "Redis was killed and started, nothing lost", 0, 0, 0, 0)                                        \
     XX(ROLLBACK, "Redis was killed and went backwards", steps, 0, 0, 0)                                          \
@@ -39,6 +40,9 @@ enum event_kind {
         EVENT_KINDS
 };
 
+/* What is paused: a Type or a ParentKey, by number. */
+enum { PAUSED_TYPE, PAUSED_PARENT = 16, PAUSED_MAX = 32 };
+
 struct event {
     enum event_kind kind;
     int step;
@@ -51,6 +55,7 @@ struct event {
 /* What an operation is, for the checker. */
 struct history_op {
     int type, shard;
+    int parent;  /* ParentKey, from 0; -1: none */
     int name;    /* operations of one name (not 0) are one: only one of them is recorded */
     bool poison; /* must be refused */
     int sequence, sequence_number; /* members of one sequence (not 0) run in the order of their numbers */

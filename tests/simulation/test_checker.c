@@ -342,6 +342,29 @@ static void two_of_a_sequence_run(struct history *history)
     event_insert(history, lease + 1, copy);
 }
 
+/* ... as if the pause had been applied right before. */
+static void paused_one_is_granted(struct history *history)
+{
+    struct event *claim = event_find(history, EVENT_CLAIM, NULL);
+    const struct history_op *op = &history->ops[claim->op];
+
+    event_insert(history, claim, (struct event){ EVENT_PAUSE, .op = -1, .a = op->shard, .b = -1, .c = op->type });
+}
+
+static bool has_parent(struct history *history, struct event *event)
+{
+    return history->ops[event->op].parent >= 0;
+}
+
+static void one_of_a_paused_parent_is_granted(struct history *history)
+{
+    struct event *claim = event_find(history, EVENT_CLAIM, has_parent);
+    const struct history_op *op = &history->ops[claim->op];
+
+    event_insert(history, claim,
+                 (struct event){ EVENT_PAUSE, .op = -1, .a = op->shard, .b = -1, .c = PAUSED_PARENT + op->parent });
+}
+
 static void batch_is_missing(struct history *history)
 {
     event_remove(history, event_find(history, EVENT_INGEST, is_moving));
@@ -408,6 +431,8 @@ static const struct {
     CHANGE(RETRY_COUNT, retries_do_not_match_failures),
     CHANGE(SEQUENCE, higher_number_runs_first),
     CHANGE(SEQUENCE, two_of_a_sequence_run),
+    CHANGE(PAUSED, paused_one_is_granted),
+    CHANGE(PAUSED, one_of_a_paused_parent_is_granted),
     CHANGE(SCHEDULE, starts_before_its_time),
     CHANGE(FENCES_TILE, batch_is_missing),
     CHANGE(FENCES_TILE, batches_overlap),

@@ -33,6 +33,7 @@ static void op_describe(struct world *world, const struct submission_message *me
     struct history_op op = {
         .type = message->type,
         .shard = message->shard,
+        .parent = message->parent_key[0] == '\0' ? -1 : message->parent_key[1] - '0',
         .poison = message->poison,
         .name = name_number(message),
         .process_after_ms = message->process_after_ms,
@@ -81,7 +82,7 @@ void user_submit(struct world *world)
     };
 
     if (random_chance(random, 4000))
-        snprintf(message.parent_key, sizeof message.parent_key, "p%d", random_below(random, 4));
+        snprintf(message.parent_key, sizeof message.parent_key, "p%d", random_below(random, PARENTS));
     if (random_chance(random, 2500)) {
         snprintf(message.sequence_group, sizeof message.sequence_group, "s%d", random_below(random, 2));
         message.sequence_number = random_below(random, 12);
@@ -117,6 +118,11 @@ void status_append(struct world *world, int shard, const struct log_entry *entri
 
         GROW(topic->entries, topic->entry_count, topic->entry_capacity);
         topic->entries[topic->entry_count++] = entries[i];
+        if (entries[i].op < 0) {
+            world_event(world, (struct event){ EVENT_PAUSE, .op = -1, .a = shard, .b = (int64_t)topic->count,
+                                               .c = entries[i].paused, .d = strcmp(entries[i].kind, "resume") == 0 });
+            continue;
+        }
         for (int k = ENTRY_OK; k <= ENTRY_REDRIVE; k++)
             kind = strcmp(entries[i].kind, entry_kind_name((enum entry_kind)k)) == 0 ? k : kind;
         world_event(world, (struct event){ EVENT_ENTRY, .op = entries[i].op, .token = entries[i].token, .a = shard,
@@ -156,6 +162,63 @@ void user_command(struct world *world)
     message = world_op(world, entry.op);
     for (int times = random_chance(random, 1000) ? 2 : 1; times > 0; times--)
         status_append(world, message->shard, &entry, 1);
+}
+
+/* ---- pause and resume: a Type's in every shard, a ParentKey's in its own ---- */
+
+static void pause_append(struct world *world, int what, bool pauses)
+{
+    const struct log_entry entry = {
+        .kind = pauses ? "pause" : "resume", .op = -1, .paused = what, .started_ms = -1, .duration_ms = -1,
+        .retry_after_ms = -1, .worker = -1
+    };
+    char parent[16] = "";
+    int only = -1;
+
+    if (what >= PAUSED_PARENT) {
+        snprintf(parent, sizeof parent, "p%d", what - PAUSED_PARENT);
+        only = routing_shard(parent, strlen(parent), 0, 0, SHARDS);
+    }
+    world->paused[what] = pauses;
+    for (int s = 0; s < SHARDS; s++) {
+        redisReply *aside;
+
+        if (only >= 0 && only != s)
+            continue;
+        status_append(world, s, &entry, 1);
+        aside = world_command(world, "ZCARD bgop:{%d}:aside:%s:%s", s, parent[0] != '\0' ? "P" : "T",
+                              parent[0] != '\0' ? parent : sim_types[what].name);
+        world->seen[EFFECT_LAID_ASIDE] += aside->integer;
+        freeReplyObject(aside);
+    }
+    world->seen[EFFECT_PAUSED] += pauses;
+}
+
+/* What is paused comes back soon; now and then a resume of what is not paused, or the same pause again. */
+void user_pause(struct world *world)
+{
+    struct random *random = &world->random;
+    int what = random_chance(random, 5000) ? random_below(random, TYPES) : PAUSED_PARENT + random_below(random, PARENTS);
+    int paused = 0;
+
+    for (int i = 0; i < PAUSED_MAX; i++)
+        paused += world->paused[i];
+    if (paused > 0 && random_chance(random, 7000)) {
+        int nth = random_below(random, paused);
+
+        for (what = 0; !world->paused[what] || nth-- > 0; what++)
+            ;
+        return pause_append(world, what, false);
+    }
+    pause_append(world, what, !random_chance(random, 500));
+}
+
+void user_resume_all(struct world *world)
+{
+    for (int what = 0; what < PAUSED_MAX; what++) {
+        if (world->paused[what])
+            pause_append(world, what, false);
+    }
 }
 
 /* In a drain: whoever holds a sequence group gets another chance or is given up. */

@@ -140,7 +140,7 @@ static const struct {
 } steps[] = {
     { step_submit, 1400 },          { step_intake, 1700 },     { step_status, 1800 }, { step_tick, 900 },
     { step_claim, 1800 },           { step_run, 1600 },        { step_renew, 900 },   { user_command, 250 },
-    { step_coordinator_crash, 40 }, { step_worker_crash, 50 }, { step_jump, 60 },     { world_restart, 15 },
+    { user_pause, 60 },             { step_coordinator_crash, 40 }, { step_worker_crash, 50 }, { step_jump, 60 },     { world_restart, 15 },
     { world_rollback, 25 },
 };
 
@@ -238,6 +238,7 @@ static void world_drain(struct world *world)
     int rounds = 0;
 
     world->quiet = true;
+    user_resume_all(world);
     while (world->failure[0] == '\0' && !drained(world)) {
         drain_step(world, rounds);
         structure_check(world, rounds % FULL_CHECK_EVERY == 0);

@@ -21,6 +21,7 @@ enum {
     LEASE_MS = 10000,
     RETRY_MAX_MS = 30000,
     SNAPSHOTS = 256, /* steps that a rollback may reach back to */
+    PARENTS = 4,
 };
 
 /*     Type       backoff  limit  timeout  retention s, of errors, on_sequence_failure */
@@ -62,7 +63,8 @@ struct submit_topic {
 
 struct log_entry {    /* of bgop.status */
     const char *kind; /* a name of ENTRY_KINDS */
-    int op;
+    int op;           /* -1: a pause or resume, of: */
+    int paused;       /* history.h */
     uint64_t token;
     int64_t started_ms, duration_ms, retry_after_ms; /* -1: absent */
     int worker;                                      /* whose WorkerUri; -1: none */
@@ -149,7 +151,7 @@ struct snapshot {
     XX(LEASE_LOST)      \
     XX(SUPERSEDED)      \
     XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) \
-    XX(BLOCKED) XX(RETRIED) XX(ROLLED_BACK)
+    XX(BLOCKED) XX(RETRIED) XX(ROLLED_BACK) XX(PAUSED) XX(LAID_ASIDE)
 enum sim_effect {
 #define XX(id) EFFECT_##id,
     SIM_EFFECTS(XX)
@@ -168,6 +170,7 @@ struct world {
     int step;
     bool quiet; /* no faults: draining */
     bool rollbacks_allowed;
+    bool paused[PAUSED_MAX]; /* as people know it */
     char failure[1024]; /* why the run fails; empty: it does not */
     int64_t generation; /* last in the control topic */
 
@@ -235,6 +238,8 @@ int64_t world_gate_answer(struct world *world, bool *open);
 
 void user_submit(struct world *world);
 void user_command(struct world *world);
+void user_pause(struct world *world);      /* or resume, of a Type or a ParentKey */
+void user_resume_all(struct world *world);
 void user_unblock(struct world *world); /* redrives or cancels what holds a sequence group */
 void status_append(struct world *world, int shard, const struct log_entry *entries, size_t count);
 

@@ -1,0 +1,369 @@
+/* bgop_check and bgop_mend: every index is broken by hand, is named, and is mended. Every test ends with a shard_check of
+ * its own kind (tests/support/shard.c), so what mend says is not taken on trust. */
+#include "tests/support/shard.h"
+#include "tests/support/test.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define P SHARD_PREFIX ":"
+static const struct shard_op in_group_1 = { .parent_key = "k", .sequence_group = "g", .sequence_number = "1" };
+static const struct shard_op in_group_2 = { .parent_key = "k", .sequence_group = "g", .sequence_number = "2" };
+
+/* FCALL_RO bgop_check 1 prefix ... */
+static const char *check(struct shard *shard, const char *arguments)
+{
+    return shard_command(shard, "FCALL_RO bgop_check 1 " SHARD_PREFIX " %s", arguments);
+}
+
+/* What is wrong with one record: "index text ...", "" when nothing is. */
+static const char *wrong_with(struct shard *shard, int number)
+{
+    char arguments[64];
+    const char *answer;
+
+    snprintf(arguments, sizeof arguments, "records %s", shard_id(number));
+    answer = check(shard, arguments);
+    for (int blanks = 0; blanks < 6; blanks++) {            /* position, Id, Type, Status, final, SystemModstamp */
+        answer = strchr(answer, ' ');
+        assert_non_null(answer);
+        answer++;
+    }
+    return strncmp(answer, "0", 1) == 0 ? "" : answer;
+}
+
+static void assert_has(const char *text, const char *words)
+{
+    if (!strstr(text, words))
+        fail_msg("\"%s\" is not in: %s", words, text);
+}
+
+/* One of each kind: 1 New, 2 Running, 3 Scheduled, 4 Error and timed, 5 Error for good, 6 Complete, 7 Canceled,
+ * 8 fails for good and holds 9 in a sequence group, 10 runs and holds 11 in another. */
+static void fill(struct shard *shard)
+{
+    shard_submit(shard, 1, (struct shard_op){ .parent_key = "p", .name = "one" });
+    shard_submit(shard, 2, (struct shard_op){ .parent_key = "p", .payload = "x" });
+    shard_submit(shard, 3, (struct shard_op){ .process_after = "1800000000000" });
+    shard_submit(shard, 4, (struct shard_op){ .retry_backoff = "1000" });
+    shard_submit(shard, 5, (struct shard_op){ .retry_limit = "0" });
+    shard_submit(shard, 6, (struct shard_op){ 0 });
+    shard_submit(shard, 7, (struct shard_op){ 0 });
+    shard_submit(shard, 8, in_group_1);
+    shard_submit(shard, 9, in_group_2);
+    shard_submit(shard, 10, (struct shard_op){ .sequence_group = "h", .sequence_number = "1" });
+    shard_submit(shard, 11, (struct shard_op){ .sequence_group = "h", .sequence_number = "2" });
+    shard_claim(shard, 2);
+    for (int attempt = 1; attempt <= 2; attempt++) {
+        shard_claim(shard, 4);
+        shard_apply(shard, "error", 4, attempt, "no");
+    }
+    shard_claim(shard, 5);
+    shard_apply(shard, "error", 5, 1, "no");
+    shard_claim(shard, 6);
+    shard_apply(shard, "ok", 6, 1, "");
+    shard_apply(shard, "cancel", 7, 0, "not wanted");
+    shard_claim(shard, 8);
+    shard_apply(shard, "permanent", 8, 1, "no");
+    shard_claim(shard, 10);
+}
+
+static void a_healthy_shard_raises_no_alarm(void **state)
+{
+    struct shard *shard = *state;
+    static const char *const members[] = {
+        "pending:WebCart", "due", "leases", "running", "errors", "parent:p", "blocked",
+    };
+
+    fill(shard);
+    for (int number = 1; number <= 11; number++) {
+        if (*wrong_with(shard, number))
+            fail_msg("%d: %s", number, wrong_with(shard, number));
+    }
+    for (size_t i = 0; i < TEST_COUNT(members); i++) {
+        for (int number = 1; number <= 11; number++) {
+            char arguments[128];
+
+            snprintf(arguments, sizeof arguments, "members %s %s", members[i], shard_id(number));
+            if (shard_number(shard, "EXISTS " P "%s", members[i]) == 1 && *check(shard, arguments))
+                fail_msg("%s", shard->answer);
+        }
+    }
+    assert_string_equal(check(shard, "groups WebCart:k:g WebCart::h"), "");
+}
+
+/* %d: nothing; the Id of the operation stands for @. */
+static const struct { const char *what, *broken; int number; const char *index; } breaks[] = {
+    { "pending lost", "ZREM " P "pending:WebCart @", 1, "pending:WebCart" },
+    { "pending of what runs", "ZADD " P "pending:WebCart 5 @", 2, "pending:WebCart" },
+    { "parent lost", "ZREM " P "parent:p @", 1, "parent:p" },
+    { "parent at another time", "ZADD " P "parent:p 5 @", 1, "parent:p" },
+    { "name lost", "HDEL " P "names one", 1, "names" },
+    { "lease lost", "HDEL " P "leases @", 2, "leases" },
+    { "lease of another attempt", "HSET " P "leases @ '7 1 i1 WebCart p'", 2, "leases" },
+    { "running lost", "ZREM " P "running @", 2, "running" },
+    { "lease of what does not run", "HSET " P "leases @ '7 1 i1 WebCart p'", 1, "leases" },
+    { "running though new", "ZADD " P "running 5 @", 1, "running" },
+    { "cancel of what does not run", "HSET " P "cancels @ why", 1, "cancels" },
+    { "due lost", "ZREM " P "due @", 3, "due" },
+    { "due at another time", "ZADD " P "due 5 @", 3, "due" },
+    { "retry lost", "ZREM " P "due @", 4, "due" },
+    { "due though for good", "ZADD " P "due 5 @", 5, "due" },
+    { "error lost", "ZREM " P "errors @", 5, "errors" },
+    { "error of what is complete", "ZADD " P "errors 5 @", 6, "errors" },
+    { "complete without expiry", "HDEL " P "op:@ ExpiresAt", 6, "ExpiresAt" },
+    { "canceled without expiry", "HDEL " P "op:@ ExpiresAt", 7, "ExpiresAt" },
+    { "holder forgotten by its group", "ZREM " P "seq:WebCart:k:g @", 8, "seq:WebCart:k:g" },
+    { "holder not among the blocked", "ZREM " P "blocked @", 8, "blocked" },
+    { "holder that expires", "HSET " P "op:@ ExpiresAt 1900000000000", 8, "ExpiresAt" },
+    { "member lost", "ZREM " P "seq:WebCart:k:g @", 9, "seq:WebCart:k:g" },
+    { "member at another place", "ZADD " P "seq:WebCart:k:g 7 @", 9, "seq:WebCart:k:g" },
+    { "held member in pending", "ZADD " P "pending:WebCart 5 @", 9, "pending:WebCart" },
+    { "running member not active", "SREM " P "seq_active:WebCart::h @", 10, "seq_active:WebCart::h" },
+    { "waiting member active", "SADD " P "seq_active:WebCart::h @", 11, "seq_active:WebCart::h" },
+};
+
+static void command_with_id(struct shard *shard, const char *command, int number)
+{
+    char text[256], *at;
+
+    snprintf(text, sizeof text, "%s", command);
+    while ((at = strchr(text, '@'))) {
+        char rest[256];
+
+        snprintf(rest, sizeof rest, "%s", at + 1);
+        snprintf(at, sizeof text - (size_t)(at - text), "%s%s", shard_id(number), rest);
+    }
+    shard_command(shard, "%s", text);
+}
+
+static void each_broken_index_is_named_and_mended(void **state)
+{
+    struct shard *shard = *state;
+
+    fill(shard);
+    for (size_t i = 0; i < TEST_COUNT(breaks); i++) {
+        int number = breaks[i].number;
+
+        command_with_id(shard, breaks[i].broken, number);
+        if (!strstr(wrong_with(shard, number), breaks[i].index))
+            fail_msg("%s: not named: %s", breaks[i].what, wrong_with(shard, number));
+        shard_call(shard, "bgop_mend", "record %s", shard_id(number));
+        if (strncmp(shard->answer, "OK ", 3) != 0 || !strstr(shard->answer, breaks[i].index))
+            fail_msg("%s: not mended: %s", breaks[i].what, shard->answer);
+        if (*wrong_with(shard, number))
+            fail_msg("%s: still wrong: %s", breaks[i].what, wrong_with(shard, number));
+        shard_check(shard);
+    }
+}
+
+static void members_of_nothing_are_named_and_removed(void **state)
+{
+    struct shard *shard = *state;
+    static const struct { const char *index, *add; } cases[] = {
+        { "pending:WebCart", "ZADD " P "pending:WebCart 5 @" },
+        { "pending:XClean", "ZADD " P "pending:XClean 5 @" },
+        { "due", "ZADD " P "due 5 @" },
+        { "errors", "ZADD " P "errors 5 @" },
+        { "leases", "HSET " P "leases @ '7 1 i1 WebCart p'" },
+        { "running", "ZADD " P "running 5 @" },
+        { "cancels", "HSET " P "cancels @ why" },
+        { "parent:q", "ZADD " P "parent:q 5 @" },
+        { "blocked", "ZADD " P "blocked 5 @" },
+        { "seq:WebCart:z:z", "ZADD " P "seq:WebCart:z:z 5 @" },
+        { "seq_active:WebCart:z:z", "SADD " P "seq_active:WebCart:z:z @" },
+        { "seq_failed:WebCart:z:z", "SADD " P "seq_failed:WebCart:z:z @" },
+        { "aside:T:WebCart", "ZADD " P "aside:T:WebCart 5 @" },
+    };
+
+    fill(shard);
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        char arguments[128];
+
+        command_with_id(shard, cases[i].add, 99);
+        snprintf(arguments, sizeof arguments, "members %s %s", cases[i].index, shard_id(99));
+        assert_has(check(shard, arguments), "there is no such operation");
+        shard_call(shard, "bgop_mend", "member %s %s", cases[i].index, shard_id(99));
+        assert_has(shard->answer, cases[i].index);
+        assert_string_equal(check(shard, arguments), "");
+    }
+}
+
+static void a_record_in_the_index_of_another_is_named(void **state)
+{
+    struct shard *shard = *state;
+    char arguments[128];
+
+    fill(shard);
+    command_with_id(shard, "ZADD " P "pending:XClean 5 @", 1);
+    snprintf(arguments, sizeof arguments, "members pending:XClean %s", shard_id(1));
+    assert_has(check(shard, arguments), "belongs elsewhere");
+    shard_call(shard, "bgop_mend", "member pending:XClean %s", shard_id(1));
+    assert_string_equal(check(shard, arguments), "");
+}
+
+static void a_group_that_lets_the_wrong_one_go_is_set_right(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_submit(shard, 1, in_group_1);
+    shard_submit(shard, 2, in_group_2);
+    shard_command(shard, "HDEL " P "seq_released WebCart:k:g");
+    assert_has(check(shard, "groups WebCart:k:g"), "instead of");
+    shard_call(shard, "bgop_mend", "group WebCart:k:g");
+    assert_string_equal(check(shard, "groups WebCart:k:g"), "");
+    shard_command(shard, "HSET " P "seq_released WebCart:k:g %s", shard_id(2));
+    assert_has(check(shard, "groups WebCart:k:g"), "instead of");
+    shard_call(shard, "bgop_mend", "group WebCart:k:g");
+    assert_string_equal(check(shard, "groups WebCart:k:g"), "");
+    shard_claim(shard, 1);
+}
+
+static void keys_of_nothing_are_named_and_put_right(void **state)
+{
+    struct shard *shard = *state;
+    char name[64], arguments[128];
+    static const char *const of_records[] = { "in", "out", "tries", "commands" };
+
+    fill(shard);
+    for (size_t i = 0; i < TEST_COUNT(of_records); i++) {
+        snprintf(name, sizeof name, "%s:%s", of_records[i], shard_id(99));
+        snprintf(arguments, sizeof arguments, "keys %s", name);
+        shard_command(shard, "SET " P "%s x", name);
+        assert_has(check(shard, arguments), "no such operation");
+        shard_call(shard, "bgop_mend", "key %s", name);
+        assert_int_equal(shard_number(shard, "EXISTS " P "%s", name), 0);
+    }
+    shard_command(shard, "XADD " P "done:7 1700000000000-1 ids %s", shard_id(6));
+    shard_command(shard, "HSET " P "w:i9 uri u");
+    shard_command(shard, "XADD " P "worker:u9 1700000000000-1 ids %s", shard_id(6));
+    shard_command(shard, "ZADD " P "aside:T:WebCart 5 %s", shard_id(1));
+    snprintf(arguments, sizeof arguments, "keys done:7 w:i9 worker:u9 aside:T:WebCart w:i1");
+    assert_has(check(shard, arguments), "retentions");
+    assert_has(shard->answer, "workers");
+    assert_has(shard->answer, "uris");
+    assert_has(shard->answer, "neither paused");
+    assert_null(strstr(shard->answer, "w:i1 "));
+    shard_call(shard, "bgop_mend", "key done:7");
+    shard_call(shard, "bgop_mend", "key w:i9");
+    shard_call(shard, "bgop_mend", "key worker:u9");
+    shard_call(shard, "bgop_mend", "key aside:T:WebCart");
+    assert_string_equal(check(shard, arguments), "");
+    shard_tick(shard);
+    assert_string_equal(check(shard, arguments), "");
+}
+
+/* Laid aside, paused and being resumed: all of it is as it should be. */
+static void a_pause_raises_no_alarm(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_submit(shard, 1, (struct shard_op){ .parent_key = "p" });
+    shard_submit(shard, 2, in_group_1);
+    shard_submit(shard, 3, in_group_2);
+    shard_apply_entries(shard, "pause '' 0 -1 -1 '' why -1 '' WebCart ''");
+    shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 9 %s %s %s", shard_id(1), shard_id(2), shard_id(3));
+    for (int number = 1; number <= 3; number++)
+        assert_string_equal(wrong_with(shard, number), "");
+    assert_string_equal(check(shard, "keys aside:T:WebCart"), "");
+    shard_apply_entries(shard, "resume '' 0 -1 -1 '' why -1 '' WebCart ''");
+    for (int number = 1; number <= 3; number++)
+        assert_string_equal(wrong_with(shard, number), "");
+    shard_tick(shard);
+    for (int number = 1; number <= 3; number++)
+        assert_string_equal(wrong_with(shard, number), "");
+}
+
+static void counters_and_streams_are_put_right_on_demand(void **state)
+{
+    struct shard *shard = *state;
+
+    fill(shard);
+    shard_command(shard, "HINCRBY " P "counts WebCart:New 3");
+    shard_call(shard, "bgop_mend", "count WebCart:New -3");
+    shard_check(shard);
+    shard_command(shard, "DEL " P "born " P "done:3600 " P "done:7200");
+    for (int number = 1; number <= 11; number++)
+        shard_call(shard, "bgop_mend", "born %s", shard_id(number));
+    for (int number = 5; number <= 7; number++)
+        shard_call(shard, "bgop_mend", "done %s", shard_id(number));
+    shard_call(shard, "bgop_mend", "done %s", shard_id(1));
+    assert_true(strncmp(shard->answer, "OK ", 3) == 0 && !strstr(shard->answer, "done"));
+}
+
+static void what_lies_parked_for_a_record_is_applied(void **state)
+{
+    struct shard *shard = *state;
+
+    fill(shard);
+    shard_command(shard, "HSET " P "parked %s '[[\"cancel\",\"%s\",\"0\",\"-1\",\"-1\",\"\",\"late\",\"-1\",\"\",\"\",\"\"]]'",
+                  shard_id(1), shard_id(1));
+    assert_has(wrong_with(shard, 1), "parked");
+    shard_call(shard, "bgop_mend", "record %s", shard_id(1));
+    assert_string_equal(wrong_with(shard, 1), "");
+    assert_string_equal(shard_field(shard, 1, "Status"), "Canceled");
+}
+
+static void what_nobody_can_mend_is_left_alone(void **state)
+{
+    struct shard *shard = *state;
+
+    fill(shard);
+    shard_command(shard, "HSET " P "op:%s large 5000", shard_id(1));
+    assert_has(wrong_with(shard, 1), "payload is lost");
+    shard_call(shard, "bgop_mend", "record %s", shard_id(1));
+    assert_null(strstr(shard->answer, "in"));
+    assert_has(wrong_with(shard, 1), "payload is lost");
+}
+
+static void a_lease_that_was_put_again_ends_by_itself(void **state)
+{
+    struct shard *shard = *state;
+
+    fill(shard);
+    shard_command(shard, "HDEL " P "leases %s", shard_id(2));
+    shard_command(shard, "ZREM " P "running %s", shard_id(2));
+    shard_call(shard, "bgop_mend", "record %s", shard_id(2));
+    assert_string_equal(shard_places(shard, 2), "Running lr");
+    shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS + 1);
+    shard_call(shard, "bgop_tick", "%" PRId64 " 100", shard->now_ms);
+    assert_string_equal(shard_field(shard, 2, "Status"), "Waiting");
+}
+
+static void the_gate_and_wrong_arguments_refuse(void **state)
+{
+    struct shard *shard = *state;
+
+    assert_has(check(shard, "nothing x"), "INVALID");
+    assert_has(check(shard, "members gate x"), "INVALID");
+    shard_call(shard, "bgop_mend", "everything x");
+    assert_has(shard->answer, "INVALID");
+    shard_command(shard, "FCALL bgop_mend 1 " SHARD_PREFIX " 1 record %s", shard_id(1));
+    assert_has(shard->answer, "FENCED");
+    shard->generation++;
+    shard_arm_only(shard, 0, 0);
+    assert_has(check(shard, "groups g"), "RECOVERING");
+    shard_call(shard, "bgop_mend", "record %s", shard_id(1));
+    assert_has(shard->answer, "RECOVERING");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        shard_test(a_healthy_shard_raises_no_alarm),
+        shard_test(each_broken_index_is_named_and_mended),
+        shard_test(members_of_nothing_are_named_and_removed),
+        shard_test(a_record_in_the_index_of_another_is_named),
+        shard_test(a_group_that_lets_the_wrong_one_go_is_set_right),
+        shard_test(keys_of_nothing_are_named_and_put_right),
+        shard_test(a_pause_raises_no_alarm),
+        shard_test(counters_and_streams_are_put_right_on_demand),
+        shard_test(what_lies_parked_for_a_record_is_applied),
+        shard_test(what_nobody_can_mend_is_left_alone),
+        shard_test(a_lease_that_was_put_again_ends_by_itself),
+        shard_test(the_gate_and_wrong_arguments_refuse),
+    };
+
+    return shard_tests_run(tests);
+}
