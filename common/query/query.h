@@ -38,10 +38,11 @@ enum {
 };
 
 /* ---- a value: a literal of the query, or what a row has in a field ---- */
-enum query_value_kind { QUERY_NULL, QUERY_NUMBER, QUERY_TEXT };
+enum query_value_kind { QUERY_NULL, QUERY_NUMBER, QUERY_DECIMAL, QUERY_TEXT };
 struct query_value {
     enum query_value_kind kind;
     int64_t number;                 /* an int, a dateTime in epoch ms, a boolean as 0 or 1 */
+    double decimal;                 /* an average */
     const char *text;               /* NUL-terminated; Ids in 18 characters; of LIKE a pattern in which \ escapes */
     size_t size;
 };
@@ -116,5 +117,9 @@ typedef bool query_on_row(void *arg, const json_t *row);
 /* options may be NULL. *total (may be NULL): rows given to on_row; of SELECT COUNT() the number, and no row is given. */
 enum status query_run(const struct query *query, struct redis *redis, const struct query_options *options,
                       query_on_row *on_row, void *arg, int64_t *total, struct err *err) MUST_CHECK;
+
+/* How query_run would go about it, for people: one JSON object of texts and what bgop_find is asked. The caller
+ * decrefs it. */
+json_t *query_explain(const struct query *query, const struct query_options *options);
 
 #endif

@@ -1,0 +1,116 @@
+/* A plan as people read it. */
+#include "common/query/plan.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+static json_t *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static json_t *text_of(const char *format, ...)
+{
+    struct buf buf;
+    va_list args;
+    json_t *json;
+
+    buf_init(&buf, SIZE_MAX);
+    va_start(args, format);
+    buf_vprintf(&buf, format, args);
+    va_end(args);
+    json = json_stringn(buf.data, buf.size);
+    buf_release(&buf);
+    return json;
+}
+
+static json_t *condition_text(const struct query_condition *condition)
+{
+    struct buf buf;
+    json_t *json;
+
+    if (!condition)
+        return json_null();
+    buf_init(&buf, SIZE_MAX);
+    condition_write(&buf, condition);
+    json = json_stringn(buf.data, buf.size);
+    buf_release(&buf);
+    return json;
+}
+
+static bool asks_for(const struct plan *plan, const char *field, const char *operator)
+{
+    json_t *condition;
+    size_t i;
+
+    json_array_foreach(json_object_get(plan->find, "where"), i, condition) {
+        if (strcmp(json_string_value(json_array_get(condition, 0)), field) == 0 &&
+            strchr(operator, *json_string_value(json_array_get(condition, 1))))
+            return true;
+    }
+    return false;
+}
+
+static const char *index_of(const struct plan *plan)
+{
+    if (plan->way == PLAN_NOTHING)
+        return "none: LIMIT 0";
+    if (plan->way == PLAN_COUNTS)
+        return "the numbers of bgop_stats by Type and Status; no record is read";
+    if (plan->ids)
+        return "the Ids themselves, in lots of 500";
+    if (plan->spelled && plan->spelled->field.index == FIELD_INDEX_NAME)
+        return "Names, in every spelling that is in the queue";
+    if (plan->spelled)
+        return "the operations of a ParentKey, in every spelling that is in the queue";
+    if (asks_for(plan, "Status", "=i"))
+        return "those of a Status where they are few, else the queue in order of submission";
+    if (asks_for(plan, "SubmittedAt", "=<>") || asks_for(plan, "CreatedDate", "=<>"))
+        return "the queue in order of submission, only the times asked for";
+    return "the queue in order of submission";
+}
+
+static json_t *leaders_text(const struct plan *plan)
+{
+    if (plan->leader_fields.count == 0)
+        return json_null();
+    return text_of("looked up page by page, %s",
+                   plan->leaders_early ? "before rows are tested" : "only of the rows that are answered");
+}
+
+static json_t *order_text(const struct plan *plan, int64_t held_max)
+{
+    const struct query *query = plan->query;
+    bool several = plan->ids ? plan->ids->value_count > PLAN_VALUES_MAX : plan->spelled != NULL;
+    int64_t wanted = query->limit + query->offset;
+
+    if (query->count_only)
+        return json_null();
+    if (query->aggregate)
+        return text_of("groups, at most %" PRId64 ", ordered here", held_max);
+    if (query->order_count == 0)
+        return text_of("as they come");
+    if (plan->only_by_submission)
+        return text_of("as they come, by SubmittedAt%s",
+                       several ? "; ordered here if several runs are needed" : "");
+    if (query->limit >= 0 && wanted <= held_max)
+        return text_of("here, the first %" PRId64 " are held%s", wanted,
+                       plan->by_submission ? "; the rest is not read once SubmittedAt settles it" : "");
+    return text_of("here, all are held, at most %" PRId64, held_max);
+}
+
+json_t *query_explain(const struct query *query, const struct query_options *options)
+{
+    int64_t held_max = options && options->rows_held_max > 0 ? options->rows_held_max : QUERY_ROWS_HELD_MAX;
+    json_t *out = json_object();
+    struct plan plan;
+
+    plan_make(&plan, query);
+    json_object_set_new(out, "index", text_of("%s", index_of(&plan)));
+    json_object_set_new(out, "runs", condition_text(plan.ids ? plan.ids : plan.spelled));
+    if (plan.way == PLAN_FIND)
+        json_object_set(out, "bgop_find", plan.find);
+    json_object_set_new(out, "tested here", condition_text(plan.way == PLAN_COUNTS ? plan.where : plan.rest));
+    json_object_set_new(out, "GroupLeader", leaders_text(&plan));
+    json_object_set_new(out, "order", order_text(&plan, held_max));
+    plan_release(&plan);
+    return out;
+}
