@@ -79,7 +79,7 @@ do
         end
         local text = error_cut(e[i + 6] ~= '' and e[i + 6] or FAILED[kind] or '')
         if follower then group_leave(b, rec) end
-        local grouped = execution_ended(b, rec, kind, finished, text) or e[i + 9] ~= ''
+        local grouped = execution_ended(b, rec, kind, finished, text) or follower or e[i + 9] ~= ''
         if kind == 'returned' or kind == 'skipped' then return put_back(b, rec) end
         if duration then stat_time(b, 'r', duration) end
         if kind == 'ok' then

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/functions/lifecycle_matrix.h"
+#include "tests/support/groups.h"
 #include "tests/support/shard.h"
 #include "tests/support/test.h"
 
@@ -63,6 +64,22 @@ static void become_canceled(struct shard *shard)
     shard_apply(shard, "cancel", 1, 0, "");
 }
 
+static void become_merged(struct shard *shard)
+{
+    groups_arm(shard, GROUPS_MERGE_MAX, GROUPS_MERGE_MAX_BYTES, GROUPS_LIMIT);
+    groups_submit(shard, 2, (struct shard_op){ .payload = "x" });
+    groups_submit(shard, 1, (struct shard_op){ .payload = "x" });
+    groups_claim(shard, 2, "2 1");
+    shard_clock(shard, shard_now(shard) + 100);
+}
+
+static void become_merged_final(struct shard *shard)
+{
+    become_merged(shard);
+    groups_apply(shard, "ok", 1, 1, 2, "");
+    shard_apply(shard, "ok", 2, 1, "");
+}
+
 #define STATUS_ID(id, ...) id,
 #define STATUS_ROW(id, name, become, attempt, places) [id] = { name, become, attempt, places },
 enum { LIFECYCLE_STATUSES(STATUS_ID) STATUSES };
@@ -86,7 +103,7 @@ struct event {
 static void claim(struct shard *shard, int attempt, const char *kind)
 {
     (void)attempt, (void)kind;
-    shard_call(shard, "bgop_claim", "i2 http://w2 n WebCart 5 %s", shard_id(1));
+    shard_call(shard, "bgop_claim", "i2 http://w2 n %s 5 %s", shard_field(shard, 1, "Type"), shard_id(1));
 }
 
 static void entry(struct shard *shard, int attempt, const char *kind)
@@ -206,7 +223,7 @@ static void every_event_in_every_status_does_what_the_matrix_says(void **state)
 static void a_newer_token_is_adopted_in_every_status(void **state)
 {
     static const char *const kinds[] = { "ok",        "error", "permanent", "crashed",
-                                         "timed_out", "lost",  "returned",  "skipped" };
+                                         "timed_out", "lost",  "returned",  "skipped", "unanswered" };
     struct shard *shard = *state;
     struct redis_server *server = shard->server;
 
