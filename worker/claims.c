@@ -11,12 +11,14 @@
 #include "worker/crash_point.h"
 
 enum {
-    CLAIM_MOST_IDS = 500,
+    CLAIM_MOST_IDS = CLAIM_MOST_OPERATIONS,
+    CUT_BYTES = 512 * 1024, /* of payloads: from here on an answer may have been cut */
     PULL_WANT = 64,
     PULL_EVERY_MS = 4000, /* each lane, by all workers together ... */
     PULL_LEAST_MS = 10,   /* ... but no more calls than one in this time */
     PULL_FIRST_MS = 1000, /* after the start */
     BACK_OFF_MS = 200,    /* after a refusal that is no verdict */
+    UNFIT_MS = 5000,      /* after a group that this worker cannot run */
 };
 
 struct claims {
@@ -148,17 +150,38 @@ static bool send_all(struct claims *claims, bool *no_slots)
 
 /* ---- answers ---- */
 
-/* Gives back what is not to be started: the worker leaves, or the answer took so long that the lease is about to end. */
-static bool give_back_if_late(struct claims *claims, struct execution *execution, int64_t now)
+/* A group without its leader; or one whose Type merges by the coordinator's configuration and not by this worker's: its
+ * handler does not speak the group protocol. */
+static bool is_unfit(const struct execution *execution)
+{
+    return execution->orphans_of[0] || (execution->member_count > 1 && !execution->type->group);
+}
+
+/* Why it is not to be started; NULL: it is. Else the worker leaves, or the answer took so long that the lease is about
+ * to end. */
+static const char *why_not(const struct claims *claims, const struct execution *execution, int64_t now)
 {
     int64_t margin = renewal_margin_ms(renewal_lease_ms(claims->parts.renewal));
 
-    if (!claims->draining && now + margin < execution->lease_end_boot_ms)
-        return false;
-    execution_settlef(execution, ENTRY_RETURNED, "%s",
-                      claims->draining ? "the worker shut down" : "claimed too late to be started");
+    if (is_unfit(execution))
+        return execution->orphans_of[0] ? "granted without its leader"
+                                        : "this worker's configuration does not merge this Type (merge_max)";
+    if (claims->draining)
+        return "the worker shut down";
+    return now + margin < execution->lease_end_boot_ms ? NULL : "claimed too late to be started";
+}
+
+static void give_back(struct claims *claims, struct execution *execution, const char *why)
+{
+    struct lane *lane = lanes_at(claims->parts.lanes, execution->type->index, execution->shard);
+
+    if (is_unfit(execution)) {
+        log_error_text(LOG_LEVEL_ERROR, "group given back", why, "op=%s type=%s members=%d",
+                       execution_leader(execution)->id, execution->type->config->name, execution->member_count);
+        lane->not_before_boot_ms = clock_boot_ms() + UNFIT_MS; /* not again and again: it waits for other settings */
+    }
+    execution_settlef(execution, ENTRY_RETURNED, "%s", why);
     claims->parts.sink.finished(claims->parts.sink.arg, &execution, 1);
-    return true;
 }
 
 static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch)
@@ -168,31 +191,70 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
     struct execution *executions = batch->executions; /* the batch may be gone when its last one is finished */
     int64_t now = clock_boot_ms();
 
-    BGOP_ASSERT(count <= CLAIM_MOST_IDS);
     slots_run(claims->parts.slots, type, (int)count);
     inflight_add(claims->parts.inflight, executions, count);
     crash_point("start-before");
-    for (size_t i = 0; i < count; i++)
-        if (!give_back_if_late(claims, &executions[i], now))
+    for (size_t i = 0; i < count; i++) {
+        const char *why = why_not(claims, &executions[i], now);
+
+        if (why)
+            give_back(claims, &executions[i], why);
+        else
             all[started++] = &executions[i];
-    if (started > 0)
-        type->handler->start(type->state, all, started);
+        if (started == CLAIM_MOST_IDS || (started > 0 && i + 1 == count)) {
+            type->handler->start(type->state, all, started);
+            started = 0;
+        }
+    }
 }
 
-/* Every Id that was asked for has its verdict, granted or not. */
+static bool is_granted(const struct claim_answer *answer, const char id[ID_SIZE])
+{
+    for (size_t i = 0; i < answer->count; i++)
+        if (strcmp(answer->ops[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* An answer has bounds of its own: where groups are made, or with large payloads, Redis may have stopped early. */
+static bool may_be_cut(const struct lane *lane, const struct claim_answer *answer)
+{
+    size_t executions = 0, bytes = 0;
+
+    for (size_t i = 0; i < answer->count; i++) {
+        executions += answer->ops[i].leader_id[0] == '\0';
+        bytes += answer->ops[i].payload_size;
+    }
+    return executions < (size_t)lane->call.want && (lane->type->group || bytes >= CUT_BYTES);
+}
+
+/* How many of the Ids that were asked for have their verdict, granted or not. All; but of an answer that was cut only
+ * those up to the last granted one (they are looked at in order): the others are asked for again. */
+static size_t verdict_count(const struct lane *lane, const struct claim_answer *answer)
+{
+    char ids[CLAIM_MOST_IDS][ID_SIZE];
+    size_t count;
+
+    if (!may_be_cut(lane, answer))
+        return lane->call.id_count;
+    count = backlog_peek(&lane->backlog, ids, lane->call.id_count);
+    while (count > 0 && !is_granted(answer, ids[count - 1]))
+        count--;
+    return count > 0 ? count : lane->call.id_count;
+}
+
 static void take_answer(struct claims *claims, struct lane *lane, struct claim_answer *answer,
                         struct hints_reader *hints)
 {
     struct claim_call call = lane->call;
-    bool full = answer->count >= (size_t)call.want;
     struct claim_batch *batch;
 
     close_call(claims, lane);
     claims->granted += answer->count;
-    if (call.id_count == 0 && full && lane->backlog.id_count == 0)
-        lane->next_pull_boot_ms = 0; /* there is more */
+    if (call.id_count == 0 && answer->count > 0 && lane->backlog.id_count == 0)
+        lane->next_pull_boot_ms = 0; /* there may be more */
     if (hints && call.backlog_epoch == lane->backlog.epoch)
-        hints_verdict(hints, lane, call.id_count);
+        hints_verdict(hints, lane, verdict_count(lane, answer));
     batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);
     if (batch)
         start(claims, lane->type, batch);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/memory.h"
 
 const char *stop_reason_name(enum stop_reason why)
@@ -23,6 +24,11 @@ uint32_t token_attempt(uint64_t token)
 int64_t execution_timeout_ms(const struct execution *execution)
 {
     return execution->deadline_boot_ms - execution->started_boot_ms;
+}
+
+enum entry_kind execution_failure(const struct execution *execution)
+{
+    return execution->member_count > 1 ? ENTRY_UNANSWERED : ENTRY_ERROR;
 }
 
 void execution_settle(struct execution *execution, enum entry_kind kind, const char *text, size_t size)
@@ -103,8 +109,9 @@ static void member_init(struct member *member, const struct claimed *op)
     member->outcome = (struct outcome)OUTCOME_INIT;
 }
 
+/* Until its leader is found, an execution is an orphans'. */
 static void execution_init(struct execution *execution, struct claim_batch *batch, struct served_type *type, int shard,
-                           int64_t sent_boot_ms)
+                           const char *leader_id, int64_t sent_boot_ms)
 {
     memset(execution, 0, sizeof *execution);
     execution->batch = batch;
@@ -114,6 +121,20 @@ static void execution_init(struct execution *execution, struct claim_batch *batc
     execution->started_boot_ms = sent_boot_ms;
     execution->deadline_boot_ms = sent_boot_ms;
     execution->lease_end_boot_ms = sent_boot_ms + batch->answer.lease_ms;
+    memcpy(execution->orphans_of, leader_id, ID_SIZE);
+}
+
+static void execution_add(struct execution *execution, struct member *member, const struct claimed *op)
+{
+    member_init(member, op);
+    if (execution->member_count == 0)
+        execution->members = member;
+    if (op->leader_id[0] == '\0') {
+        execution->leader = execution->member_count;
+        execution->deadline_boot_ms = execution->started_boot_ms + op->timeout_ms;
+        execution->orphans_of[0] = '\0';
+    }
+    execution->member_count++;
 }
 
 struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_type *type, int shard,
@@ -138,15 +159,9 @@ struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_t
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || strcmp(group_key(ops[i]), group_key(ops[i - 1])) != 0) {
             execution = &batch->executions[batch->count++];
-            execution_init(execution, batch, type, shard, sent_boot_ms);
-            execution->members = &batch->members[i];
+            execution_init(execution, batch, type, shard, group_key(ops[i]), sent_boot_ms);
         }
-        member_init(&batch->members[i], ops[i]);
-        if (ops[i]->leader_id[0] == '\0') {
-            execution->leader = execution->member_count;
-            execution->deadline_boot_ms = sent_boot_ms + ops[i]->timeout_ms;
-        }
-        execution->member_count++;
+        execution_add(execution, &batch->members[i], ops[i]);
     }
     free(ops);
     atomic_init(&batch->unfinished, (int)batch->count);
@@ -154,11 +169,53 @@ struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_t
     return batch;
 }
 
+/* ---- the end ---- */
+
+/* A member may be skipped only behind one of its own SequenceGroup that did not succeed; otherwise it would wait again
+ * for nothing, for ever. Members stand in the order of their sequences. */
+static void refuse_needless_skips(struct execution *execution)
+{
+    const char *sequence = "";
+    bool broken = false; /* in this sequence, up to here */
+
+    for (int i = 0; i < execution->member_count; i++) {
+        struct member *member = &execution->members[i];
+
+        if (strcmp(member->op->sequence_group, sequence) != 0 || !member->op->sequence_group[0])
+            broken = false;
+        sequence = member->op->sequence_group;
+        if (member->outcome.kind == ENTRY_SKIPPED && !broken)
+            outcome_setf(&member->outcome, ENTRY_ERROR,
+                         "the handler answered \"skipped\", but no earlier member of its SequenceGroup failed");
+        broken |= member->outcome.kind != ENTRY_OK;
+    }
+}
+
+static void log_group(const struct execution *execution)
+{
+    int ok = 0, unanswered = 0, skipped = 0;
+
+    for (int i = 0; i < execution->member_count; i++) {
+        enum entry_kind kind = execution->members[i].outcome.kind;
+
+        ok += kind == ENTRY_OK;
+        skipped += kind == ENTRY_SKIPPED;
+        unanswered += kind == ENTRY_UNANSWERED || kind == ENTRY_CRASHED || kind == ENTRY_TIMED_OUT;
+    }
+    log_event(ok == execution->member_count ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "group ended",
+              "op=%s type=%s members=%d ok=%d skipped=%d unanswered=%d duration_ms=%lld",
+              execution_leader(execution)->id, execution->type->config->name, execution->member_count, ok, skipped,
+              unanswered, (long long)execution->duration_ms);
+}
+
 void execution_finished(struct execution *execution, int64_t now_boot_ms)
 {
     struct claim_batch *batch = execution->batch;
 
     execution->duration_ms = now_boot_ms - execution->started_boot_ms;
+    refuse_needless_skips(execution);
+    if (execution->member_count > 1)
+        log_group(execution);
     for (int i = 0; i < execution->member_count; i++)
         execution->members[i].op = NULL;
     atomic_store(&execution->finished, true);

@@ -1,5 +1,5 @@
 /* An execution: one claimed operation, or one claimed group of them, on its way from the claim's answer to the
- * delivery report of its outcome.
+ * delivery report of its outcome. Of a group one member, the leader, holds the lease; each has an outcome of its own.
  *
  * It has one owner at a time. The claiming thread makes it; its handler owns it from start() until it hands it to the
  * sink; the reporter owns it from there until the status log has its outcomes. What others may touch meanwhile: the
@@ -51,7 +51,8 @@ struct execution {
     struct claim_batch *batch;
     struct member *members; /* ordered by SequenceGroup (none first), SequenceNumber, Id */
     int member_count;
-    int leader; /* index of the member that holds the lease */
+    int leader;               /* index of the member that holds the lease */
+    char orphans_of[ID_SIZE]; /* granted without their leader, which is this one: to be given back; else empty */
     int shard;
     int64_t started_at_ms;    /* StartedAt: Redis time of the claim */
     int64_t started_boot_ms;  /* the same moment, not later, on this host's boot clock */
@@ -64,7 +65,7 @@ struct execution {
     int64_t lease_end_boot_ms;         /* table: by the boot clock, from before the request was sent */
     uint64_t renewal;                  /* table: number of the renewal that last named it */
     struct execution *queue_next;      /* the owner's: handler's or reporter's queue */
-    int unreported;                    /* reporter: members that the status log does not have */
+    int unreported;                    /* reporter, of one that is split: members that the status log does not have */
     bool report_alone;                 /* reporter: a message with others was refused */
 };
 
@@ -76,6 +77,9 @@ static inline struct member *execution_leader(const struct execution *execution)
 {
     return &execution->members[execution->leader];
 }
+/* The kind of a failure that is the execution's as a whole, for a member that was not answered: of one that ran alone
+ * an error of its own; of several any one may be at fault. */
+enum entry_kind execution_failure(const struct execution *execution);
 /* Gives every member that has no outcome yet this one. */
 void execution_settle(struct execution *execution, enum entry_kind kind, const char *text, size_t size);
 void execution_settlef(struct execution *execution, enum entry_kind kind, const char *format, ...)
@@ -93,12 +97,13 @@ struct claim_batch {
     size_t count;
     struct member *members;
 };
-/* Takes over the answer and sorts its operations into executions: followers go to their leader. sent_boot_ms is the
- * boot clock before the answered call was sent: leases and deadlines count from there. NULL for an empty answer, which is
- * released. */
+/* Takes over the answer and sorts its operations into executions: followers go to their leader; those whose leader is
+ * not in the answer (no answer of ours) form one that is only to be given back. sent_boot_ms is the boot clock before
+ * the answered call was sent: leases and deadlines count from there. NULL for an empty answer, which is released. */
 struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_type *type, int shard,
                                     int64_t sent_boot_ms);
-/* The execution's outcomes are known: gives up its share of the payloads. */
+/* The execution's outcomes are known: refuses those that may not be (a member skipped without reason), and gives up its
+ * share of the payloads. */
 void execution_finished(struct execution *execution, int64_t now_boot_ms);
 /* The status log has its outcomes (or nobody wants them): gives up the rest. */
 void execution_free(struct execution *execution);

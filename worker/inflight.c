@@ -83,6 +83,8 @@ void inflight_list(struct inflight *inflight, int shard_number, uint64_t number,
         const struct member *leader = execution_leader(execution);
         struct lease_ref *lease;
 
+        if (execution->orphans_of[0])
+            continue; /* it has none */
         GROW(list->leases, list->count, list->capacity);
         lease = &list->leases[list->count];
         memcpy(lease->id, leader->id, ID_SIZE);
@@ -101,8 +103,9 @@ static int stop(struct execution *execution, enum stop_reason why)
 
     if (atomic_load(&execution->finished) || !atomic_compare_exchange_strong(&execution->stop, &none, (int)why))
         return 0;
-    log_event(LOG_LEVEL_WARNING, "stopping", "op=%s type=%s attempt=%u why=%s", execution_leader(execution)->id,
-              execution->type->config->name, token_attempt(execution_leader(execution)->token), stop_reason_name(why));
+    log_event(LOG_LEVEL_WARNING, "stopping", "op=%s type=%s attempt=%u members=%d why=%s",
+              execution_leader(execution)->id, execution->type->config->name,
+              token_attempt(execution_leader(execution)->token), execution->member_count, stop_reason_name(why));
     return 1;
 }
 

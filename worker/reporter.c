@@ -1,4 +1,4 @@
-/* Items are members: a group's outcomes may take more than one message. Nothing is ordered here; tokens decide.
+/* Nothing is ordered here but a group (report_items.h); tokens decide.
  *
  * Under load batching comes by itself: while one round is packed and produced, the next outcomes gather. So the
  * producer's linger is 0, and a lone outcome leaves at once. */
@@ -14,27 +14,17 @@
 #include "common/base/memory.h"
 #include "common/kafka/kafka.h"
 #include "worker/crash_point.h"
+#include "worker/report_items.h"
 #include "worker/wait.h"
 
 enum {
     POLL_EVERY_MS = 5, /* for delivery reports, while some are due */
     IDLE_WAIT_MS = 500,
     SEND_AGAIN_MS = 200,
-    ENTRY_OVERHEAD_BYTES = 200, /* of one entry besides its texts, at most */
-    KINDS = ENTRY_REDRIVE + 1,
-};
-
-struct item {
-    struct execution *execution;
-    int member;
-};
-struct items {
-    struct item *all;
-    size_t count, capacity;
+    KINDS = ENTRY_UNANSWERED + 1,
 };
 
 struct report { /* one message under way */
-    int shard;
     size_t count;
     struct item items[];
 };
@@ -52,7 +42,7 @@ struct reporter {
     struct execution *incoming; /* under the lock; newest first */
     bool stopping, waiting;
 
-    atomic_size_t undelivered, bytes; /* executions; texts and results of what is undelivered */
+    atomic_size_t undelivered, bytes; /* operations; their texts and results */
     atomic_ullong delivered[KINDS];
 
     struct items *pending; /* per shard; the thread's own from here */
@@ -66,28 +56,16 @@ struct reporter {
 
 /* ---- from other threads ---- */
 
-static size_t outcome_bytes(const struct outcome *outcome)
-{
-    return (outcome->text ? strlen(outcome->text) : 0) + outcome->result_size;
-}
-
-static size_t execution_bytes(const struct execution *execution)
-{
-    size_t bytes = 0;
-
-    for (int i = 0; i < execution->member_count; i++)
-        bytes += outcome_bytes(&execution->members[i].outcome);
-    return bytes;
-}
-
 void reporter_add(struct reporter *reporter, struct execution *const *executions, size_t count)
 {
-    size_t bytes = 0;
+    size_t bytes = 0, operations = 0;
 
-    for (size_t i = 0; i < count; i++)
-        bytes += execution_bytes(executions[i]);
+    for (size_t i = 0; i < count; i++) {
+        bytes += execution_report_bytes(executions[i]);
+        operations += (size_t)executions[i]->member_count;
+    }
     atomic_fetch_add(&reporter->bytes, bytes);
-    atomic_fetch_add(&reporter->undelivered, count);
+    atomic_fetch_add(&reporter->undelivered, operations);
     pthread_mutex_lock(&reporter->lock);
     for (size_t i = 0; i < count; i++) {
         executions[i]->queue_next = reporter->incoming;
@@ -100,7 +78,7 @@ void reporter_add(struct reporter *reporter, struct execution *const *executions
 
 bool reporter_full(const struct reporter *reporter)
 {
-    return atomic_load(&reporter->undelivered) >= REPORTER_MOST_EXECUTIONS ||
+    return atomic_load(&reporter->undelivered) >= REPORTER_MOST_OPERATIONS ||
            atomic_load(&reporter->bytes) >= REPORTER_MOST_BYTES;
 }
 
@@ -116,46 +94,70 @@ uint64_t reporter_delivered(const struct reporter *reporter, enum entry_kind kin
 
 /* ---- delivery reports ---- */
 
-static void add_pending(struct reporter *reporter, struct item item)
+static struct items *pending_of(struct reporter *reporter, const struct execution *execution)
 {
-    struct items *pending = &reporter->pending[item.execution->shard];
-
-    GROW(pending->all, pending->count, pending->capacity);
-    pending->all[pending->count++] = item;
+    return &reporter->pending[execution->shard];
 }
 
-/* One member less to report; the last one takes the execution with it. */
-static void release(struct reporter *reporter, struct execution *execution)
+/* The status log has it, or it is given up. */
+static void release(struct reporter *reporter, const struct item *item)
 {
-    if (--execution->unreported > 0)
+    struct execution *execution = item->execution;
+
+    if (!items_done(pending_of(reporter, execution), item))
         return;
     inflight_remove(reporter->inflight, execution);
-    atomic_fetch_sub(&reporter->bytes, execution_bytes(execution));
+    atomic_fetch_sub(&reporter->bytes, execution_report_bytes(execution));
+    atomic_fetch_sub(&reporter->undelivered, (size_t)execution->member_count);
     execution_free(execution);
-    atomic_fetch_sub(&reporter->undelivered, 1);
 }
 
 static void deliver(struct reporter *reporter, const struct item *item)
 {
-    atomic_fetch_add(&reporter->delivered[item->execution->members[item->member].outcome.kind], 1);
-    release(reporter, item->execution);
+    const struct execution *execution = item->execution;
+    int first = item_first(item), end = first + (int)item_entries(item);
+
+    for (int i = first; i < end; i++)
+        atomic_fetch_add(&reporter->delivered[execution->members[i].outcome.kind], 1);
+    release(reporter, item);
 }
 
-/* Refused for good: too large for the broker's settings. Sent alone next time; when it was alone, without its result.
- */
-static void shrink(struct reporter *reporter, const struct report *report, const char *text)
+static void send_again(struct reporter *reporter, const struct item *items, size_t count)
 {
-    struct outcome *outcome = &report->items[0].execution->members[report->items[0].member].outcome;
+    for (size_t i = 0; i < count; i++)
+        items_add(pending_of(reporter, items[i].execution), items[i]);
+}
 
-    log_error_text(LOG_LEVEL_ERROR, "outcome refused", text, "shard=%d entries=%zu", report->shard, report->count);
-    for (size_t i = 0; i < report->count; i++)
-        report->items[i].execution->report_alone = true;
-    if (report->count == 1 && outcome->result) {
-        atomic_fetch_sub(&reporter->bytes, outcome->result_size);
-        free(outcome->result);
-        outcome->result = NULL;
-        outcome->result_size = 0;
+/* false: it has no result. */
+static bool drop_result(struct reporter *reporter, const struct item *item)
+{
+    struct outcome *outcome = &item->execution->members[item_first(item)].outcome;
+
+    if (!outcome->result)
+        return false;
+    atomic_fetch_sub(&reporter->bytes, outcome->result_size);
+    free(outcome->result);
+    outcome->result = NULL;
+    outcome->result_size = 0;
+    return true;
+}
+
+/* Refused for good: too large for Kafka's settings. Each item goes alone next time; what was alone goes in parts, or
+ * without its result. false: it cannot be smaller. */
+static bool make_smaller(struct reporter *reporter, const struct item *items, size_t count, const char *text)
+{
+    log_error_text(LOG_LEVEL_ERROR, "outcome refused", text, "shard=%d items=%zu op=%s", items[0].execution->shard,
+                   count, items[0].execution->members[item_first(&items[0])].id);
+    for (size_t i = 0; i < count; i++)
+        items[i].execution->report_alone = true;
+    if (count == 1 && item_entries(&items[0]) > 1) {
+        items_split(pending_of(reporter, items[0].execution), items[0].execution);
+        return true;
     }
+    if (count == 1 && !drop_result(reporter, &items[0]))
+        return false;
+    send_again(reporter, items, count);
+    return true;
 }
 
 static void on_delivery(void *arg, const struct kafka_delivery *delivery)
@@ -170,13 +172,10 @@ static void on_delivery(void *arg, const struct kafka_delivery *delivery)
             deliver(reporter, &report->items[i]);
         outage_end(&reporter->outage, "status log");
         crash_point("delivery-after");
-    } else {
-        if (delivery->status == ST_INVALID)
-            shrink(reporter, report, delivery->text);
-        else
-            outage_begin(&reporter->outage, "status log", delivery->text);
-        for (size_t i = 0; i < report->count; i++)
-            add_pending(reporter, report->items[i]);
+    } else if (delivery->status != ST_INVALID ||
+               !make_smaller(reporter, report->items, report->count, delivery->text)) {
+        outage_begin(&reporter->outage, "status log", delivery->text);
+        send_again(reporter, report->items, report->count);
         reporter->send_again_boot_ms = clock_boot_ms() + SEND_AGAIN_MS;
     }
     free(report);
@@ -184,59 +183,19 @@ static void on_delivery(void *arg, const struct kafka_delivery *delivery)
 
 /* ---- packing ---- */
 
-static void fill_entry(struct status_entry *entry, const struct item *item)
-{
-    const struct execution *execution = item->execution;
-    const struct member *member = &execution->members[item->member];
-    const struct outcome *outcome = &member->outcome;
-
-    *entry = (struct status_entry){
-        .kind = outcome->kind,
-        .token = member->token,
-        .started_at_ms = execution->started_at_ms,
-        .duration_ms = execution->duration_ms,
-        .retry_after_ms = outcome->retry_after_ms,
-        .text = outcome->text,
-        .text_size = outcome->text ? strlen(outcome->text) : 0,
-        .result = outcome->result,
-        .result_size = outcome->result_size,
-    };
-    memcpy(entry->id, member->id, ID_SIZE);
-    if (item->member != execution->leader)
-        memcpy(entry->leader_id, execution_leader(execution)->id, ID_SIZE);
-}
-
-/* How many of the pending items fit into one message. */
-static size_t portion(const struct items *pending, size_t first)
-{
-    size_t bytes = 0, count = 0;
-
-    while (first + count < pending->count && count < STATUS_BATCH_MAX_ENTRIES) {
-        const struct item *item = &pending->all[first + count];
-
-        bytes += ENTRY_OVERHEAD_BYTES + outcome_bytes(&item->execution->members[item->member].outcome);
-        if (count > 0 && (bytes > STATUS_BATCH_MAX_BYTES || item->execution->report_alone))
-            break;
-        count++;
-        if (item->execution->report_alone)
-            break;
-    }
-    return count;
-}
-
 static enum status produce(struct reporter *reporter, int shard, const struct item *items, size_t count,
                            struct err *err)
 {
     struct report *report = xmalloc(sizeof *report + count * sizeof *items);
+    size_t entries = 0;
     enum status status;
 
-    report->shard = shard;
     report->count = count;
     memcpy(report->items, items, count * sizeof *items);
     for (size_t i = 0; i < count; i++)
-        fill_entry(&reporter->entries[i], &items[i]);
+        entries += item_fill(&items[i], reporter->entries + entries);
     buf_clear(&reporter->message);
-    codec_write_status_batch(&reporter->message, reporter->entries, count, reporter->identity->uri,
+    codec_write_status_batch(&reporter->message, reporter->entries, entries, reporter->identity->uri,
                              reporter->identity->instance);
     BGOP_ASSERT(!reporter->message.overflow);
     crash_point("produce-before");
@@ -250,25 +209,36 @@ static enum status produce(struct reporter *reporter, int shard, const struct it
     return status;
 }
 
-/* What could not be sent stays at the front of its shard's list. */
+/* Sends the next portion; answers how many items have left the front of the list, 0: Kafka takes no more now. */
+static size_t send_portion(struct reporter *reporter, int shard, size_t first)
+{
+    struct items *pending = &reporter->pending[shard];
+    size_t count = items_portion(pending, first);
+    struct err err = ERR_INIT;
+    enum status status = produce(reporter, shard, pending->all + first, count, &err);
+    struct item refused[STATUS_BATCH_MAX_ENTRIES];
+
+    if (status == ST_OK)
+        return count;
+    memcpy(refused, pending->all + first, count * sizeof *refused); /* the list may move */
+    if (status == ST_INVALID && make_smaller(reporter, refused, count, err.text))
+        return count;
+    if (status != ST_LIMIT) /* a full queue is no news: delivery reports empty it */
+        outage_begin(&reporter->outage, "status log", err.text);
+    reporter->send_again_boot_ms = clock_boot_ms() + (status == ST_LIMIT ? POLL_EVERY_MS : SEND_AGAIN_MS);
+    if (status != ST_INVALID)
+        return 0;
+    send_again(reporter, refused, count); /* nobody is to wait behind it */
+    return count;
+}
+
 static void send_shard(struct reporter *reporter, int shard)
 {
     struct items *pending = &reporter->pending[shard];
-    size_t sent = 0;
+    size_t sent = 0, count, end = pending->count; /* what is added meanwhile goes with the next round */
 
-    while (sent < pending->count) {
-        size_t count = portion(pending, sent);
-        struct err err = ERR_INIT;
-        enum status status = produce(reporter, shard, pending->all + sent, count, &err);
-
-        if (status != ST_OK) {
-            if (status != ST_LIMIT) /* a full queue is no news: delivery reports empty it */
-                outage_begin(&reporter->outage, "status log", err.text);
-            reporter->send_again_boot_ms = clock_boot_ms() + (status == ST_LIMIT ? POLL_EVERY_MS : SEND_AGAIN_MS);
-            break;
-        }
+    while (sent < end && (count = send_portion(reporter, shard, sent)) > 0)
         sent += count;
-    }
     memmove(pending->all, pending->all + sent, (pending->count - sent) * sizeof *pending->all);
     pending->count -= sent;
 }
@@ -289,9 +259,7 @@ static void distribute(struct reporter *reporter, struct execution *taken)
 
     for (; taken; taken = next) {
         next = taken->queue_next;
-        taken->unreported = taken->member_count;
-        for (int i = 0; i < taken->member_count; i++)
-            add_pending(reporter, (struct item){ taken, i });
+        items_add_execution(pending_of(reporter, taken), taken);
     }
 }
 
@@ -332,13 +300,16 @@ static void *reporter_loop(void *arg)
 
 /* ---- life ---- */
 
-/* What is not delivered is given up: its leases run out. */
+/* What is not delivered is given up: its leases run out. (A leader joins its list when its followers were given up.) */
 static void abandon(struct reporter *reporter)
 {
     distribute(reporter, reporter->incoming);
     for (int shard = 0; shard < reporter->shard_count; shard++)
-        for (size_t i = 0; i < reporter->pending[shard].count; i++)
-            release(reporter, reporter->pending[shard].all[i].execution);
+        for (size_t i = 0; i < reporter->pending[shard].count; i++) {
+            struct item item = reporter->pending[shard].all[i];
+
+            release(reporter, &item);
+        }
 }
 
 static void reporter_free(struct reporter *reporter)
@@ -346,7 +317,7 @@ static void reporter_free(struct reporter *reporter)
     kafka_producer_free(reporter->producer); /* the last delivery reports come now */
     abandon(reporter);
     for (int i = 0; i < reporter->shard_count; i++)
-        free(reporter->pending[i].all);
+        items_release(&reporter->pending[i]);
     free(reporter->pending);
     buf_release(&reporter->message);
     pthread_cond_destroy(&reporter->changed);

@@ -188,6 +188,7 @@ static void log_stats(struct worker *worker)
 
     for (int kind = ENTRY_ERROR; kind <= ENTRY_TIMED_OUT; kind++)
         failed += reporter_delivered(reporter, (enum entry_kind)kind);
+    failed += reporter_delivered(reporter, ENTRY_UNANSWERED);
     log_event(LOG_LEVEL_INFO, "stats",
               "claimed=%llu ok=%llu failed=%llu returned=%llu running=%d undelivered=%zu workers=%d",
               (unsigned long long)claims_granted(worker->claims), ok, failed, returned,

@@ -71,9 +71,11 @@ void shard_fences_release(struct shard_fences *fences);
 struct claim {
     int shard; int64_t generation;
     const char *instance, *worker_uri, *nonce, *type;
-    int want;                                       /* most operations to be granted, 1 .. 500 */
+    int want;                                       /* most executions to be granted, 1 .. 500; groups count as one */
     const char (*ids)[ID_SIZE]; size_t id_count;    /* hinted; may be none (a pull) */
 };
+/* An answer has at most so many operations, and about 1 MiB of payloads: with groups fewer executions than wanted. */
+enum { CLAIM_MOST_OPERATIONS = 500 };
 struct claimed {                                    /* one granted operation; texts owned by the answer */
     char id[ID_SIZE];
     uint64_t token;                                 /* attempt = token & ((1 << 20) - 1) */

@@ -347,7 +347,7 @@ static void each_member_gets_the_answer_for_its_id(void **state)
     assert_outcome(&execution->members[0].outcome, ENTRY_OK, "");
     assert_result(&execution->members[0].outcome, "{\"a\":1}");
     assert_outcome(&execution->members[1].outcome, ENTRY_PERMANENT, "bad");
-    assert_string_equal(entry_kind_name(execution->members[2].outcome.kind), "error");
+    assert_string_equal(entry_kind_name(execution->members[2].outcome.kind), "unanswered");
     assert_non_null(
         strstr(execution->members[2].outcome.text, "gave no answer for this operation: an answer's line is no JSON"));
     fixture_close(fixture);
@@ -363,6 +363,110 @@ static void answered_members_keep_their_answer_when_the_handler_crashes(void **s
     assert_outcome(&execution->members[0].outcome, ENTRY_OK, "");
     assert_outcome(&execution->members[1].outcome, ENTRY_CRASHED, "crashed: signal 9 (SIGKILL)");
     fixture_close(fixture);
+}
+
+#define ANSWER_FIRST "echo \"{\\\"Id\\\":\\\"08P000000000000001\\\",\\\"Outcome\\\":\\\"ok\\\"}\";"
+
+/* A failure of the whole is an error of its own for one that ran alone; of several it is nobody's for certain. */
+static void failures_of_a_group_are_told_apart_from_those_of_one(void **state)
+{
+    static const struct {
+        const char *command, *text;
+        enum entry_kind alone, grouped;
+    } cases[] = {
+        { "sh -c 'exit 3'", "exit code 3", ENTRY_ERROR, ENTRY_UNANSWERED },
+        { "sh -c 'echo no >&2; exit 65'", "no", ENTRY_PERMANENT, ENTRY_UNANSWERED },
+        { "true", "the handler gave no answer for this operation", ENTRY_ERROR, ENTRY_UNANSWERED },
+        { "/nonexistent/program", "cannot run /nonexistent/program: No such file or directory", ENTRY_ERROR,
+          ENTRY_UNANSWERED },
+        { "sh -c 'kill -SEGV $$'", "crashed: signal 11 (SIGSEGV)", ENTRY_CRASHED, ENTRY_CRASHED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int count = 1; count <= 3; count += 2) {
+            struct fixture *fixture = open_group(cases[i].command);
+            struct execution *execution = run_group(fixture, (size_t)count);
+
+            for (int m = 0; m < count; m++)
+                assert_outcome(&execution->members[m].outcome, count > 1 ? cases[i].grouped : cases[i].alone,
+                               cases[i].text);
+            fixture_close(fixture);
+        }
+}
+
+static void answered_members_keep_their_answer_whatever_the_exit_code(void **state)
+{
+    struct fixture *fixture = open_group("sh -c '" ANSWER_FIRST "echo bad data >&2; exit 65'");
+    struct execution *execution = run_group(fixture, 2);
+
+    (void)state;
+    assert_outcome(&execution->members[0].outcome, ENTRY_OK, "");
+    assert_outcome(&execution->members[1].outcome, ENTRY_UNANSWERED, "bad data");
+    fixture_close(fixture);
+}
+
+static void answered_members_keep_their_answer_when_the_group_is_stopped(void **state)
+{
+    static const struct {
+        enum stop_reason why;
+        enum entry_kind kind;
+        const char *text;
+    } cases[] = {
+        { STOP_TIMEOUT, ENTRY_TIMED_OUT, "timed out after 400 ms" },
+        { STOP_CANCEL, ENTRY_ERROR, "canceled while it was running" },
+        { STOP_LOST_LEASE, ENTRY_RETURNED, "stopped: the worker lost its lease" },
+        { STOP_DRAIN, ENTRY_RETURNED, "stopped: the worker shut down" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char marker[] = "/tmp/bgop-test-XXXXXX", command[400];
+        struct claimed ops[2] = { fixture_op(1, "", 0), fixture_op(2, "", 0) };
+        struct execution *execution;
+        struct fixture *fixture;
+
+        close(mkstemp(marker));
+        snprintf(command, sizeof command, "sh -c '" ANSWER_FIRST "rm %s; exec sleep 60'", marker);
+        fixture = open_group(command);
+        ops[0].timeout_ms = cases[i].why == STOP_TIMEOUT ? 400 : 20000;
+        execution = fixture_execution(fixture, ops, 2);
+        fixture_start(fixture, execution);
+        while (cases[i].why != STOP_TIMEOUT && access(marker, F_OK) == 0) /* it has answered */
+            usleep(2000);
+        if (cases[i].why != STOP_TIMEOUT)
+            fixture_stop(fixture, execution, cases[i].why);
+        fixture_wait(fixture, 1);
+        assert_outcome(&execution->members[0].outcome, ENTRY_OK, "");
+        assert_outcome(&execution->members[1].outcome, cases[i].kind, cases[i].text);
+        fixture_close(fixture);
+        unlink(marker);
+    }
+}
+
+/* The most there may be: 100 payloads of 10 KiB in, 100 results of 32 KiB out, at the same time. */
+static void large_groups_do_not_deadlock(void **state)
+{
+    enum { COUNT = 100, SIZE = 10 * 1024 };
+    static struct claimed ops[COUNT];
+    struct fixture *fixture = open_group("sed -u -E 's/^\\{\"Id\":\"([^\"]*)\".*\"Payload\":\"([^\"]*)\"\\}$/"
+                                         "{\"Id\":\"\\1\",\"Outcome\":\"ok\",\"Result\":\"\\2\\2\\2\"}/'");
+    char *payload = xmalloc(SIZE);
+    struct execution *execution;
+
+    (void)state;
+    memset(payload, 'p', SIZE);
+    for (int i = 0; i < COUNT; i++)
+        ops[i] = fixture_op(i, payload, SIZE);
+    execution = fixture_execution(fixture, ops, COUNT);
+    fixture_start(fixture, execution);
+    fixture_wait(fixture, 1);
+    for (int i = 0; i < COUNT; i++) {
+        assert_outcome(&execution->members[i].outcome, ENTRY_OK, "");
+        assert_int_equal(execution->members[i].outcome.result_size, 3 * SIZE);
+    }
+    fixture_close(fixture);
+    free(payload);
 }
 
 static void wrong_command_is_refused_at_start(void **state)
@@ -405,6 +509,10 @@ int main(void)
         cmocka_unit_test(types_that_merge_speak_the_group_protocol_for_one_member_too),
         cmocka_unit_test(each_member_gets_the_answer_for_its_id),
         cmocka_unit_test(answered_members_keep_their_answer_when_the_handler_crashes),
+        cmocka_unit_test(failures_of_a_group_are_told_apart_from_those_of_one),
+        cmocka_unit_test(answered_members_keep_their_answer_whatever_the_exit_code),
+        cmocka_unit_test(answered_members_keep_their_answer_when_the_group_is_stopped),
+        cmocka_unit_test(large_groups_do_not_deadlock),
         cmocka_unit_test(wrong_command_is_refused_at_start),
     };
 

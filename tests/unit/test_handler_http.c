@@ -70,6 +70,9 @@ static enum MHD_Result answer_path(struct MHD_Connection *connection, const char
         return answer(connection, 503, "Retry-After", http_date_in(date, 100), "");
     if (strcmp(path, "/302") == 0)
         return answer(connection, 302, "Location", "/echo", "");
+    if (strcmp(path, "/first") == 0)
+        return answer(connection, 200, NULL, NULL,
+                      "[{\"Id\":\"08P000000000000001\",\"Outcome\":\"ok\",\"Result\":\"1\"}]");
     if (strcmp(path, "/hang") == 0)
         sleep(3);
     return answer(connection, 204, NULL, NULL, "");
@@ -344,6 +347,79 @@ static void groups_post_an_array_and_read_an_array(void **state)
     fixture_close(fixture);
 }
 
+static struct execution *run_group(struct fixture *fixture, size_t count)
+{
+    struct claimed ops[3] = { fixture_op(1, "one", 3), fixture_op(2, "two", 3), fixture_op(3, "three", 5) };
+    struct execution *execution;
+
+    for (int i = 0; i < 3; i++)
+        ops[i].timeout_ms = 1000;
+    execution = fixture_execution(fixture, ops, count);
+    fixture_start(fixture, execution);
+    fixture_wait(fixture, 1);
+    return execution;
+}
+
+/* What happens to the whole request is an error of its own for one; of several it is nobody's for certain. */
+static void failures_of_a_group_are_told_apart_from_those_of_one(void **state)
+{
+    static const struct {
+        const char *path, *text;
+        enum entry_kind alone, grouped;
+        int64_t retry_after_ms;
+    } cases[] = {
+        { "/404", "HTTP 404", ENTRY_PERMANENT, ENTRY_UNANSWERED, -1 },
+        { "/500", "HTTP 500: it broke", ENTRY_ERROR, ENTRY_UNANSWERED, -1 },
+        { "/302", "HTTP 302", ENTRY_ERROR, ENTRY_UNANSWERED, -1 },
+        { "/429", "HTTP 429: slowly", ENTRY_ERROR, ENTRY_UNANSWERED, 7000 },
+        { "/large", "the handler gave no answer for this operation: the answer is no JSON array", ENTRY_ERROR,
+          ENTRY_UNANSWERED, -1 },
+        { "/hang", "timed out after 1000 ms", ENTRY_TIMED_OUT, ENTRY_TIMED_OUT, -1 },
+    };
+    struct server *server = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int count = 1; count <= 3; count += 2) {
+            struct fixture *fixture = open_path(server, cases[i].path, (struct type_config){ .merge_max = 100 });
+            struct execution *execution = run_group(fixture, (size_t)count);
+
+            for (int m = 0; m < count; m++) {
+                const struct outcome *outcome = &execution->members[m].outcome;
+
+                assert_string_equal(entry_kind_name(outcome->kind),
+                                    entry_kind_name(count > 1 ? cases[i].grouped : cases[i].alone));
+                assert_memory_equal(outcome->text, cases[i].text, strlen(cases[i].text));
+                assert_int_equal(outcome->retry_after_ms, cases[i].retry_after_ms);
+            }
+            fixture_close(fixture);
+        }
+}
+
+static void unreachable_servers_fail_groups_as_a_whole(void **state)
+{
+    struct fixture *fixture =
+        fixture_open("http", (struct type_config){ .url = (char *)"http://127.0.0.1:1/", .merge_max = 100 });
+    struct execution *execution = run_group(fixture, 2);
+
+    (void)state;
+    for (int m = 0; m < 2; m++)
+        assert_int_equal(execution->members[m].outcome.kind, ENTRY_UNANSWERED);
+    fixture_close(fixture);
+}
+
+static void members_that_an_answer_leaves_out_are_unanswered(void **state)
+{
+    struct fixture *fixture = open_path(*state, "/first", (struct type_config){ .merge_max = 100 });
+    struct execution *execution = run_group(fixture, 3);
+
+    assert_outcome(&execution->members[0].outcome, ENTRY_OK, "");
+    assert_result(&execution->members[0].outcome, "1");
+    for (int m = 1; m < 3; m++)
+        assert_outcome(&execution->members[m].outcome, ENTRY_UNANSWERED,
+                       "the handler gave no answer for this operation");
+    fixture_close(fixture);
+}
+
 static void wrong_options_are_refused_at_start(void **state)
 {
     static const struct {
@@ -377,6 +453,9 @@ int main(void)
         cmocka_unit_test(stopped_requests_are_aborted),
         cmocka_unit_test(connections_are_used_again),
         cmocka_unit_test(groups_post_an_array_and_read_an_array),
+        cmocka_unit_test(failures_of_a_group_are_told_apart_from_those_of_one),
+        cmocka_unit_test(unreachable_servers_fail_groups_as_a_whole),
+        cmocka_unit_test(members_that_an_answer_leaves_out_are_unanswered),
         cmocka_unit_test(wrong_options_are_refused_at_start),
     };
 

@@ -110,10 +110,97 @@ static void noop_completes_a_whole_claim_at_once(void **state)
     fixture_close(fixture);
 }
 
+/* A protocol fault: they become an execution of their own, which claims.c gives back. */
+static void followers_without_their_leader_are_kept_apart(void **state)
+{
+    struct type_config config = { .name = (char *)"WebCart" };
+    struct served_type type = { .config = &config };
+    struct claim_answer answer = { .now_ms = 1, .lease_ms = 30000, .count = 4 };
+    struct claimed ops[4] = { fixture_op(5, "", 0), fixture_op(1, "", 0), fixture_op(9, "", 0), fixture_op(2, "", 0) };
+    struct claim_batch *batch;
+
+    (void)state;
+    memcpy(ops[1].leader_id, fixture_op(7, "", 0).id, ID_SIZE); /* of nobody in the answer, with 3 */
+    memcpy(ops[3].leader_id, fixture_op(7, "", 0).id, ID_SIZE);
+    memcpy(ops[2].leader_id, ops[1].id, ID_SIZE); /* of one that is no leader */
+    answer.ops = xmemdup(ops, sizeof ops);
+    batch = claim_batch_new(&answer, &type, 0, 100);
+    assert_int_equal(batch->count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        struct execution *execution = &batch->executions[i];
+        bool lone = strcmp(execution->members[0].id, ops[0].id) == 0;
+
+        assert_string_equal(execution->orphans_of, lone                           ? ""
+                                                   : execution->member_count == 2 ? fixture_op(7, "", 0).id
+                                                                                  : ops[1].id);
+        execution_settlef(execution, ENTRY_RETURNED, "given back");
+        execution_finished(execution, 200);
+    }
+    for (size_t i = 3; i-- > 0;)
+        execution_free(&batch->executions[i]);
+}
+
+/* Six members: one of no sequence, three of sequence "a", two of "b". */
+static void only_members_behind_a_failed_one_may_be_skipped(void **state)
+{
+    static const struct {
+        const char *answered, *kept; /* o ok, e error, p permanent, s skipped, r returned, u unanswered */
+    } cases[] = {
+        { "oooooo", "oooooo" }, { "ooeses", "ooeses" },
+        { "oessps", "oessps" }, { "ooosoo", "oooeoo" }, /* nobody failed before it */
+        { "osssoo", "oessoo" },                         /* the first of its sequence has nobody before it */
+        { "oeooso", "oeooeo" },                         /* another sequence's failure is none of its own */
+        { "oeoous", "oeoous" },                         /* one may run behind a failed one */
+        { "soorrs", "eoorrs" },                         /* of no sequence: there is nothing to wait for */
+    };
+    static const enum entry_kind kinds[128] = {
+        ['o'] = ENTRY_OK,      ['e'] = ENTRY_ERROR,    ['p'] = ENTRY_PERMANENT,
+        ['s'] = ENTRY_SKIPPED, ['r'] = ENTRY_RETURNED, ['u'] = ENTRY_UNANSWERED
+    };
+    struct fixture *fixture = fixture_open("noop", (struct type_config){ .merge_max = 10 });
+
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct claimed ops[6];
+        struct execution *execution;
+
+        for (int i = 0; i < 6; i++) {
+            ops[i] = fixture_op(i, "", 0);
+            ops[i].sequence_group = i == 0 ? "" : i <= 3 ? "a" : "b";
+            ops[i].sequence_number = i == 0 ? -1 : i;
+        }
+        execution = fixture_execution(fixture, ops, 6);
+        for (int i = 0; i < 6; i++)
+            outcome_set(&execution->members[i].outcome, kinds[(int)cases[c].answered[i]], NULL, 0);
+        execution_finished(execution, clock_boot_ms());
+        for (int i = 0; i < 6; i++)
+            if (execution->members[i].outcome.kind != kinds[(int)cases[c].kept[i]])
+                fail_msg("%s: member %d became %s", cases[c].answered, i,
+                         entry_kind_name(execution->members[i].outcome.kind));
+        execution_free(execution);
+    }
+    fixture_close(fixture);
+}
+
+static void noop_completes_groups_too(void **state)
+{
+    struct fixture *fixture = fixture_open("noop", (struct type_config){ .merge_max = 10 });
+    struct claimed ops[3] = { fixture_op(1, "", 0), fixture_op(2, "", 0), fixture_op(3, "", 0) };
+    struct execution *execution = fixture_execution(fixture, ops, 3);
+
+    (void)state;
+    fixture_start(fixture, execution);
+    fixture_wait(fixture, 1);
+    for (int i = 0; i < 3; i++)
+        assert_outcome(&execution->members[i].outcome, ENTRY_OK, "");
+    fixture_close(fixture);
+}
+
 static void followers_go_to_their_leader(void **state)
 {
     struct claim_answer answer = { .now_ms = 1, .lease_ms = 30000, .count = 4 };
-    struct served_type type = { 0 };
+    struct type_config config = { .name = (char *)"WebCart" };
+    struct served_type type = { .config = &config };
     struct claimed ops[4] = { fixture_op(5, "", 0), fixture_op(1, "", 0), fixture_op(9, "", 0), fixture_op(2, "", 0) };
     struct claim_batch *batch;
 
@@ -146,7 +233,10 @@ int main(void)
         cmocka_unit_test(error_text_is_one_clean_line_of_at_most_255_characters),
         cmocka_unit_test(long_results_are_cut_between_characters_and_marked),
         cmocka_unit_test(noop_completes_a_whole_claim_at_once),
+        cmocka_unit_test(noop_completes_groups_too),
         cmocka_unit_test(followers_go_to_their_leader),
+        cmocka_unit_test(followers_without_their_leader_are_kept_apart),
+        cmocka_unit_test(only_members_behind_a_failed_one_may_be_skipped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,6 +141,58 @@ static void a_group_is_stopped_when_all_its_members_are_canceled(void **state)
     inflight_release(&inflight);
 }
 
+/* Answers name leaders as lost, and members of any place as canceled. */
+static void a_group_is_lost_with_its_leader_only(void **state)
+{
+    struct claimed ops[3] = { fixture_op(1, "", 0), fixture_op(2, "", 0), fixture_op(3, "", 0) };
+    struct claim_answer claim = { .now_ms = 1, .lease_ms = 30000, .count = 3 };
+    char lost[1][ID_SIZE];
+    struct renew_answer answer = { .lost = lost, .lost_count = 1 };
+    struct lease_list list = { 0 };
+    struct inflight inflight;
+    struct claim_batch *batch;
+
+    (void)state;
+    inflight_init(&inflight, 4);
+    memcpy(ops[0].leader_id, ops[1].id, ID_SIZE);
+    memcpy(ops[2].leader_id, ops[1].id, ID_SIZE);
+    claim.ops = xmemdup(ops, sizeof ops);
+    batch = claim_batch_new(&claim, &type, SHARD, 1000);
+    inflight_add(&inflight, batch->executions, 1);
+    inflight_list(&inflight, SHARD, 1, &list);
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.leases[0].id, ops[1].id);
+    memcpy(lost[0], ops[2].id, ID_SIZE);
+    assert_int_equal(inflight_renewed(&inflight, SHARD, 1, 99000, &answer), 0);
+    memcpy(lost[0], ops[1].id, ID_SIZE);
+    assert_int_equal(inflight_renewed(&inflight, SHARD, 1, 99000, &answer), 1);
+    assert_int_equal(stop_of(batch->executions), STOP_LOST_LEASE);
+    drop(&inflight, batch->executions, 1);
+    lease_list_release(&list);
+    inflight_release(&inflight);
+}
+
+static void followers_without_their_leader_have_no_lease(void **state)
+{
+    struct claimed op = fixture_op(1, "", 0);
+    struct claim_answer claim = { .now_ms = 1, .lease_ms = 30000, .count = 1 };
+    struct lease_list list = { 0 };
+    struct inflight inflight;
+    struct claim_batch *batch;
+
+    (void)state;
+    inflight_init(&inflight, 4);
+    memcpy(op.leader_id, fixture_op(2, "", 0).id, ID_SIZE);
+    claim.ops = xmemdup(&op, sizeof op);
+    batch = claim_batch_new(&claim, &type, SHARD, 1000);
+    inflight_add(&inflight, batch->executions, 1);
+    inflight_list(&inflight, SHARD, 1, &list);
+    assert_int_equal(list.count, 0);
+    drop(&inflight, batch->executions, 1);
+    lease_list_release(&list);
+    inflight_release(&inflight);
+}
+
 static void leases_about_to_end_stop_their_executions(void **state)
 {
     struct inflight inflight;
@@ -167,6 +219,8 @@ int main(void)
         cmocka_unit_test(an_answer_extends_only_what_its_call_named),
         cmocka_unit_test(lost_and_canceled_ones_are_told_once),
         cmocka_unit_test(a_group_is_stopped_when_all_its_members_are_canceled),
+        cmocka_unit_test(a_group_is_lost_with_its_leader_only),
+        cmocka_unit_test(followers_without_their_leader_have_no_lease),
         cmocka_unit_test(leases_about_to_end_stop_their_executions),
     };
 

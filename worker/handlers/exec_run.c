@@ -19,7 +19,7 @@
 #include "worker/crash_point.h"
 #include "worker/handlers/exec_environment.h"
 
-enum { READ_SIZE = 64 * 1024, DRAIN_MAX_BYTES = 1024 * 1024, LINES_MAX_BYTES = 64 * 1024 * 1024 };
+enum { READ_SIZE = 64 * 1024, DRAIN_MAX_BYTES = 1024 * 1024, LINES_MAX_BYTES = 128 * 1024 * 1024 };
 
 static void close_fd(int *fd)
 {
@@ -244,12 +244,14 @@ void exec_run_check(struct exec_run *run, int64_t now_boot_ms)
 
 /* ---- end ---- */
 
+/* EX_DATAERR is a verdict on the payload: of several nobody knows whose. */
 static void settle_exit(struct exec_run *run, int code)
 {
     struct execution *execution = run->execution;
     size_t size;
     const char *text = last_line_text(&run->last_line, &size);
-    enum entry_kind kind = code == EX_DATAERR ? ENTRY_PERMANENT : ENTRY_ERROR;
+    enum entry_kind failure = execution_failure(execution);
+    enum entry_kind kind = code == EX_DATAERR && failure == ENTRY_ERROR ? ENTRY_PERMANENT : failure;
 
     if (code != 0 && size > 0) {
         execution_settle(execution, kind, text, size);
@@ -282,7 +284,8 @@ static void settle(struct exec_run *run)
     if (run->stopping != STOP_NONE)
         execution_settle_stopped(run->execution, run->stopping);
     else if (run->report.kind == EXEC_HOST_NOT_STARTED)
-        execution_settlef(run->execution, ENTRY_ERROR, "cannot run %s: %s", run->argv[0], strerror(run->report.value));
+        execution_settlef(run->execution, execution_failure(run->execution), "cannot run %s: %s", run->argv[0],
+                          strerror(run->report.value));
     else if (run->report.kind != EXEC_HOST_ENDED)
         execution_settlef(run->execution, ENTRY_CRASHED, "crashed: killed from outside");
     else if (WIFSIGNALED(run->report.value))

@@ -217,7 +217,8 @@ void group_answers_read_array(struct group_answers *answers, const char *data, s
 
     if (!json_is_array(array))
         complain(answers, "the answer is no JSON array%s%s", array ? "" : ": ", array ? "" : problem.text);
-    json_array_foreach(array, i, value) {
+    json_array_foreach(array, i, value)
+    {
         read_answer(answers, value);
     }
     json_decref(array);
@@ -225,6 +226,7 @@ void group_answers_read_array(struct group_answers *answers, const char *data, s
 
 void group_answers_finish(struct group_answers *answers)
 {
-    execution_settlef(answers->execution, ENTRY_ERROR, "the handler gave no answer for this operation%s%s",
-                      answers->complaint[0] ? ": " : "", answers->complaint);
+    execution_settlef(answers->execution, execution_failure(answers->execution),
+                      "the handler gave no answer for this operation%s%s", answers->complaint[0] ? ": " : "",
+                      answers->complaint);
 }

@@ -12,7 +12,7 @@
 #include "common/base/memory.h"
 #include "worker/handlers/group.h"
 
-enum { CONNECT_TIMEOUT_MS = 10000, INPUT_MAX_BYTES = 64 * 1024 * 1024 };
+enum { CONNECT_TIMEOUT_MS = 10000, INPUT_MAX_BYTES = 128 * 1024 * 1024 };
 
 /* ---- a Type's options ---- */
 
@@ -195,15 +195,16 @@ void http_request_start(struct http_request *request, struct execution *executio
 
 /* ---- the answer ---- */
 
-/* "HTTP 500: first line of the body" */
+/* "HTTP 500: first line of the body". A refusal of several operations at once says nothing of any one of them. */
 static void settle_refused(struct http_request *request, long http_status)
 {
-    bool again = http_status == 429 || http_status < 400 || http_status >= 500;
     struct execution *execution = request->execution;
+    enum entry_kind failure = execution_failure(execution);
+    bool again = failure != ENTRY_ERROR || http_status == 429 || http_status < 400 || http_status >= 500;
     size_t line = request->body.size ? strcspn(request->body.data, "\r\n") : 0;
     curl_off_t retry_after_s = 0;
 
-    execution_settlef(execution, again ? ENTRY_ERROR : ENTRY_PERMANENT, "HTTP %ld%s%.*s", http_status, line ? ": " : "",
+    execution_settlef(execution, again ? failure : ENTRY_PERMANENT, "HTTP %ld%s%.*s", http_status, line ? ": " : "",
                       (int)(line < 1000 ? line : 1000), line ? request->body.data : "");
     if (http_status != 429 && http_status != 503)
         return;
@@ -225,7 +226,7 @@ static void settle_answered(struct http_request *request)
     }
     group_answers_init(&answers, execution);
     if (request->body_total > GROUP_ARRAY_MAX_BYTES)
-        execution_settlef(execution, ENTRY_ERROR, "the handler's answer is longer than %d bytes",
+        execution_settlef(execution, execution_failure(execution), "the handler's answer is longer than %d bytes",
                           GROUP_ARRAY_MAX_BYTES);
     else
         group_answers_read_array(&answers, request->body.data, request->body.size);
@@ -240,7 +241,8 @@ static void settle_failed(struct http_request *request, CURLcode code)
     if (code == CURLE_OPERATION_TIMEDOUT && clock_boot_ms() + 1 >= execution->deadline_boot_ms)
         execution_settle_stopped(execution, STOP_TIMEOUT);
     else
-        execution_settlef(execution, ENTRY_ERROR, "%s", request->error[0] ? request->error : curl_easy_strerror(code));
+        execution_settlef(execution, execution_failure(execution), "%s",
+                          request->error[0] ? request->error : curl_easy_strerror(code));
 }
 
 void http_request_finish(struct http_request *request, CURLcode code, enum stop_reason why)
