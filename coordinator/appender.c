@@ -37,6 +37,16 @@ enum status appender_start(struct appender *appender, const struct config *confi
     return appender->producer ? ST_OK : err->status;
 }
 
+void appender_know_types(struct appender *appender)
+{
+    char topic[TOPIC_SIZE];
+
+    for (size_t i = 0; i < appender->config->type_count; i++) {
+        config_topic(appender->config, appender->config->types[i].name, topic, sizeof topic);
+        kafka_producer_know(appender->producer, topic);
+    }
+}
+
 void appender_stop(struct appender *appender)
 {
     struct err err = ERR_INIT;

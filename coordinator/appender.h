@@ -24,6 +24,8 @@ struct appender {
 
 enum status appender_start(struct appender *appender, const struct config *config, struct counters *counters,
                            struct err *err) MUST_CHECK;
+/* Hints will be sent: the first of a Type is then as quick as the others. Once the topics exist. */
+void appender_know_types(struct appender *appender);
 /* Waits a little for what is still on its way. */
 void appender_stop(struct appender *appender);
 

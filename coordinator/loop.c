@@ -11,7 +11,10 @@ enum status loop_open(struct loop *loop, struct err *err)
     loop->redis = redis_new(config->redis_url, (int)config->redis_timeout_ms, err);
     if (!loop->redis)
         return err->status;
-    return appender_start(&loop->appender, config, &loop->shared->counters, err);
+    if (appender_start(&loop->appender, config, &loop->shared->counters, err) != ST_OK)
+        return err->status;
+    appender_know_types(&loop->appender);
+    return ST_OK;
 }
 
 void loop_close(struct loop *loop)

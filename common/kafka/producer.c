@@ -24,6 +24,8 @@ struct kafka_producer {
     atomic_bool fatal;
     kafka_on_delivery *on_delivery;
     void *arg;
+    rd_kafka_topic_t **topics;          /* of rk: those it was told of beforehand; the polling thread's own */
+    size_t topic_count, topic_capacity;
 };
 
 /* ---- delivery reports ---- */
@@ -106,6 +108,24 @@ struct kafka_producer *kafka_producer_new(const struct kafka_settings *settings,
     return producer;
 }
 
+/* Topics that a handle has been told of must be given back before it is destroyed. */
+static void forget_topics(struct kafka_producer *producer)
+{
+    for (size_t i = 0; i < producer->topic_count; i++)
+        rd_kafka_topic_destroy(producer->topics[i]);
+    producer->topic_count = 0;
+}
+
+void kafka_producer_know(struct kafka_producer *producer, const char *topic)
+{
+    rd_kafka_topic_t *known = rd_kafka_topic_new(producer->rk, topic, NULL);
+
+    if (!known)
+        return; /* then it is learned by sending */
+    GROW(producer->topics, producer->topic_count, producer->topic_capacity);
+    producer->topics[producer->topic_count++] = known;
+}
+
 /* Reports everything that a handle still holds, and destroys it. */
 static void retire(rd_kafka_t *rk)
 {
@@ -121,6 +141,8 @@ void kafka_producer_free(struct kafka_producer *producer)
 {
     if (!producer)
         return;
+    forget_topics(producer);
+    free(producer->topics);
     if (producer->rk)
         retire(producer->rk);
     if (producer->conf)
@@ -139,6 +161,12 @@ static void replace_fatal(struct kafka_producer *producer)
 
     if (!fresh)
         return;                                     /* no thread or memory: the next poll tries again */
+    for (size_t i = 0; i < producer->topic_count; i++) {
+        rd_kafka_topic_t *known = rd_kafka_topic_new(fresh, rd_kafka_topic_name(producer->topics[i]), NULL);
+
+        rd_kafka_topic_destroy(producer->topics[i]);
+        producer->topics[i] = known;
+    }
     rd_kafka_fatal_error(old, text, sizeof text);
     log_error_text(LOG_LEVEL_WARNING, "kafka producer replaced", text, "held=%d", rd_kafka_outq_len(old));
     pthread_rwlock_wrlock(&producer->lock);

@@ -45,6 +45,7 @@ static struct kafka_producer *new_producer(void)
     struct kafka_producer *producer = kafka_producer_new(&world.settings, 0, on_delivery, &world, &err);
 
     assert_non_null(producer);
+    kafka_producer_know(producer, "t");
     forget_reports();
     return producer;
 }
