@@ -27,7 +27,7 @@ do
 
     -- The usual case, a success of what runs under this very token, needs nothing of the record: the lease says it.
     local function complete(b, e, i, lease)
-        local type, payload = lease[1], lease[2]
+        local type, payload, lane = lease[1], lease[2], lease[3]
         local started, duration, finished = whole(e[i + 3]), whole(e[i + 4]), b.now
         if started and duration then
             finished = math.min(started + duration, b.now)
@@ -35,17 +35,19 @@ do
         end
         b.touched[e[i + 1]] = b.writes
         end_complete(b, type, e[i + 1], 'Running', finished, payload, e[i + 8])
+        if lane then lane_done(b, lane, e[i + 1]) end
     end
 
-    -- {Type, payload} of a lease under this token, nil: it is another's. Leases of a batch end alike.
+    -- {Type, payload, lane} of a lease under this token, nil: it is another's, or its end concerns others than its lane.
+    -- Leases of a batch end alike.
     local function lease_read(known, lease, token)
         if lease:sub(1, #token) ~= token then return nil end
         local rest = lease:sub(#token + 1)
         local read = known[rest]
         if not read then
-            local type, payload = rest:match('^ %S+ %S+ (%S+) (%S)$')
-            if not type then return nil end
-            read = {type, payload}
+            local type, marks, parent = rest:match('^ %S+ %S+ (%S+) (%S+) ?(.*)$')
+            if not type or #marks > 1 and marks:sub(2) ~= 'l' then return nil end
+            read = {type, marks:sub(1, 1), #marks > 1 and lane_name(type, parent) or nil}
             known[rest] = read
         end
         return read

@@ -6,7 +6,7 @@ local sequence_name, sequence_touch, sequence_add, sequence_is_open, sequence_cl
 local pause_forget                                                                -- pause.lua
 local sequence_is_held_by, sequence_expired, sequence_settle, sequences_tick       -- sequence.lua
 local ready, ready_id, lane_is_of, lane_name, lane_touch, lane_admit, lane_left, lane_unready, lane_runs, lane_lets
-local lane_settle                                                                 -- lane.lua
+local lane_settle, lane_enter, lane_done                                          -- lane.lua
 local group_of_lease, group_gather, group_leave, group_succeeded, group_end       -- group.lua
 
 -- What `more` of a record says: a claim must look for further fields; `s`, it is in a sequence group, `l`, in a lane.
@@ -36,7 +36,7 @@ do
     local function clear(b)
         b.steps, b.step_of = {}, {}                 -- {type, from, to, ids}; by type, from, to: the ids
         b.released = {}                             -- by Type: Ids
-        b.lane_add, b.lane_states = {}, {}          -- by lane: (time, Id)*; lane.lua's own
+        b.lane_add, b.lane_free = {}, {}            -- by lane: (time, Id)*; places left, as lane.lua counts them
         b.due_add, b.errors_add = {}, {}            -- (score, Id)*
         b.leases, b.running = {}, {}                -- (Id, lease)*, (deadline, Id)*
         b.cancels_remove = {}                       -- Ids

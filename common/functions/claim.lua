@@ -30,7 +30,7 @@ do
         offer.size, offer.bytes = n + 9, offer.bytes + #payload
         offer.all[#offer.all + 1] = id
         if SEQUENCED[f[6]] then sequence_claimed(b, sequence_name(offer.type, more[2] or '', more[3]), id) end
-        return timeout, kind .. (kept_marks[f[6]] or '')
+        return timeout, kind .. (kept_marks[f[6]] or ''), LANED[f[6]] and more[2] or nil
     end
 
     local function record_read(b, id)
@@ -75,9 +75,9 @@ do
         transition(b, type, id, status, 'Running', 'StartedAt', b.now_text, 'WorkerUri', offer.uri,
                    'token', offer.token)
         local token = offer.token
-        local timeout, payload = grant(b, offer, id, f, '')
-        if laned and group_gather(b, offer, id, token) then payload = payload .. 'g' end
-        lease_add(b, type, id, token, b.now, timeout, offer.instance, payload)
+        local timeout, payload, parent = grant(b, offer, id, f, '')
+        if laned and group_gather(b, offer, id, token, f[6], parent) then payload = payload .. 'g' end
+        lease_add(b, type, id, token, b.now, timeout, offer.instance, payload, parent)
         stat_time(b, 'w', b.now - tonumber(waits_since))
         offer.executions = offer.executions + 1
         return true
@@ -123,9 +123,9 @@ do
             if lease and is_held(b, offer, f, lease) then
                 leader, offer.token = id, f[3]
                 transition(b, offer.type, id, 'Running', 'Running', 'StartedAt', b.now_text)
-                local timeout, payload = grant(b, offer, id, f, '')
-                if lease:sub(-1) == 'g' then payload = payload .. 'g' end
-                lease_add(b, offer.type, id, offer.token, b.now, timeout, offer.instance, payload)
+                local timeout, payload, parent = grant(b, offer, id, f, '')
+                if group_of_lease(b, id, lease) then payload = payload .. 'g' end
+                lease_add(b, offer.type, id, offer.token, b.now, timeout, offer.instance, payload, parent)
                 offer.executions = offer.executions + 1
             elseif f[1] == 'Merged' and leader and call('HGET', b.ops .. id, 'GroupLeaderId') == leader then
                 offer.token = f[3]

@@ -3,7 +3,7 @@
 -- the group, but stays in that list. One entry of the status log a member, the leader's last (worker/reporter.c).
 --   Merged, neither `ok` nor ExpiresAt     runs
 --   Merged, `ok` (a time)                  succeeded then; its leader runs still
---   Merged, ExpiresAt                      succeeded, like its leader
+--   Merged, ExpiresAt                      succeeded, like its leader (`ok` stays)
 do
     -- Trouble that was perhaps not its own: from now on it runs without others. Retry 1 may merge again.
     local function is_alone(retries, lost, crashes, alone)
@@ -16,7 +16,7 @@ do
 
     -- Members that the leader's lease is about; nil: it is no leader's.
     function group_of_lease(b, id, lease)
-        if lease:sub(-1) ~= 'g' then return nil end
+        if not lease:find('^%S+ %S+ %S+ %S+ %Ss?lg') then return nil end
         return call('LRANGE', group_key(b, id, lease:match('^%S+')), 0, -1)
     end
 
@@ -55,22 +55,26 @@ do
     end
 
     -- Takes along what waits in the leader's lane, in its order, up to the Type's bounds. Answers whether there is any.
-    function group_gather(b, offer, leader, token)
-        local settings, f = b.types.current[offer.type], candidate(b, leader)
-        if (settings.merge_max or 1) <= 1 or f.alone then return false end
+    function group_gather(b, offer, leader, token, more, parent)
+        local settings = b.types.current[offer.type]
+        if (settings.merge_max or 1) <= 1 then return false end
+        local lane = b.prefix .. ':lane:' .. lane_name(offer.type, parent)
+        local waiting = call('ZRANGE', lane, 0, 2 * settings.merge_max - 1)
+        if not waiting[1] and not SEQUENCED[more] then return false end
+        local f = candidate(b, leader)
+        if f.alone then return false end
         local group = {leader = leader, key = group_key(b, leader, token), size = 1, bytes = f.bytes,
                        most = settings.merge_max, most_bytes = settings.merge_max_bytes or MAX_BYTES}
         group.name = group.key:sub(#b.prefix + 8)
         take_successors(b, offer, group, leader, f)
-        local lane = b.prefix .. ':lane:' .. lane_name(offer.type, f[14])
         local taken = {}
-        for _, id in ipairs(call('ZRANGE', lane, 0, 2 * group.most - 1)) do
-            local waiting = candidate(b, id)
-            if not waiting.alone then
-                if not fits(group, waiting) then break end
-                take(b, offer, group, id, waiting)
+        for _, id in ipairs(waiting) do
+            local next_f = candidate(b, id)
+            if not next_f.alone then
+                if not fits(group, next_f) then break end
+                take(b, offer, group, id, next_f)
                 taken[#taken + 1] = id
-                take_successors(b, offer, group, id, waiting)
+                take_successors(b, offer, group, id, next_f)
             end
         end
         if taken[1] then call('ZREM', lane, unpack(taken)) end
@@ -94,8 +98,11 @@ do
 
     -- A live follower succeeded. What it becomes its leader's end decides; its sequence need not wait for that.
     function group_succeeded(b, rec, finished, result)
-        call('HSET', b.ops .. rec.id, 'ok', integer(finished))
-        if rec.payload then call('HSET', b.ops .. rec.id, 'in', '') end
+        if rec.payload then
+            call('HSET', b.ops .. rec.id, 'ok', integer(finished), 'in', '')
+        else
+            call('HSET', b.ops .. rec.id, 'ok', integer(finished))
+        end
         if rec.large then b.unneeded[#b.unneeded + 1] = b.prefix .. ':in:' .. rec.id end
         if result ~= '' then call('SET', b.prefix .. ':out:' .. rec.id, result) end
         if b.cancels then b.cancels_remove[#b.cancels_remove + 1] = rec.id end
@@ -110,7 +117,6 @@ do
         meet(b, id)
         if not f[4] then return ended.unanswered(b, record_load(b, id), ended) end
         local retention = retention_of(b, leader.type, 'Complete')
-        call('HDEL', b.ops .. id, 'ok')
         done_add(b, retention, id)
         if ended.complete then
             transition(b, leader.type, id, 'Merged', 'Merged', 'ExpiresAt',

@@ -145,7 +145,8 @@ do
             sequence = sequence_name(type, args[i + 2], args[i + 8])
             if status == 'New' and not sequence_is_open(b, sequence, id) then status = 'Waiting' end
         end
-        if lane and status == 'New' and not lane_admit(b, type, lane, id) then status = 'Waiting' end
+        local waits = lane and status == 'New' and not lane_admit(b, type, lane, id)
+        if waits then status = 'Waiting' end
         record_create(b, record, settings, status, args, i)
         moved(b, type, id, '', status)
         if args[i + 2] ~= '' then
@@ -153,7 +154,8 @@ do
             add_to(b.parents, args[i + 2], id)
         end
         if sequence and status ~= 'Scheduled' then return end       -- sequence_settle releases it
-        if status ~= 'Scheduled' then return ready(b, type, id, lane) end
+        if waits then return lane_enter(b, lane, id) end
+        if status == 'New' then return release(b, type, id) end
         b.due_add[#b.due_add + 1] = args[i + 4]
         b.due_add[#b.due_add + 1] = id
     end

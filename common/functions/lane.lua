@@ -30,25 +30,28 @@ do
 
     -- Has it the turn at once, coming now? Then it is out; else it may enter the lane by `ready`.
     function lane_admit(b, type, lane, id)
-        local p, state = b.prefix, b.lane_states[lane]
-        if not state then
-            local waiting = b.lane_add[lane] and 1 or call('EXISTS', p .. ':lane:' .. lane)
-            state = {free = waiting == 0 and places(b, type) - call('SCARD', p .. ':lane_out:' .. lane) or 0}
-            b.lane_states[lane] = state
+        local key, out, free = b.prefix .. ':lane:' .. lane, b.prefix .. ':lane_out:' .. lane, b.lane_free[lane]
+        if not free then
+            free = places(b, type)
+            if call('EXISTS', key, out) > 0 then free = call('EXISTS', key) == 1 and 0 or free - call('SCARD', out) end
         end
-        if state.free <= 0 then return false end
-        state.free = state.free - 1
-        call('SADD', p .. ':lane_out:' .. lane, id)
-        return true
+        if b.lane_add[lane] then free = 0 end
+        b.lane_free[lane] = free - 1
+        if free > 0 then call('SADD', out, id) end
+        return free > 0
+    end
+
+    -- Ready, and it has to wait for its turn.
+    function lane_enter(b, lane, id)
+        add_to(b.lane_add, lane, b.now_text)
+        add_to(b.lane_add, lane, id)
+        lane_touch(b, lane)
     end
 
     -- Nothing holds it any more but, where it has a lane, its turn. Whatever ends a wait comes through here.
     function ready(b, type, id, lane)
         if not lane or is_out(b, lane, id) then return release(b, type, id) end
-        add_to(b.lane_add, lane, b.now_text)
-        add_to(b.lane_add, lane, id)
-        b.lane_states[lane] = nil
-        lane_touch(b, lane)
+        lane_enter(b, lane, id)
     end
 
     -- The same for who knows the Id only.
@@ -57,15 +60,22 @@ do
         ready(b, type, id, LANED[f[1]] and lane_name(type, f[2]) or nil)
     end
 
-    local function leave(b, lane, id)
+    -- The turn of one that ran is over.
+    function lane_done(b, lane, id)
         call('SREM', b.prefix .. ':lane_out:' .. lane, id)
-        call('ZREM', b.prefix .. ':lane:' .. lane, id)
         lane_touch(b, lane)
+    end
+
+    local function leave(b, lane, id)
+        call('ZREM', b.prefix .. ':lane:' .. lane, id)
+        lane_done(b, lane, id)
     end
 
     -- Its attempt is over, or it waits no longer.
     function lane_left(b, rec)
-        if rec.lane then leave(b, rec.lane, rec.id) end
+        if not rec.lane or rec.status == 'Merged' then return end
+        if rec.status == 'Running' then return lane_done(b, rec.lane, rec.id) end
+        leave(b, rec.lane, rec.id)
     end
 
     -- It was ready, and is held again.
@@ -79,6 +89,7 @@ do
         if not rec.lane then return end
         call('SADD', b.prefix .. ':lane_out:' .. rec.lane, rec.id)
         call('ZREM', b.prefix .. ':lane:' .. rec.lane, rec.id)
+        b.lane_taken_up = true          -- more may be out now than may be
         lane_touch(b, rec.lane)
     end
 
@@ -108,11 +119,12 @@ do
     end
 
     function lane_settle(b, lane)
-        local type, out = lane:match('^[^:]+'), b.prefix .. ':lane_out:' .. lane
+        local type, key, out = lane:match('^[^:]+'), b.prefix .. ':lane:' .. lane, b.prefix .. ':lane_out:' .. lane
+        if not b.lane_taken_up and call('EXISTS', key) == 0 then return end
         local free = places(b, type) - call('SCARD', out)
         if free < 0 then return take_back(b, lane, type, out, -free) end
         if free == 0 then return end
-        local popped = call('ZPOPMIN', b.prefix .. ':lane:' .. lane, free)
+        local popped = call('ZPOPMIN', key, free)
         for n = 1, #popped, 2 do
             call('SADD', out, popped[n])
             release(b, type, popped[n])

@@ -17,19 +17,17 @@ do
     -- What the slow ways need to know of a record; nil: there is none.
     function record_load(b, id)
         local f = call('HMGET', b.ops .. id, 'Status', 'Type', 'token', 'RetryCount', 'RetryLimit', 'RetryBackoff',
-                       'Timeout', 'v', 'lost', 'crashes', 'StartedAt', 'WorkerUri', 'large', 'ExpiresAt', 'in', 'more')
+                       'Timeout', 'v', 'lost', 'crashes', 'StartedAt', 'WorkerUri', 'large', 'ExpiresAt', 'in', 'more', 'ParentKey',
+                       'SequenceGroup', 'SequenceNumber', 'ExecutionGroup', 'GroupLeaderId', 'ok')
         if not f[1] then return nil end
         local rec = {id = id, status = f[1], type = f[2], token = tonumber(f[3] or 0), retries = tonumber(f[4] or 0),
                      limit = f[5], backoff = f[6], timeout = f[7], version = f[8], lost = tonumber(f[9] or 0),
                      crashes = tonumber(f[10] or 0), started = tonumber(f[11] or nil), worker = f[12] or '',
                      large = f[13], expires = f[14], payload = f[15]}
-        local sequenced, laned = SEQUENCED[f[16]], LANED[f[16]]
-        if sequenced or laned then
-            local s = call('HMGET', b.ops .. id, 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'ExecutionGroup',
-                           'GroupLeaderId', 'ok')
-            if sequenced then rec.sequence, rec.number = sequence_name(rec.type, s[1] or '', s[2]), s[3] end
-            if laned then rec.lane = lane_name(rec.type, s[1]) end
-            rec.group, rec.leader, rec.succeeded, rec.more = s[4], s[5], s[6], f[16]
+        if SEQUENCED[f[16]] then rec.sequence, rec.number = sequence_name(rec.type, f[17] or '', f[18]), f[19] end
+        if LANED[f[16]] then
+            rec.lane, rec.parent = lane_name(rec.type, f[17]), f[17]
+            rec.group, rec.leader, rec.succeeded = f[20], f[21], f[22]
         end
         return rec
     end
@@ -108,12 +106,13 @@ do
 
     -- What runs under a lease: until its worker does not renew it, but never beyond the backstop (its worker should
     -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none; behind it what
-    -- makes its end more than its own: 's' a sequence group, 'l' a lane, 'g' followers. README.md: leases.
-    function lease_add(b, type, id, token, started, timeout, instance, payload)
+    -- makes its end more than its own: 's' a sequence group, 'l' a lane (of this ParentKey), 'g' followers. README.md: leases.
+    function lease_add(b, type, id, token, started, timeout, instance, payload, parent)
         local backstop = started + timeout + BACKSTOP_MS
         local leases, running = b.leases, b.running
         leases[#leases + 1] = id
-        leases[#leases + 1] = token .. ' ' .. time_text(b, backstop) .. ' ' .. instance .. ' ' .. type .. ' ' .. payload
+        leases[#leases + 1] = token .. ' ' .. time_text(b, backstop) .. ' ' .. instance .. ' ' .. type .. ' ' .. payload ..
+            (parent and ' ' .. parent or '')
         running[#running + 1] = time_text(b, math.min(b.now + b.lease_ms, backstop))
         running[#running + 1] = id
     end
@@ -198,6 +197,7 @@ do
         sequence_moved(b, rec, 'Running')
         lane_runs(b, rec)
         lease_add(b, rec.type, rec.id, token, started, tonumber(rec.timeout or settings.timeout_ms or 60000), instance,
-                  (rec.large and 'L' or rec.payload and 'p' or '-') .. (rec.more or ''))
+                  (rec.large and 'L' or rec.payload and 'p' or '-') .. (rec.sequence and 's' or '') ..
+                      (rec.lane and 'l' or ''), rec.parent)
     end
 end

@@ -165,7 +165,6 @@ static void followers_of_a_leader_that_completes_stay_merged(void **state)
     follows(shard, 2, 1, 1);
     groups_field(shard, 2, "ExpiresAt", shard_field(shard, 1, "ExpiresAt"));
     groups_field(shard, 2, "FinishedAt", "");
-    groups_field(shard, 2, "ok", "");
     groups_field(shard, 2, "in", "\"\""); /* empty */
     assert_string_equal(shard_command(shard, "KEYS *:group:*"), "");
     assert_int_equal(shard_number(shard, "HGET " SHARD_PREFIX ":counts finished"), 3);
