@@ -150,8 +150,11 @@ struct query *query_parse_condition(const char *text, size_t size, const char *f
     struct parser parser;
 
     if (start(&parser, query, names, strlen(names), err) && select_fields(&parser) && parser_end(&parser) &&
-        select_finish(&parser) && start(&parser, query, text, size, err) && read_where(&parser) && parser_end(&parser))
-        return query;
+        select_finish(&parser) && start(&parser, query, text, size, err)) {
+        parser.condition_alone = true;
+        if (read_where(&parser) && parser_end(&parser))
+            return query;
+    }
     query_free(query);
     return NULL;
 }

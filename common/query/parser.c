@@ -105,9 +105,10 @@ bool parser_end(struct parser *parser)
 
         if (parser->token.kind == TOKEN_WORD && parser->token.size == size &&
             strncasecmp(parser->token.text, clauses[i], size) == 0)
-            return parser_fail(parser, NULL, "MALFORMED_QUERY",
-                               "%s is out of place: the order is SELECT, FROM, WHERE, GROUP BY, ORDER BY, LIMIT, OFFSET",
-                               clauses[i]);
+            return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is out of place: %s", clauses[i],
+                               parser->condition_alone
+                                   ? "here a condition stands alone"
+                                   : "the order is SELECT, FROM, WHERE, GROUP BY, ORDER BY, LIMIT, OFFSET");
     }
     if (is_refused(&parser->token) || parser->token.kind == TOKEN_UNCLOSED)
         return unexpected(parser, "the end");

@@ -27,6 +27,7 @@ struct parser {
     struct query *query;
     struct query_memory *memory;    /* the query's */
     int depth;
+    bool condition_alone;           /* there are no clauses */
     struct written *written;        /* the elements of SELECT */
     size_t written_count;
     struct err *err;

@@ -216,6 +216,18 @@ static void keep_here(struct plan *plan, struct query_condition *part)
     list->parts[list->part_count++] = part;
 }
 
+/* True only of what has a leader: so records without one need not come here. */
+static bool needs_leader(const struct query_condition *part)
+{
+    bool null_wanted = false;
+
+    if (part->node != QUERY_TEST || !part->field.of_leader || part->operator == QUERY_NOT_IN)
+        return false;
+    for (size_t i = 0; i < part->value_count; i++)
+        null_wanted = null_wanted || part->values[i].kind == QUERY_NULL;
+    return part->operator == QUERY_DIFFERENT ? null_wanted : !null_wanted;
+}
+
 static size_t json_size(const json_t *json)
 {
     return json_dumpb(json, NULL, 0, JSON_COMPACT);
@@ -237,14 +249,17 @@ static void push_conditions(struct plan *plan)
 
         if (parts[i] == plan->ids || parts[i] == plan->spelled)
             continue;
-        conditions = pushed(parts[i]);
+        conditions = needs_leader(parts[i]) ? json_pack("[[s,s,n]]", "GroupLeaderId", "!=") : pushed(parts[i]);
         if (conditions && json_array_size(where) + json_array_size(conditions) < PLAN_CONDITIONS_MAX &&
             bytes + json_size(conditions) < PLAN_FIND_BYTES_MAX) {
             bytes += json_size(conditions);
             json_array_extend(where, conditions);
         } else {
-            keep_here(plan, parts[i]);
+            json_decref(conditions);
+            conditions = NULL;
         }
+        if (!conditions || needs_leader(parts[i]))
+            keep_here(plan, parts[i]);
         json_decref(conditions);
     }
     json_object_set_new(plan->find, "where", where);

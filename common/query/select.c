@@ -17,7 +17,7 @@ bool written_read(struct parser *parser, struct written *written)
     char got[80];
 
     *written = (struct written){ .function = QUERY_FIELD };
-    if (token_is(&parser->token, "*"))
+    if (parser->token.kind == TOKEN_STRAY && *parser->token.text == '*')
         return parser_fail(parser, NULL, "MALFORMED_QUERY", "SELECT * is no SOQL: name the fields");
     if (!path_read(parser, &written->path))
         return false;
@@ -74,6 +74,8 @@ static bool read_list(struct parser *parser)
 
         parser->written = query_keep_more(parser->memory, parser->written, parser->written_count, sizeof *written);
         written = &parser->written[parser->written_count];
+        if (token_is(&parser->token, "FROM"))
+            return parser_fail(parser, NULL, "MALFORMED_QUERY", "expected a field, got FROM");
         if (!written_read(parser, written))
             return false;
         if (parser->token.kind == TOKEN_WORD && !token_is(&parser->token, "FROM")) {
