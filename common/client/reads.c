@@ -166,7 +166,7 @@ static enum bgop_outcome row_outcome(struct bgop *bgop, const struct waiting *wa
     if (strcmp(status, "Canceled") == 0)
         return BGOP_CANCELED;
     if (strcmp(status, "Merged") == 0)
-        return is_set(row, "FinishedAt") ? BGOP_MERGED : BGOP_PENDING;
+        return is_set(row, "ExpiresAt") ? BGOP_MERGED : BGOP_PENDING; /* set when its leader has completed */
     if (strcmp(status, "Error") == 0)
         return is_set(row, "ExpiresAt") ? BGOP_ERROR : error_outcome(bgop, waiting->id);
     return BGOP_PENDING;

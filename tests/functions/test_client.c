@@ -54,9 +54,12 @@ static void arm(int shard)
     static const struct type_settings types[] = {
         { .name = "WebCart", .retry_backoff_ms = 1000, .retry_limit = 3, .timeout_ms = 60000, .retention_s = 3600,
           .retention_error_s = 7200, .merge_max = 1, .merge_max_bytes = 1 << 20, .on_sequence_failure = "hold" },
+        { .name = "ExternalObject", .retry_backoff_ms = 1000, .retry_limit = 3, .timeout_ms = 60000,
+          .retention_s = 3600, .retention_error_s = 7200, .merge_max = 10, .merge_max_bytes = 1 << 20,
+          .on_sequence_failure = "hold" },
     };
     const struct arm call = {
-        .shard = shard, .generation = GENERATION, .types = types, .type_count = 1,
+        .shard = shard, .generation = GENERATION, .types = types, .type_count = TEST_COUNT(types),
         .queue = { .lease_ms = 30000, .retry_max_delay_ms = 3600000, .log_days = 30, .deleted_log_days = 15 },
     };
     bool opened = false;
@@ -109,7 +112,8 @@ static void ingest(const struct bgop_delivery *delivery, struct submission *subm
     }
 }
 
-static uint64_t claim_one(const char *id)
+/* Answers the token of the first one granted. */
+static uint64_t claim_group(const char *id, const char *type, size_t count)
 {
     struct id_parts parts;
     char ids[1][ID_SIZE], nonce[32];
@@ -125,16 +129,21 @@ static uint64_t claim_one(const char *id)
                                 .instance = "i1",
                                 .worker_uri = "http://w1",
                                 .nonce = nonce,
-                                .type = "WebCart",
+                                .type = type,
                                 .want = 1,
                                 .ids = (const char(*)[ID_SIZE])ids,
                                 .id_count = 1 };
     FINE(claim_send(redis, &call, &err));
     FINE(claim_receive(redis, &answer, &err));
-    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.count, count);
     token = answer.ops[0].token;
     claim_answer_release(&answer);
     return token;
+}
+
+static uint64_t claim_one(const char *id)
+{
+    return claim_group(id, "WebCart", 1);
 }
 
 static void apply_one(const char *id, uint64_t token, enum entry_kind kind, const char *text)
@@ -460,6 +469,26 @@ static void what_was_read_but_has_no_record_is_gone(void **state)
     assert_int_equal(outcomes[1], BGOP_GONE);
 }
 
+static void wait_for_a_follower_is_over_when_its_leader_completes(void **state)
+{
+    struct bgop_submission merging = web_cart("acct-1");
+    char leader[ID_SIZE], follower[ID_SIZE];
+    const char *id = follower;
+    enum bgop_outcome outcome;
+    uint64_t token;
+
+    (void)state;
+    merging.type = "ExternalObject";
+    memcpy(leader, submit(&merging), ID_SIZE);
+    memcpy(follower, submit(&merging), ID_SIZE);
+    token = claim_group(leader, "ExternalObject", 2); /* the first attempt of both */
+    apply_one(follower, token, ENTRY_OK, NULL);
+    assert_int_equal(bgop_wait(bgop, &id, 1, 50, &outcome), BGOP_TIMED_OUT);
+    apply_one(leader, token, ENTRY_OK, NULL);
+    OK(bgop_wait(bgop, &id, 1, 5000, &outcome));
+    assert_int_equal(outcome, BGOP_MERGED);
+}
+
 static void wait_outlasts_a_restart_of_redis(void **state)
 {
     struct bgop_submission submission = web_cart("acct-1");
@@ -656,6 +685,7 @@ int main(void)
         CLAIM(wait_tells_how_each_ended),
         CLAIM(an_error_with_retries_left_has_not_ended),
         CLAIM(what_was_read_but_has_no_record_is_gone),
+        CLAIM(wait_for_a_follower_is_over_when_its_leader_completes),
         CLAIM(wait_outlasts_a_restart_of_redis),
         CLAIM(a_recovery_is_told_as_such),
         CLAIM(wrong_settings_are_told_at_open),
