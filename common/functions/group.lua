@@ -118,6 +118,10 @@ do
         if not f[4] then return ended.unanswered(b, record_load(b, id), ended) end
         local retention = retention_of(b, leader.type, 'Complete')
         done_add(b, retention, id)
+        if not ended.complete and not leader.led then
+            call('HSET', b.ops .. leader.id, 'led', '1')
+            leader.led = '1'
+        end
         if ended.complete then
             transition(b, leader.type, id, 'Merged', 'Merged', 'ExpiresAt',
                        time_text(b, ended.finished + retention * 1000))
@@ -137,7 +141,10 @@ do
         if not ids[1] then return false end
         ended.group = key:sub(#b.prefix + 8)
         for _, id in ipairs(ids) do settle_member(b, leader, id, ended) end
-        if not ended.complete then call('HDEL', b.ops .. leader.id, 'ExecutionGroup', 'NumFollowers') end
+        if not ended.complete then
+            call('HDEL', b.ops .. leader.id, 'ExecutionGroup', 'NumFollowers')
+            leader.group = nil
+        end
         call('DEL', key)
         b.work = (b.work or 0) + #ids
         return true

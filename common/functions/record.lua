@@ -18,7 +18,7 @@ do
     function record_load(b, id)
         local f = call('HMGET', b.ops .. id, 'Status', 'Type', 'token', 'RetryCount', 'RetryLimit', 'RetryBackoff',
                        'Timeout', 'v', 'lost', 'crashes', 'StartedAt', 'WorkerUri', 'large', 'ExpiresAt', 'in', 'more', 'ParentKey',
-                       'SequenceGroup', 'SequenceNumber', 'ExecutionGroup', 'GroupLeaderId', 'ok')
+                       'SequenceGroup', 'SequenceNumber', 'ExecutionGroup', 'GroupLeaderId', 'ok', 'led')
         if not f[1] then return nil end
         local rec = {id = id, status = f[1], type = f[2], token = tonumber(f[3] or 0), retries = tonumber(f[4] or 0),
                      limit = f[5], backoff = f[6], timeout = f[7], version = f[8], lost = tonumber(f[9] or 0),
@@ -28,6 +28,7 @@ do
         if LANED[f[16]] then
             rec.lane, rec.parent = lane_name(rec.type, f[17]), f[17]
             rec.group, rec.leader, rec.succeeded = f[20], f[21], f[22]
+            rec.led = f[23]
         end
         return rec
     end
@@ -59,6 +60,13 @@ do
         local short = b.pressure == '1' or b.pressure == '2'
         if short then return math.max(math.min(seconds, 60), math.floor(seconds / 10)) end
         return seconds
+    end
+
+    -- Of one that led followers which completed without it: it is not removed before them.
+    local function retention_of_leader(b, rec, status)
+        local retention = retention_of(b, rec.type, status)
+        if not rec.led then return retention end
+        return math.max(retention, (b.types.current[rec.type] or {}).retention_s or 86400)
     end
 
     -- Failure and end of the attempt before, where the next status does not have them.
@@ -133,7 +141,7 @@ do
     end
 
     function end_error(b, rec, finished, text, ...)
-        local retention = retention_of(b, rec.type, 'Error')
+        local retention = retention_of_leader(b, rec, 'Error')
         transition(b, rec.type, rec.id, rec.status, 'Error', 'FinishedAt', integer(finished), 'Error', text,
                    'ExpiresAt', integer(finished + retention * 1000), ...)
         b.errors_add[#b.errors_add + 1] = integer(finished)
@@ -146,7 +154,7 @@ do
     end
 
     function end_canceled(b, rec, reason)
-        local retention = retention_of(b, rec.type, 'Canceled')
+        local retention = retention_of_leader(b, rec, 'Canceled')
         local expires_at = integer(b.now + retention * 1000)
         clear_failure(b, rec)
         if reason ~= '' then
@@ -198,6 +206,6 @@ do
         lane_runs(b, rec)
         lease_add(b, rec.type, rec.id, token, started, tonumber(rec.timeout or settings.timeout_ms or 60000), instance,
                   (rec.large and 'L' or rec.payload and 'p' or '-') .. (rec.sequence and 's' or '') ..
-                      (rec.lane and 'l' or ''), rec.parent)
+                      (rec.lane and 'l' or '') .. (rec.group and not rec.leader and 'g' or ''), rec.parent)
     end
 end

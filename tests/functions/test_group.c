@@ -604,6 +604,30 @@ static void a_group_is_removed_together(void **state)
     assert_string_equal(shard_command(shard, "KEYS *:group:*"), "");
 }
 
+static void a_leader_is_not_removed_before_its_followers(void **state)
+{
+    struct shard *shard = *state;
+
+    shard->generation++;
+    shard_call(shard, "bgop_arm",
+               "0 0 %d %d 30 15 ExternalObject '{\"retry_backoff_ms\":1000,\"retry_limit\":3,\"timeout_ms\":60000,"
+               "\"retention_s\":3600,\"retention_error_s\":60,\"merge_max\":4}'",
+               SHARD_LEASE_MS, SHARD_RETRY_MAX_MS);
+    shard_call(shard, "bgop_open", " ");
+    groups_later(shard, SHARD_LEASE_MS);
+    three(shard);
+    groups_apply(shard, "ok", 2, 1, 1, "");
+    groups_apply(shard, "permanent", 3, 1, 1, "never");
+    shard_apply(shard, "permanent", 1, 1, "never");
+    groups_later(shard, 61000);
+    groups_field(shard, 3, "Status", "");
+    groups_stand(shard, 1, "Error eD");
+    groups_stand(shard, 2, "Complete D");
+    groups_later(shard, 3600000);
+    groups_field(shard, 1, "Status", "");
+    groups_field(shard, 2, "Status", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -636,6 +660,7 @@ int main(void)
         groups_test(a_newer_attempt_ends_what_redis_knows_of_the_group),
         groups_test(a_member_is_reasserted_out_of_its_old_group),
         groups_test(a_group_is_removed_together),
+        groups_test(a_leader_is_not_removed_before_its_followers),
     };
 
     return shard_tests_run(tests);
