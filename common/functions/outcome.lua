@@ -79,7 +79,7 @@ do
         end
         local text = error_cut(e[i + 6] ~= '' and e[i + 6] or FAILED[kind] or '')
         if follower then group_leave(b, rec) end
-        local grouped = execution_ended(b, rec, kind, finished, text) or follower or e[i + 9] ~= ''
+        local grouped = execution_ended(b, rec, kind, finished, text) or follower or e[i + 9] ~= '' or rec.may_have_led
         if kind == 'returned' or kind == 'skipped' then return put_back(b, rec) end
         if duration then stat_time(b, 'r', duration) end
         if kind == 'ok' then
@@ -107,6 +107,7 @@ do
         if worker ~= '' then fields[#fields + 1], fields[#fields + 2], rec.worker = 'WorkerUri', worker, worker end
         call('HSET', b.ops .. rec.id, unpack(fields))
         rec.token = tonumber(token)
+        rec.may_have_led = rec.lane and true            -- Redis forgot with whom it ran
         count_total(b, 'adopted', 1)
     end
 

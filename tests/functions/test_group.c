@@ -553,6 +553,19 @@ static void outcomes_of_a_forgotten_group_are_adopted(void **state)
     groups_claim(shard, 1, "1 4");
 }
 
+/* Whether others ran with it is forgotten too: so it is not ended for what may be their fault. */
+static void a_shared_failure_of_a_forgotten_leader_ends_nobody(void **state)
+{
+    struct shard *shard = *state;
+
+    groups_submit(shard, 1, (struct shard_op){.retry_limit = "0"});
+    shard_apply(shard, "unanswered", 1, 1, "");
+    groups_stand(shard, 1, "Waiting p");
+    groups_claim(shard, 1, "1");
+    shard_apply(shard, "unanswered", 1, 2, "");
+    groups_stand(shard, 1, "Error eD");
+}
+
 /* Redis knows the first group only; a later attempt of its members is heard of. */
 static void a_newer_attempt_ends_what_redis_knows_of_the_group(void **state)
 {
@@ -657,6 +670,7 @@ int main(void)
         groups_test(a_group_takes_what_fits_of_a_sequence),
         groups_test(the_same_nonce_is_granted_the_same_group),
         groups_test(outcomes_of_a_forgotten_group_are_adopted),
+        groups_test(a_shared_failure_of_a_forgotten_leader_ends_nobody),
         groups_test(a_newer_attempt_ends_what_redis_knows_of_the_group),
         groups_test(a_member_is_reasserted_out_of_its_old_group),
         groups_test(a_group_is_removed_together),
