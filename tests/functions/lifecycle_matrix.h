@@ -86,7 +86,7 @@
        "Waiting ", "=")                                                                                              \
     XX("newer lost", entry, "lost", 1, "the verdict `lost` on an attempt that Redis forgot",                         \
        "Error eD",   "Error eD",   "Error eD",   "Error eD",    "Error eD",   "Error eD",    "=",      "=",          \
-       "Error eD", "=")                                                                                              \
+       "Waiting ", "=")                                                                                              \
     XX("cancel", entry, "cancel", 0, "somebody cancels it",                                                          \
        "Canceled D", "Canceled D", "Canceled D", "Running lrc", "Canceled D", "=",           "=",      "=",          \
        "Merged c", "=")                                                                                              \
