@@ -140,6 +140,20 @@ read.part({}, function()
         return settings
     end
 
+    -- ---- order of texts ----
+
+    -- a before b, byte by byte. Lua compares as the server's locale does, which need not be C: then by hand.
+    local function bytes_before(a, b)
+        local shorter = math.min(#a, #b)
+        for i = 1, shorter do
+            local x, y = a:byte(i), b:byte(i)
+            if x ~= y then return x < y end
+        end
+        return #a < #b
+    end
+    local by_bytes = 'B' < 'a' and 'a' < 'b' and 'a b' < 'aa' and '-b' < 'a' and 'Z' < '\195\132'
+    read.text_before = by_bytes and function(a, b) return a < b end or bytes_before
+
     -- ---- Ids ----
 
     local DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -209,24 +223,43 @@ read.part({}, function()
         return yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - math.floor((153 * mp + 2) / 5) + 1
     end
 
-    -- 2026-11-23T10:00:00.000+0000. Records of one call share most of their dates, so the last ones are remembered.
-    local dates, date_count, day_number, day_text = {}, 0, nil, nil
-    function read.date(ms_text)
-        local known = dates[ms_text]
-        if known then return known end
-        local ms = tonumber(ms_text)
-        local days = math.floor(ms / 86400000)
-        if days ~= day_number then
-            local year, month, day = civil_from_days(days)
-            day_number, day_text = days, string.format('%04d-%02d-%02dT', year, month, day)
-        end
-        local rest = ms - days * 86400000
-        local text = day_text .. string.format('%02d:%02d:%02d.%03d+0000', math.floor(rest / 3600000),
-                                             math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
-        if date_count == 1000 then dates, date_count = {}, 0 end
-        dates[ms_text], date_count = text, date_count + 1
-        return text
+    -- read.dates[ms as text] is the date as JSON: "2026-11-23T10:00:00.000+0000". Records of one call share most of their
+    -- dates, so the last ones are remembered; of the others, their minute.
+    local seconds, thousandths = {}, {}
+    for i = 0, 59 do seconds[i] = string.format('%02d.', i) end
+    for i = 0, 999 do thousandths[i] = string.format('%03d+0000"', i) end
+
+    local function minute_text(minute)
+        local days = math.floor(minute / 1440)
+        local year, month, day = civil_from_days(days)
+        return string.format('"%04d-%02d-%02dT%02d:%02d:', year, month, day, math.floor(minute / 60) % 24, minute % 60)
     end
+
+    -- A table that makes what is asked for, and remembers the last ones.
+    function read.remembering(make)
+        local count = 0
+        return setmetatable({}, {__index = function(known, name)
+            if count == 1000 then
+                for old in pairs(known) do known[old] = nil end
+                count = 0
+            end
+            local value = make(name)
+            known[name], count = value, count + 1
+            return value
+        end})
+    end
+
+    local minutes = read.remembering(minute_text)
+    read.dates = read.remembering(function(text)
+        local ms = tonumber(text)
+        local minute = math.floor(ms / 60000)
+        local rest = ms - minute * 60000
+        local second = math.floor(rest / 1000)
+        return minutes[minute] .. seconds[second] .. thousandths[rest - second * 1000]
+    end)
+
+    -- 2026-11-23T10:00:00.000+0000
+    function read.date(ms_text) return read.dates[ms_text]:sub(2, -2) end
 
     local function month_length(year, month)
         if month == 2 then return (year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)) and 29 or 28 end
@@ -300,6 +333,9 @@ read.part({}, function()
         if text:find('[\128-\255]') then text = utf8_repair(text) end
         return '"' .. text:gsub('[%c"\\]', escape) .. '"'
     end
+
+    -- The same of texts that many records share: Types, ParentKeys, addresses of workers.
+    read.json_shared = read.remembering(read.json_text)
 
     function read.json_texts(texts)
         local out = {}

@@ -9,7 +9,7 @@
 -- neither lose nor repeat. The first page of a window that reaches to now fixes how far its pages go: what changes
 -- while they are fetched belongs to the next window.
 read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
-    local EXAMINED_MAX = 1000       -- Ids looked at in one call
+    local EXAMINED_MAX = 500        -- Ids looked at in one call
     local MINUTE, DAY = 60000, 86400000
     local UPDATED_DAYS, DELETED_DAYS = 30, 15
 

@@ -182,12 +182,12 @@ read.part({}, function()
         return true
     end
 
-    -- The times of submission that a filter leaves possible: least and greatest, in ms.
-    function read.submitted_range(filter)
+    -- The times that a filter leaves possible for a field that has two names: least and greatest, in ms.
+    local function range(filter, field, other)
         local least, greatest = 0, 2 ^ 53
         for _, condition in ipairs(filter) do
             local name = condition.field.name
-            if condition.values and (name == 'SubmittedAt' or name == 'CreatedDate') then
+            if condition.values and (name == field or name == other) then
                 local operator, value = condition.operator, condition.values[1]
                 if operator == '=' or operator == '>=' then least = math.max(least, value) end
                 if operator == '>' then least = math.max(least, value + 1) end
@@ -197,4 +197,7 @@ read.part({}, function()
         end
         return least, greatest
     end
+
+    function read.submitted_range(filter) return range(filter, 'SubmittedAt', 'CreatedDate') end
+    function read.changed_range(filter) return range(filter, 'SystemModstamp', 'LastModifiedDate') end
 end)

@@ -2,11 +2,15 @@
 --   keys  none or bgop:{s}    args  {"where":[[field, operator, value]...], "order":"-SubmittedAt", "fields":[...],
 --                                    "limit":50, "cursor":null}: all members optional (fields absent: all of them)
 --   ->    {"rows":[...],"cursor":null}    errors INVALID_FIELD, MALFORMED_ID, MALFORMED_QUERY, RECOVERING
--- A call looks at a bounded number of records: a page may be short or empty while there is a cursor. In order of
--- submission everything can be walked through, and pages neither repeat nor lose what is there all the while. Any other
--- order is possible where the conditions (or the queue) leave few enough candidates to sort them at once.
+-- A call does a bounded amount of work: a page may be short or empty while there is a cursor. Two ways:
+--   walk  in the order of submission (over `born` or an index by ParentKey) and in the order of the last change (over
+--         `changes`, as far back as it reaches): rows come as they are met.
+--   scan  any other order, and a status that few records are in: all candidates are looked at, some hundred a call, and the
+--         cursor carries the best so far (read_scan.lua). The first row comes when all were looked at.
+-- Either way pages neither repeat nor lose a record that is there, and stays as it is, all the while.
 read.part({'bgop_find'}, function()
-    local EXAMINED_MAX = 500        -- records looked at in one call
+    local WORK_MAX = 500            -- of a call: 1 a record looked at, and for each row:
+    local FEW_FIELDS = 8            -- 1 for so many fields, 2 for more
     local QUERY_MAX = 65536         -- bytes
     local MEMBERS = {where = true, order = true, fields = true, limit = true, cursor = true}
     local MEMBER_NAMES = {'where', 'order', 'fields', 'limit', 'cursor'}
@@ -25,8 +29,9 @@ read.part({'bgop_find'}, function()
         if not field.S then
             read.fail('INVALID_FIELD', 'field %s can not be sorted in a query call (property sort)', name)
         end
-        return {field = field, descending = minus == '-', text = text,
-                by_submission = name == 'SubmittedAt' or name == 'CreatedDate'}
+        return {field = field, text = text, descending = minus == '-', before = read.order_before(field, minus == '-'),
+                by_submission = name == 'SubmittedAt' or name == 'CreatedDate',
+                by_change = name == 'SystemModstamp' or name == 'LastModifiedDate'}
     end
 
     local function limit_of(limit)
@@ -50,22 +55,21 @@ read.part({'bgop_find'}, function()
         return read.fields(all)
     end
 
-    -- A cursor is the order, the Id of the last record passed, and its value there: n (null) or v and the raw text.
+    -- A cursor begins with the order. Behind a colon: the Id of the last record passed, and its value there (n: null, or v
+    -- and the text). Behind a star: a scan under way.
     local function cursor_of(text, order)
-        if text == nil then return nil end
-        local id, kind, value
-        if type(text) == 'string' and text:sub(1, #order.text + 1) == order.text .. ':' then
-            id, kind, value = text:sub(#order.text + 2):match('^(%w+):([nv])(.*)$')
-        end
-        if not id or not read.id_parse(id) or (order.by_submission and not tonumber(value)) then
+        if text == nil then return nil, nil end
+        local rest = type(text) == 'string' and text:sub(1, #order.text) == order.text and text:sub(#order.text + 1)
+        local position, scan
+        if rest and rest:sub(1, 1) == ':' then position = read.entry_parse(rest:sub(2), order.field) end
+        if rest and rest:sub(1, 1) == '*' then scan = read.scan_parse(rest:sub(2), order.field) end
+        if not scan and (not position or not position.key and (order.by_submission or order.by_change)) then
             read.fail('MALFORMED_QUERY', 'the cursor %s does not belong to this query', read.quote(text))
         end
-        return {id = id, value = kind == 'v' and value or nil, ms = tonumber(value)}
+        return position, scan
     end
 
-    local function cursor_json(order, id, value)
-        return read.json_text(order.text .. ':' .. id .. ':' .. (value and 'v' .. value or 'n'))
-    end
+    local function position_json(order, entry) return '"' .. order.text .. ':' .. read.entry_text(entry) .. '"' end
 
     local function query_of(text)
         if #text > QUERY_MAX then
@@ -81,150 +85,114 @@ read.part({'bgop_find'}, function()
             end
         end
         local order = order_of(present(query.order))
+        local position, scan = cursor_of(present(query.cursor), order)
         return {filter = read.filter(present(query.where)), order = order, fields = fields_of(present(query.fields)),
-                limit = limit_of(present(query.limit)), position = cursor_of(present(query.cursor), order)}
+                limit = limit_of(present(query.limit)), position = position, scan = scan}
     end
 
-    -- ---- few candidates: all of them at once ----
+    -- ---- walks ----
 
-    local function take_index(candidates, shard, index)
-        for _, id in ipairs(call('ZRANGE', read.prefix(shard) .. index, 0, -1)) do
-            candidates[#candidates + 1] = {id = id, shard = shard}
-        end
-    end
-
-    -- Members of one index of every shard, or nil when they are too many.
-    local function few_of_index(shards, index)
-        local count = 0
-        for _, shard in ipairs(shards) do count = count + call('ZCARD', read.prefix(shard) .. index) end
-        if count > EXAMINED_MAX then return nil end
-        local candidates = {}
-        if count > 0 then
-            for _, shard in ipairs(shards) do take_index(candidates, shard, index) end
-        end
-        return candidates
-    end
-
-    local function few_of_ids(shards, ids)
-        local asked, seen, candidates = {}, {}, {}
-        for _, shard in ipairs(shards) do asked[shard] = true end
-        for _, id in ipairs(ids) do
-            local _, shard = read.id_parse(id)
-            if asked[shard] and not seen[id] then
-                candidates[#candidates + 1], seen[id] = {id = id, shard = shard}, true
-            end
-        end
-        return candidates
-    end
-
-    local function few_of_names(shards, names)
-        local ids = {}
-        for _, name in ipairs(names) do
-            for _, id in ipairs(read.ids_of_name(shards, name)) do ids[#ids + 1] = id end
-        end
-        return few_of_ids(shards, ids)
-    end
-
-    -- How many records there are, of one status or of any.
-    local function counted(shards, status)
-        local total = 0
-        for _, shard in ipairs(shards) do
-            local counts = call('HGETALL', read.prefix(shard) .. ':counts')
-            for i = 1, #counts, 2 do
-                local of = counts[i]:match(':(%a+)$')
-                if of and (not status or of == status) then total = total + tonumber(counts[i + 1]) end
-            end
-        end
-        return total
-    end
-
-    -- The whole queue, when it is small; a count that is wrong for a moment must not make a page wrong or dear.
-    local function few_of_all(shards)
-        if counted(shards) > EXAMINED_MAX then return nil end
-        local candidates = {}
-        for id, shard in read.walk(shards, {stream = 'born', newest_first = true}) do
-            candidates[#candidates + 1] = {id = id, shard = shard}
-            if #candidates > 2 * EXAMINED_MAX then return nil end
-        end
-        return candidates
-    end
-
-    -- The indexes that hold every record of a status, and perhaps others.
-    local INDEX_OF_STATUS = {Running = ':running', Error = ':errors', Scheduled = ':due'}
-
-    local function few_candidates(query, shards)
-        local equal, few = query.filter.equal, nil
-        if equal.Id then return few_of_ids(shards, equal.Id) end
-        if equal.Name then return few_of_names(shards, equal.Name) end
-        local status = equal.Status and #equal.Status == 1 and equal.Status[1]
-        if INDEX_OF_STATUS[status] then few = few_of_index(shards, INDEX_OF_STATUS[status]) end
-        if not few and equal.ParentKey and #equal.ParentKey == 1 and not query.order.by_submission then
-            few = few_of_index(shards, ':parent:' .. equal.ParentKey[1])
-        end
-        if not few and status and counted(shards, status) == 0 then few = {} end
-        if not few and not query.order.by_submission then few = few_of_all(shards) end
-        return few
-    end
-
-    -- a before b in the order: nulls come first in a rising one; ties by Id in the same direction.
-    local function comparison(order)
-        local numeric = order.field.type == 'int' or order.field.type == 'dateTime'
-        local function rising(a, b)
-            local x, y = a.value, b.value
-            if x == y then return a.id < b.id end
-            if x == nil or y == nil then return x == nil end
-            if numeric then return tonumber(x) < tonumber(y) end
-            return x < y
-        end
-        if order.descending then return function(a, b) return rising(b, a) end end
-        return rising
-    end
-
-    -- What a condition or the order looks at is loaded of every candidate, the rest only of the rows answered.
-    local function page_of_few(query, candidates)
-        local look, load, matching = read.loader(query.looked_at), read.loader(query.fields), {}
-        for _, candidate in ipairs(candidates) do
-            local h = look(candidate.shard, candidate.id)
-            if h and read.matches(query.filter, h) then
-                candidate.value = query.order.field.value(h)
-                matching[#matching + 1] = candidate
-            end
-        end
-        local before, rows, last = comparison(query.order), {}, nil
-        table.sort(matching, before)
-        for _, match in ipairs(matching) do
-            if not query.position or before(query.position, match) then
-                if #rows == query.limit then return rows, cursor_json(query.order, last.id, last.value) end
-                rows[#rows + 1], last = load(match.shard, match.id), match
-            end
-        end
-        return rows, 'null'
-    end
-
-    -- ---- any number of candidates: in order of submission ----
-
-    local function page_of_walk(query, shards)
-        local newest_first = query.order.descending
-        local least, greatest = read.submitted_range(query.filter)
-        -- Rising, rows of this very ms are left to the next call: more of them may come, in front of the last one.
-        if not newest_first then greatest = math.min(greatest, clock_ms() - 1) end
-        local walk = {newest_first = newest_first, least = least, greatest = greatest, position = query.position}
+    -- The way to walk in the order of submission.
+    local function submission_walk(query)
+        local walk = {newest_first = query.order.descending, position = query.position}
+        walk.least, walk.greatest = read.submitted_range(query.filter)
         local parent = query.filter.equal.ParentKey
         if parent and #parent == 1 then walk.index = 'parent:' .. parent[1] else walk.stream = 'born' end
+        return walk
+    end
+
+    -- From when on `changes` knows every change, in all of these shards.
+    local function changes_known_from(shards)
+        local from = 0
+        for _, shard in ipairs(shards) do
+            from = math.max(from, tonumber(call('HGET', read.prefix(shard) .. ':gate', 'changes_from')) or 0)
+        end
+        return from
+    end
+
+    -- The way to walk in the order of the last change; nil: the log does not reach that far back. Newest first, what lies
+    -- before the log's beginning is left to a scan (walk.rest).
+    local function change_walk(query, shards)
+        local least, greatest = read.changed_range(query.filter)
+        local from, position = changes_known_from(shards), query.position
+        local walk = {stream = 'changes', changes = true, newest_first = query.order.descending, position = position,
+                      least = math.max(least, from), greatest = greatest}
+        if least >= from then return walk end
+        if not walk.newest_first or position and (position.id == '' or position.key < from) then return nil end
+        walk.rest = {id = '', value = integer(from)}
+        return walk
+    end
+
+    local function page_of_walk(query, shards, walk)
+        -- Rising, rows of this very ms are left to the next call: more of them may come, in front of the last one.
+        if not walk.newest_first then walk.greatest = math.min(walk.greatest, clock_ms() - 1) end
+        if walk.position then walk.position = {id = walk.position.id, ms = walk.position.key} end
         local look, load = read.loader(query.looked_at), read.loader(query.fields)
-        if #query.filter == 0 then look = load end
-        local rows, examined, last, last_ms = {}, 0, nil, nil
+        if #query.filter == 0 and not walk.changes then look = load end
+        local rows, work, last, last_ms = {}, 0, nil, nil
         for id, shard, ms in read.walk(shards, walk) do
-            if #rows == query.limit or examined == EXAMINED_MAX then
-                return rows, cursor_json(query.order, last, integer(last_ms))
+            if #rows == query.limit or work >= WORK_MAX then
+                return rows, position_json(query.order, {id = last, value = integer(last_ms)})
             end
             local h = look(shard, id)
-            if h and read.matches(query.filter, h) then
+            if h and (not walk.changes or tonumber(h.SystemModstamp) == ms) and read.matches(query.filter, h) then
                 rows[#rows + 1] = look == load and h or load(shard, id)
+                work = work + query.row_work - (look == load and 1 or 0)
             end
-            examined, last, last_ms = examined + 1, id, ms
+            work, last, last_ms = work + 1, id, ms
         end
-        return rows, 'null'
+        return rows, walk.rest and position_json(query.order, walk.rest) or 'null'
+    end
+
+    -- ---- scans ----
+
+    -- In the order of submission: of Ids and Names, and of a status that few records are in. The first row of a scan comes
+    -- at its end, the first of a walk by chance: which is earlier, on the average?
+    local function is_scan_better(source, shards)
+        if source.name == 'born' or source.name == 'parent' then return false end
+        local count = source.count()
+        return count <= read.SCAN_MAX or source.name == 'ids' or source.name == 'names' or
+            count * count < 30 * read.records_counted(shards)
+    end
+
+    local function page_of_scan(query, shards, source)
+        local look, load, order = read.loader(query.looked_at), read.loader(query.fields), query.order
+        local function judge(shard, id)
+            local h = look(shard, id)
+            if h and read.matches(query.filter, h) then return true, order.field.value(h) end
+        end
+        local scan = query.scan or read.scan_begin(source.name, query.position)
+        local work = read.scan_run(scan, source, order, judge)
+        local rows, kept, passed = {}, scan.kept, 0
+        while scan.ended and passed < #kept and #rows < query.limit and work < WORK_MAX do
+            passed = passed + 1
+            local id = kept[passed].id
+            local _, shard = read.id_parse(id)
+            if judge(shard, id) then
+                rows[#rows + 1] = load(shard, id)
+                work = work + query.row_work
+            end
+            work = work + 1
+        end
+        if scan.ended and passed == #kept then
+            return rows, scan.more and passed > 0 and position_json(order, kept[passed]) or 'null'
+        end
+        return rows, '"' .. order.text .. '*' .. read.scan_text(scan, passed + 1) .. '"'
+    end
+
+    local function page(query, shards)
+        if query.scan then
+            local source = read.source(query.scan.source, query.filter, shards)
+            if not source then read.fail('MALFORMED_QUERY', 'the cursor does not belong to this query') end
+            return page_of_scan(query, shards, source)
+        end
+        local source, order = read.best_source(query.filter, shards), query.order
+        if order.by_submission and not is_scan_better(source, shards) then
+            return page_of_walk(query, shards, submission_walk(query))
+        end
+        local walk = order.by_change and source.name == 'born' and change_walk(query, shards)
+        if walk then return page_of_walk(query, shards, walk) end
+        return page_of_scan(query, shards, source)
     end
 
     function read.calls.bgop_find(keys, args)
@@ -233,16 +201,8 @@ read.part({'bgop_find'}, function()
         read.require_open(shards)
         query.looked_at = {unpack(query.filter.fields)}
         query.looked_at[#query.looked_at + 1] = query.order.field
-        local candidates, rows, cursor = few_candidates(query, shards), nil, nil
-        if candidates then
-            rows, cursor = page_of_few(query, candidates)
-        elseif query.order.by_submission then
-            rows, cursor = page_of_walk(query, shards)
-        else
-            read.fail('MALFORMED_QUERY', 'ordering so many records by %s is more than is allowed at once: order by ' ..
-                      'SubmittedAt, or let conditions on Id, Name, ParentKey or Status leave at most %d',
-                      query.order.field.name, EXAMINED_MAX)
-        end
+        query.row_work = #query.fields > FEW_FIELDS and 2 or 1
+        local rows, cursor = page(query, shards)
         return '{"rows":' .. read.records_json(rows, query.fields) .. ',"cursor":' .. cursor .. '}'
     end
 end)

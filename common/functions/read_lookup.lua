@@ -5,7 +5,7 @@
 --   ->    {"ids":[...],"cursor":null}, at most 500 a page; a page may be short while there is a cursor
 --   errors INVALID_FIELD, MALFORMED_QUERY, RECOVERING
 read.part({'bgop_lookup'}, function()
-    local EXAMINED_MAX = 1000       -- Ids looked at in one call
+    local EXAMINED_MAX = 500        -- Ids looked at in one call
 
     local function exists(shard, id) return call('EXISTS', read.prefix(shard) .. ':op:' .. id) == 1 end
 
@@ -23,15 +23,31 @@ read.part({'bgop_lookup'}, function()
         return {}
     end
 
-    -- `names` holds Name -> JSON list of {Id, Type, routing key, content}: longer than the records are there.
-    function read.ids_of_name(shards, name)
-        if name:sub(1, 3) == 'BO-' then return #name == 18 and ids_of_id(shards, name:sub(4)) or {} end
-        local ids = {}
-        for _, shard in ipairs(shards) do
-            local held = call('HGET', read.prefix(shard) .. ':names', name)
-            for _, holder in ipairs(held and cjson.decode(held) or {}) do
-                if exists(shard, holder[1]) then ids[#ids + 1] = holder[1] end
+    -- The Ids that hold one of these Names, or held it: `names` (Name -> JSON list of {Id, Type, routing key, content}) is
+    -- longer there than the records are. A derived Name says its Id.
+    function read.ids_of_names(shards, names)
+        local ids, own = {}, {}
+        for _, name in ipairs(names) do
+            if name:sub(1, 3) ~= 'BO-' then
+                own[#own + 1] = name
+            elseif #name == 18 then
+                ids[#ids + 1] = read.id_parse(name:sub(4))
             end
+        end
+        if not own[1] then return ids end
+        for _, shard in ipairs(shards) do
+            for _, held in ipairs(call('HMGET', read.prefix(shard) .. ':names', unpack(own))) do
+                for _, holder in ipairs(held and cjson.decode(held) or {}) do ids[#ids + 1] = holder[1] end
+            end
+        end
+        return ids
+    end
+
+    local function ids_of_name(shards, name)
+        local ids = {}
+        for _, id in ipairs(read.ids_of_names(shards, {name})) do
+            local _, shard = read.id_parse(id)
+            if has(shards, shard) and exists(shard, id) then ids[#ids + 1] = id end
         end
         table.sort(ids)
         return ids
@@ -86,7 +102,7 @@ read.part({'bgop_lookup'}, function()
 
     local FIND = {
         Id = function(shards, value) return ids_of_id(shards, value), 'null' end,
-        Name = function(shards, value) return read.ids_of_name(shards, value), 'null' end,
+        Name = function(shards, value) return ids_of_name(shards, value), 'null' end,
         ParentKey = function(shards, value, cursor)
             return page(shards, {index = 'parent:' .. value}, cursor, function(id, shard) return exists(shard, id) end)
         end,

@@ -3,6 +3,7 @@
 -- reverse. A walk costs what is taken from it, not what there is.
 read.part({}, function()
     local READ_MAX = 100        -- entries of a stream, or members of an index, read at once
+    local READ_BYTES = 10000    -- of Ids in such entries, of all shards together
 
     local function ascending(a, b) return a < b end
     local function descending(a, b) return a > b end
@@ -18,9 +19,15 @@ read.part({}, function()
         for i = 1, math.floor(#ids / 2) do ids[i], ids[#ids + 1 - i] = ids[#ids + 1 - i], ids[i] end
     end
 
+    local function entry_bytes(entry)
+        local pairs_of_entry, bytes = entry[2], 0
+        for i = 2, #pairs_of_entry, 2 do bytes = bytes + #pairs_of_entry[i] end
+        return bytes
+    end
+
     -- The Ids of one ms after the other: next_group() answers ms, texts of Ids joined by blanks. Entries are read a few
     -- at a time, the more the shorter they are.
-    local function stream_groups(stream, newest_first, least, greatest)
+    local function stream_groups(stream, newest_first, least, greatest, bytes)
         local command = newest_first and 'XREVRANGE' or 'XRANGE'
         local bound, stop = integer(newest_first and greatest or least), integer(newest_first and least or greatest)
         local entries, position, count = {}, 1, 1
@@ -35,7 +42,7 @@ read.part({}, function()
                     return nil
                 end
                 bound = '(' .. last[1]
-                count = math.max(1, math.min(READ_MAX, math.floor(2000 / #last[2][2])))
+                count = math.max(1, math.min(READ_MAX, math.floor(bytes / entry_bytes(last))))
             end
             local entry = entries[position]
             return entry[1]:match('^%d+'), entry[2]
@@ -134,10 +141,11 @@ read.part({}, function()
         local least, greatest, position = walk.least or 0, walk.greatest or 2 ^ 53, walk.position
         if position and walk.newest_first then greatest = math.min(greatest, position.ms) end
         if position and not walk.newest_first then least = math.max(least, position.ms) end
-        local of, groups = walk.index and index_groups or stream_groups, {}
+        local of, groups, bytes = walk.index and index_groups or stream_groups, {}, READ_BYTES / #shards
         for _, shard in ipairs(shards) do
             local key_of_shard = read.prefix(shard) .. ':' .. (walk.index or walk.stream)
-            groups[#groups + 1] = {shard = shard, next_group = of(key_of_shard, walk.newest_first, least, greatest)}
+            groups[#groups + 1] = {shard = shard,
+                                   next_group = of(key_of_shard, walk.newest_first, least, greatest, bytes)}
         end
         return merged(groups, walk.newest_first, position)
     end

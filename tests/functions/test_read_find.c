@@ -1,4 +1,5 @@
 /* bgop_find: conditions, orders, pages. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "tests/support/reads.h"
@@ -146,7 +147,8 @@ static void any_order_is_possible_where_there_are_few(void **state)
             const char *next = json_string_value(json_object_get(answer, "cursor"));
             size_t n;
 
-            json_array_foreach(json_object_get(answer, "rows"), n, row) {
+            json_array_foreach(json_object_get(answer, "rows"), n, row)
+            {
                 size_t used = strlen(numbers);
                 snprintf(numbers + used, sizeof numbers - used, "%s%c", used ? " " : "",
                          json_string_value(json_object_get(row, "Id"))[14]);
@@ -258,7 +260,7 @@ static void page_take(json_t *answer, bool seen[READS_SHARDS][4 * MANY])
 static void walk(const char *query, int numbers_per_shard)
 {
     static bool seen[READS_SHARDS][4 * MANY];
-    char cursor[256] = "";
+    char cursor[1 << 15] = "";
     int next_number = 2 * MANY, pages = 0;
 
     memset(seen, 0, sizeof seen);
@@ -316,7 +318,7 @@ static void pages_neither_repeat_nor_lose_rows_while_new_ones_come_in(void **sta
 /* Rows of all pages of a query; *pages is how many there were. */
 static int rows_counted(const char *keys, const char *query, int *pages)
 {
-    char cursor[256] = "";
+    char cursor[1 << 15] = "";
     int rows = 0;
 
     *pages = 0;
@@ -345,16 +347,83 @@ static void filtered_pages_may_be_short_but_find_everything(void **state)
                      shard_number(shard, "ZCARD bgop:{1}:parent:acct-1") * READS_SHARDS + 1);
 }
 
-static void orders_that_cannot_be_had_within_bounds_are_refused(void **state)
+/* A record that changes while pages are fetched may come or not; one that stays as it is comes once. */
+static void other_orders_are_scanned_while_new_ones_come_in(void **state)
 {
+    int numbers = submit_many();
+
     (void)state;
-    submit_many();
-    reads_refused(shard, "MALFORMED_QUERY", "ordering so many records by Name is more than is allowed at once",
-                  "bgop_find 0 '{\"order\":\"Name\"}'");
-    reads_submit(shard, 2, MANY, 3, "WebCart acct-9 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
-    json_decref(reads_json(shard, "bgop_find 0 '{\"order\":\"Name\",\"where\":[[\"ParentKey\",\"=\",\"acct-9\"]]}'"));
-    json_decref(reads_json(shard, "bgop_find 0 '{\"order\":\"Name\",\"where\":[[\"Status\",\"=\",\"Running\"]]}'"));
-    json_decref(reads_json(shard, "bgop_find 0 '{\"order\":\"Name\",\"where\":[[\"Status\",\"=\",\"Complete\"]]}'"));
+    walk("\"limit\":200,\"fields\":[],\"order\":\"Name\"", numbers);
+    walk("\"limit\":90,\"fields\":[],\"order\":\"-Type\"", numbers);
+    walk("\"limit\":200,\"fields\":[],\"order\":\"-Id\",\"where\":[[\"Status\",\"=\",\"New\"]]", numbers);
+    walk("\"limit\":200,\"fields\":[],\"order\":\"RetryLimit\"", numbers);
+    walk("\"limit\":200,\"fields\":[],\"order\":\"-SystemModstamp\"", numbers);
+    walk("\"limit\":200,\"fields\":[],\"order\":\"LastModifiedDate\"", numbers);
+}
+
+/* Renewals move running ones about in their index; the pages of what runs do not care. */
+static void what_runs_is_listed_while_leases_are_renewed(void **state)
+{
+    static bool seen[READS_SHARDS][4 * MANY];
+    char cursor[1 << 15] = "";
+    int count = 0;
+
+    (void)state;
+    reads_submit(shard, 3, 1, 450, "WebCart " PLAIN);
+    for (int n = 1; n <= 450; n++)
+        reads_claim(shard, n);
+    memset(seen, 0, sizeof seen);
+    do {
+        json_t *answer = reads_json(shard,
+                                    "bgop_find 0 '{\"where\":[[\"Status\",\"=\",\"Running\"]],\"limit\":80,"
+                                    "\"order\":\"-Name\",\"fields\":[]%s}'",
+                                    cursor);
+
+        page_take(answer, seen);
+        count += (int)json_array_size(json_object_get(answer, "rows"));
+        cursor_take(answer, cursor, sizeof cursor);
+        json_decref(answer);
+        shard_clock(shard, shard_now(shard) + 1000);
+        for (int n = 1; n <= 450; n += 3) {
+            shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 9 %s %" PRIu64, reads_id(3, n),
+                       shard_token(shard, 1));
+            assert_memory_equal(shard->answer, "OK ", 3);
+        }
+    } while (cursor[0] != '\0');
+    assert_int_equal(count, 450);
+}
+
+/* Texts of any bytes and lengths pass through a cursor; one that is not ours is refused. */
+static void cursors_of_scans(void **state)
+{
+    char cursor[1 << 15] = "", query[256];
+    int pages = 0, rows = 0;
+
+    (void)state;
+    reads_submit(shard, 3, 1, 400, "WebCart " PLAIN);
+    for (int n = 1; n <= 400; n++)
+        shard_command(shard, "HSET " SHARD_PREFIX ":op:%s ParentKey 'a|b:%%\xff\xc3\xa9%0*d'", reads_id(3, n),
+                      50 + n % 150, n);
+    snprintf(query, sizeof query, "\"order\":\"ParentKey\",\"fields\":[],\"limit\":200");
+    do {
+        json_t *answer = reads_json(shard, "bgop_find 0 '{%s%s}'", query, cursor);
+
+        rows += (int)json_array_size(json_object_get(answer, "rows"));
+        cursor_take(answer, cursor, sizeof cursor);
+        json_decref(answer);
+        assert_true(++pages < 50);
+    } while (cursor[0] != '\0');
+    assert_int_equal(rows, 400);
+    reads_refused(shard, "MALFORMED_QUERY", "does not belong",
+                  "bgop_find 0 '{\"order\":\"Name\",\"cursor\":\"Name*errors||s|-|\"}'");
+    reads_refused(shard, "MALFORMED_QUERY", "does not belong",
+                  "bgop_find 0 '{\"order\":\"Name\",\"cursor\":\"Name*born||s|-\"}'");
+    reads_refused(shard, "MALFORMED_QUERY", "does not belong",
+                  "bgop_find 0 '{\"order\":\"Name\",\"cursor\":\"Name*born||e|m||nobody:n\"}'");
+    reads_refused(shard, "MALFORMED_QUERY", "does not belong",
+                  "bgop_find 0 '{\"order\":\"Timeout\",\"cursor\":\"Timeout*born||e|m||%s:vx\"}'", reads_id(3, 1));
+    reads_expect(shard, "{\"rows\":[],\"cursor\":null}",
+                 "bgop_find 0 '{\"order\":\"Name\",\"cursor\":\"Name*born||e|m|\"}'");
 }
 
 int main(void)
@@ -367,7 +436,9 @@ int main(void)
         TEST(what_is_wrong_with_a_query_is_said),
         TEST(pages_neither_repeat_nor_lose_rows_while_new_ones_come_in),
         TEST(filtered_pages_may_be_short_but_find_everything),
-        TEST(orders_that_cannot_be_had_within_bounds_are_refused),
+        TEST(other_orders_are_scanned_while_new_ones_come_in),
+        TEST(what_runs_is_listed_while_leases_are_renewed),
+        TEST(cursors_of_scans),
     };
     int failed;
 
