@@ -6,22 +6,27 @@
 --   keys  1 shard prefix
 --   args  records, Id...             ->  position of `changes`, (Id, Type, Status, final, SystemModstamp, n,
 --                                        (index, what is wrong) x n)*          Type empty: there is no record
---         members, index, member...  ->  (member, index, what is wrong)*      of what is in this index, and should not be
+--         members, index, member...  ->  (member, index, what is wrong)*      of what should not be there
 --         groups, sequence group...  ->  (group, index, what is wrong)*
+--         lanes, lane...             ->  (lane, index, what is wrong)*
 --         keys, name...              ->  (name, name, what is wrong)*         keys that go with something that is gone
+--         counts                     ->  positions of `changes` and of `deleted`, (Type:Status, number)*
 --   At most 500 subjects. Error RECOVERING: the shard is not open.
 --
 -- bgop_mend: looks at one subject again, and mends what is still wrong with it. Open only.
---   args  generation, then  record, Id  |  member, index, member  |  group, sequence group  |  key, name  |
---         count, Type:Status, difference to be added  |  born, Id  |  done, Id
+--   args  generation, then  record, Id  |  member, index, member  |  group, sequence group  |  lane, lane  |
+--         key, name  |
+--         count, Type:Status, difference to be added  |  born, Id  |  done, Id  |  name, Name, Id of a holder
 --   ->    OK, now, what was mended ...
 do
     local FIELDS = {'Status', 'Type', 'ParentKey', 'SequenceGroup', 'SequenceNumber', 'token', 'ExpiresAt',
-                    'FinishedAt', 'Error', 'SubmittedAt', 'SystemModstamp', 'ProcessAfter', 'Name', 'large'}
+                    'FinishedAt', 'Error', 'SubmittedAt', 'SystemModstamp', 'ProcessAfter', 'Name', 'large', 'more',
+                    'ok', 'ExecutionGroup', 'GroupLeaderId'}
     local STATUSES = {New = true, Scheduled = true, Waiting = true, Running = true, Merged = true, Complete = true,
                       Error = true, Canceled = true}
     local KINDS = {pending = 'Z', due = 'Z', running = 'Z', errors = 'Z', blocked = 'Z', parent = 'Z', seq = 'Z',
-                   aside = 'Z', leases = 'H', cancels = 'H', seq_active = 'S', seq_failed = 'S'}
+                   aside = 'Z', lane = 'Z', lane_out = 'S', leases = 'H', cancels = 'H', seq_active = 'S',
+                   seq_failed = 'S'}
     local SCORE = {Z = 'ZSCORE', H = 'HGET', S = 'SISMEMBER'}
     local REMOVE = {Z = 'ZREM', H = 'HDEL', S = 'SREM'}
 
@@ -40,6 +45,7 @@ do
         if not f[1] and call('EXISTS', b.ops .. id) == 0 then return nil end
         for i, name in ipairs(FIELDS) do r[name] = f[i] or nil end
         r.Status, r.Type = r.Status or '', r.Type or ''
+        r.lane = LANED[r.more] and lane_name(r.Type, r.ParentKey)
         r.group = r.SequenceGroup and sequence_name(r.Type, r.ParentKey or '', r.SequenceGroup)
         return r
     end
@@ -64,15 +70,22 @@ do
         return false
     end
 
+    -- In `pending` when its turn has come, or laid aside; in the lane before that; nowhere while its sequence group
+    -- holds it.
     local function waiting_places(b, r, want, may)
         local pending = 'pending:' .. r.Type
         if r.group and call('HGET', b.prefix .. ':seq_released', r.group) ~= r.id then return end
+        if r.lane and not placed(b, 'lane_out:' .. r.lane, r.id) then
+            want['lane:' .. r.lane] = true
+            return
+        end
+        if r.lane then want['lane_out:' .. r.lane] = true end
         if r.Status == 'Waiting' and is_aside(b, r) then may[pending] = true else want[pending] = true end
     end
 
     local function sequence_places(r, want, may)
         if r.unfinished or r.holds or r.ends then want['seq:' .. r.group] = true end
-        if r.Status == 'Running' then want['seq_active:' .. r.group] = true end
+        if r.runs then want['seq_active:' .. r.group] = true end
         if r.Status == 'Error' and not r.timed then may['seq_failed:' .. r.group], may.blocked = true, true end
     end
 
@@ -80,11 +93,15 @@ do
     local function places(b, r)
         local want, may, status = {}, {}, r.Status
         look_at_failed(b, r)
+        r.follows = status == 'Merged' and not r.ok and not r.ExpiresAt
+        r.runs = status == 'Running' or r.follows
         r.timed = status == 'Error' and not r.ExpiresAt and not r.holds and not r.ends
         r.waits = status == 'New' or status == 'Waiting'
-        r.unfinished = r.waits or status == 'Scheduled' or status == 'Running' or r.timed
+        r.unfinished = r.waits or status == 'Scheduled' or r.runs or r.timed
         if status == 'Scheduled' or r.timed then want.due = true end
-        if status == 'Running' then want.leases, want.running, may.cancels = true, true, true end
+        if status == 'Running' then want.leases, want.running = true, true end
+        if status == 'Running' and r.lane then want['lane_out:' .. r.lane] = true end
+        if r.runs then may.cancels = true end
         if status == 'Error' then want.errors = true end
         if r.ParentKey then want['parent:' .. r.ParentKey] = true end
         if r.waits then waiting_places(b, r, want, may) end
@@ -95,6 +112,7 @@ do
     local function candidates(r)
         local names = {'due', 'leases', 'running', 'errors', 'cancels', 'blocked', 'pending:' .. r.Type}
         if r.ParentKey then names[#names + 1] = 'parent:' .. r.ParentKey end
+        if r.lane then names[#names + 1], names[#names + 2] = 'lane:' .. r.lane, 'lane_out:' .. r.lane end
         if r.group then
             for _, name in ipairs({'seq:', 'seq_active:', 'seq_failed:'}) do names[#names + 1] = name .. r.group end
         end
@@ -148,6 +166,18 @@ do
         end
     end
 
+    -- A follower, until its leader's execution has ended: the leader runs, and lists it.
+    local function check_follower(b, r, wrong)
+        if r.Status ~= 'Merged' or r.ExpiresAt then return end
+        local leader = call('HMGET', b.ops .. (r.GroupLeaderId or ''), 'Status', 'token')
+        local group = (r.GroupLeaderId or '') .. '-' .. integer(tonumber(leader[2] or 0) % ATTEMPTS)
+        if leader[1] ~= 'Running' or group ~= r.ExecutionGroup then
+            add(wrong, 'group', 'is Merged, and its leader does not run it')
+        elseif not call('LPOS', b.prefix .. ':group:' .. group, r.id) then
+            add(wrong, 'group', 'is Merged, and its group does not list it')
+        end
+    end
+
     local function check_name(b, r, wrong)
         if not r.Name then return end
         local text = call('HGET', b.prefix .. ':names', r.Name)
@@ -158,14 +188,15 @@ do
     end
 
     local function check_fields(b, r, wrong)
-        local ended = r.Status == 'Complete' or r.Status == 'Canceled'
+        local ended = r.Status == 'Complete' or r.Status == 'Canceled'      -- of Merged: check_follower
         if not STATUSES[r.Status] then return add(wrong, 'Status', 'is no status: ' .. r.Status) end
         if call('HEXISTS', b.prefix .. ':types', r.Type) == 0 then add(wrong, 'Type', 'is not known: ' .. r.Type) end
         if ended and not r.ExpiresAt then add(wrong, 'ExpiresAt', 'is ' .. r.Status .. ', and never expires') end
         if (r.Status == 'Error') ~= (r.Error ~= nil) then
             add(wrong, 'Error', r.Error and 'has an error and is ' .. r.Status or 'has no text')
         end
-        if r.large and r.Status ~= 'Complete' and call('EXISTS', b.prefix .. ':in:' .. r.id) == 0 then
+        local needed = r.large and r.Status ~= 'Complete' and r.Status ~= 'Merged'
+        if needed and call('EXISTS', b.prefix .. ':in:' .. r.id) == 0 then
             add(wrong, 'in', 'its payload is lost')
         end
         if call('HEXISTS', b.prefix .. ':parked', r.id) == 1 then
@@ -180,6 +211,7 @@ do
         check_places(b, r, wrong)
         check_lease(b, r, wrong)
         check_hold(b, r, wrong)
+        check_follower(b, r, wrong)
         check_name(b, r, wrong)
         return wrong
     end
@@ -209,6 +241,12 @@ do
         end
     end
 
+    -- A lane: does nobody wait for a turn while nobody has it?
+    local function check_lane(b, name)
+        local out = call('EXISTS', b.prefix .. ':lane_out:' .. name) == 1
+        if call('EXISTS', b.prefix .. ':lane:' .. name) == 1 and not out then return 'lets nobody go' end
+    end
+
     -- Keys that go with something else: answers why this one should not be, or nil.
     local KEYS_OF = {
         op = {'in', 'out', 'tries', 'commands'},
@@ -218,6 +256,11 @@ do
         if call('EXISTS', b.prefix .. ':' .. name) == 0 then return nil end
         for _, companion in ipairs(KEYS_OF.op) do
             if kind == companion and call('EXISTS', b.ops .. of) == 0 then return 'there is no such operation' end
+        end
+        if kind == 'group' then
+            local leader = call('HMGET', b.ops .. of:sub(1, ID_SIZE), 'Status', 'token')
+            local attempt = integer(tonumber(leader[2] or 0) % ATTEMPTS)
+            return (leader[1] ~= 'Running' or attempt ~= of:sub(ID_SIZE + 2)) and 'its leader does not run' or nil
         end
         if kind == 'done' and call('SISMEMBER', b.prefix .. ':retentions', of) == 0 then
             return 'is not in retentions: nothing of it would expire'
@@ -233,16 +276,16 @@ do
 
     -- ---- bgop_check ----
 
-    local function changes_position(b)
-        if call('EXISTS', b.prefix .. ':changes') == 0 then return '0-0' end
-        local about = call('XINFO', 'STREAM', b.prefix .. ':changes')
+    local function position_of(b, name)
+        if call('EXISTS', b.prefix .. ':' .. name) == 0 then return '0-0' end
+        local about = call('XINFO', 'STREAM', b.prefix .. ':' .. name)
         for i = 1, #about, 2 do
             if about[i] == 'last-generated-id' then return about[i + 1] end
         end
     end
 
     local function check_records(b, args, answer)
-        answer[1] = changes_position(b)
+        answer[1] = position_of(b, 'changes')
         for i = 2, #args do
             local r, n = load(b, args[i]), #answer
             local wrong = r and check_record(b, r) or {}
@@ -258,13 +301,25 @@ do
         answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = subject, index, text
     end
 
+    local function check_counts(b, _, answer)
+        local all = call('HGETALL', b.prefix .. ':counts')
+        answer[1], answer[2] = position_of(b, 'changes'), position_of(b, 'deleted')
+        for i = 1, #all, 2 do
+            if all[i]:find(':', 1, true) then answer[#answer + 1], answer[#answer + 2] = all[i], all[i + 1] end
+        end
+    end
+
     local MODES = {
+        counts = check_counts,
         records = check_records,
         members = function(b, args, answer)
             for i = 3, #args do add_wrong(answer, args[i], args[2], check_member(b, args[2], args[i])) end
         end,
         groups = function(b, args, answer)
             for i = 2, #args do add_wrong(answer, args[i], 'seq_released', check_group(b, args[i])) end
+        end,
+        lanes = function(b, args, answer)
+            for i = 2, #args do add_wrong(answer, args[i], 'lane_out', check_lane(b, args[i])) end
         end,
         keys = function(b, args, answer)
             for i = 2, #args do add_wrong(answer, args[i], args[i], check_key(b, args[i])) end
@@ -299,17 +354,23 @@ do
     -- A lease for what runs: whoever holds its token renews it; else it is taken back when it ends.
     local function lease_again(b, r)
         local rec = record_load(b, r.id)
+        local group = b.prefix .. ':group:' .. r.id .. '-' .. integer(rec.token % ATTEMPTS)
         call('HDEL', b.prefix .. ':leases', r.id)
         lease_add(b, r.Type, r.id, rec.token, rec.started or b.now,
                   tonumber(rec.timeout or settings_of(b, rec).timeout_ms or 60000), '-',
-                  (rec.large and 'L' or rec.payload and 'p' or '-') .. (rec.sequence and 's' or ''))
+                  (rec.large and 'L' or rec.payload and 'p' or '-') .. (r.more ~= '1' and r.more or '') ..
+                  (call('EXISTS', group) == 1 and 'g' or ''))
         flush(b)
     end
 
     local function put(b, r, index)
         local name, key = index:match('^[^:]+'), b.prefix .. ':' .. index
         if name == 'leases' or name == 'running' then return lease_again(b, r) end
-        if name == 'pending' then return release(b, r.Type, r.id) end
+        if name == 'pending' or name == 'lane' then return ready(b, r.Type, r.id, r.lane) end
+        if name == 'lane_out' then
+            call('SADD', key, r.id)
+            return lane_touch(b, r.lane)
+        end
         if name == 'due' then
             local at = r.Status == 'Scheduled' and (r.ProcessAfter or b.now_text) or retry_at(b, r)
             return call('ZADD', key, at, r.id)
@@ -353,10 +414,28 @@ do
         done_add(b, retention, r.id)
     end
 
+    -- A follower whose leader is gone: what succeeded is Complete, the rest waits again.
+    local function follow_again(b, r, text)
+        if text:find('list') then
+            return call('RPUSH', b.prefix .. ':group:' .. r.ExecutionGroup, r.id)
+        end
+        if r.ok then
+            local retention = retention_of(b, r.Type, 'Complete')
+            call('HDEL', b.ops .. r.id, 'ok')
+            done_add(b, retention, r.id)
+            return transition(b, r.Type, r.id, 'Merged', 'Complete', 'FinishedAt', r.ok, 'ExpiresAt',
+                              integer(tonumber(r.ok) + retention * 1000))
+        end
+        local rec = record_load(b, r.id)
+        call('HDEL', b.ops .. r.id, 'ExecutionGroup', 'GroupLeaderId')
+        wait_again(b, rec, 'alone', '1')
+    end
+
     -- Answers false when a person has to look at it.
     local function mend_index(b, r, index, text)
         local want = places(b, r)
         if index == 'names' then return put_name(b, r) end
+        if index == 'group' then return follow_again(b, r, text) end
         if index == 'parked' then return park_take(b, {r.id}, parked_apply) end
         if index == 'ExpiresAt' then return expire_again(b, r) end
         if index == 'blocked' and r.holds then return sequence_touch(b, r.group) end
@@ -365,6 +444,7 @@ do
         if want[index] then return put(b, r, index) end
         call(REMOVE[kind_of(index)], b.prefix .. ':' .. index, r.id)
         if r.group then sequence_touch(b, r.group) end
+        if r.lane then lane_touch(b, r.lane) end
     end
 
     -- Removed from an index it does not belong to; what that was the index of is looked at again.
@@ -372,6 +452,7 @@ do
         local name, of = index:match('^([^:]+):?(.*)$')
         call(REMOVE[kind_of(index)], b.prefix .. ':' .. index, id)
         if name == 'seq' or name == 'seq_active' or name == 'seq_failed' then sequence_touch(b, of) end
+        if name == 'lane' or name == 'lane_out' then lane_touch(b, of) end
     end
 
     local function mend_key(b, name)
@@ -404,6 +485,11 @@ do
             sequence_touch(b, name)
             answer[#answer + 1] = 'seq_released'
         end,
+        lane = function(b, answer, name)
+            if not check_lane(b, name) then return end
+            lane_touch(b, name)
+            answer[#answer + 1] = 'lane_out'
+        end,
         key = function(b, answer, name)
             if not check_key(b, name) then return end
             mend_key(b, name)
@@ -418,6 +504,11 @@ do
             if call('EXISTS', b.ops .. id) == 0 then return end
             call('XADD', b.prefix .. ':born', b.stream_id, 'ids', id)
             answer[#answer + 1] = 'born'
+        end,
+        name = function(b, answer, name, id)            -- forgotten in a day, as if its holder were removed now
+            if call('EXISTS', b.ops .. id) == 1 then return end
+            call('XADD', b.prefix .. ':names_gone', b.stream_id, 'id', id, 'name', name)
+            answer[#answer + 1] = 'names'
         end,
         done = function(b, answer, id)
             local r = load(b, id)

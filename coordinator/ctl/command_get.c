@@ -11,26 +11,27 @@
 
 enum { NAME_WIDTH = 16 };
 
-static int read_tries(struct session *session, const char *id, int shard, json_t *record)
+/* A list of JSON texts (tries, commands) as a member of the record. */
+static int read_list(struct session *session, const char *name, const char *id, int shard, json_t *record)
 {
     char key[96];
     struct redis_reply *reply = NULL;
     struct err err = ERR_INIT;
-    json_t *tries = json_array();
+    json_t *list = json_array();
 
-    snprintf(key, sizeof key, "bgop:{%d}:tries:%s", shard, id);
+    snprintf(key, sizeof key, "bgop:{%d}:%s:%s", shard, name, id);
     if (redis_call(session->redis, &reply, &err, "LRANGE", key, "0", "-1", NULL) != ST_OK) {
-        json_decref(tries);
+        json_decref(list);
         return session_fail_status(&err);
     }
     for (size_t i = 0; i < redis_reply_count(reply); i++) {
         size_t size;
         const char *text = redis_reply_text(redis_reply_at(reply, i), &size);
-        json_t *attempt = json_loadb(text, size, 0, NULL);
+        json_t *entry = json_loadb(text, size, 0, NULL);
 
-        json_array_append_new(tries, attempt ? attempt : json_stringn_nocheck(text, size));
+        json_array_append_new(list, entry ? entry : json_stringn_nocheck(text, size));
     }
-    json_object_set_new(record, "tries", tries);
+    json_object_set_new(record, name, list);
     redis_reply_free(reply);
     return EXIT_OK;
 }
@@ -119,6 +120,26 @@ static void print_tries(const json_t *tries)
     table_release(&table);
 }
 
+static void print_commands(const json_t *list)
+{
+    static const struct column columns[] = { { "AT", 0 }, { "COMMAND", 0 }, { "REASON", COLUMN_SHRINK } };
+    struct table table;
+    const json_t *command;
+    size_t i;
+
+    if (!json_array_size(list))
+        return;
+    table_init(&table, columns, sizeof columns / sizeof *columns);
+    json_array_foreach(list, i, command) {
+        add_attempt_cell(&table, json_object_get(command, "at"), true);
+        add_attempt_cell(&table, json_object_get(command, "command"), false);
+        add_attempt_cell(&table, json_object_get(command, "reason"), false);
+    }
+    printf("\nCommands\n");
+    table_print(&table, stdout, terminal_width(stdout), false);
+    table_release(&table);
+}
+
 static void print_record(const json_t *record)
 {
     const json_t *out = json_object_get(record, "out");
@@ -126,6 +147,7 @@ static void print_record(const json_t *record)
     for (int i = 0; i < FIELD_COUNT; i++)
         print_field(&record_fields[i], record);
     print_tries(json_object_get(record, "tries"));
+    print_commands(json_object_get(record, "commands"));
     if (json_is_string(out) && json_string_length(out))
         printf("\nResult\n%s\n", json_string_value(out));
     else if (json_is_object(out))
@@ -144,7 +166,9 @@ static int complete_record(struct session *session, const char *id, json_t *reco
                             id, session->config.prefix);
     if (!id_parse(id, ID_LENGTH, &parts))
         return session_fail(EXIT_FAILED, "%s is not an Id", id);
-    code = read_tries(session, id, parts.shard, record);
+    code = read_list(session, "tries", id, parts.shard, record);
+    if (code == EXIT_OK)
+        code = read_list(session, "commands", id, parts.shard, record);
     return code == EXIT_OK ? read_result(session, id, parts.shard, record) : code;
 }
 
@@ -168,6 +192,6 @@ static int run(struct session *session, int count, char **operands)
 }
 
 const struct subcommand command_get = {
-    .name = "get", .usage = "ID|NAME", .about = "one record, with its failed attempts and its result",
+    .name = "get", .usage = "ID|NAME", .about = "one record, with its failed attempts, commands and result",
     .min_operands = 1, .max_operands = 1, .run = run,
 };

@@ -3,6 +3,7 @@
 #ifndef TESTS_FUNCTIONS_COORDINATOR_STACK_H
 #define TESTS_FUNCTIONS_COORDINATOR_STACK_H
 
+#pragma GCC diagnostic ignored "-Wunused-function"      /* a test takes what it needs */
 #include "tests/support/test.h"
 
 #include <inttypes.h>

@@ -1,0 +1,282 @@
+/* Sending commands chunk by chunk, at the rate that is asked for, and waiting until Redis shows the effect of each. */
+#include "coordinator/ctl/steer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/kafka/kafka.h"
+#include "coordinator/ctl/print.h"
+
+enum {
+    CHUNK_MAX = 500,                    /* sent before effects are looked for */
+    FLUSH_MS = 15000,
+    LINGER_MS = 2,
+    LOOK_FIRST_MS = 10,
+    LOOK_MAX_MS = 250,
+};
+
+struct sending {
+    struct steering *steering;
+    char topic[300];
+    int64_t begun_ms, sent;             /* for the rate */
+    size_t seen;                        /* effects seen */
+    struct progress progress;
+};
+
+static void nap(int64_t ms)
+{
+    nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+}
+
+/* ---- sending ---- */
+
+static void on_delivery(void *producer_arg, const struct kafka_delivery *delivery)
+{
+    struct target *target = delivery->arg;
+
+    (void)producer_arg;
+    if (delivery->status != ST_OK)
+        target_settle(target, TARGET_FAILED, "the command did not reach Kafka: %s", delivery->text);
+}
+
+static int open_commands(struct sending *sending)
+{
+    struct session *session = sending->steering->session;
+    struct kafka_settings settings = config_kafka(&session->config, "bgopctl");
+    struct kafka_topic look = { .name = config_topic(&session->config, "command", sending->topic,
+                                                     sizeof sending->topic) };
+    struct err err = ERR_INIT;
+
+    if (kafka_topics_look(&settings, &look, 1, SESSION_TIMEOUT_MS, &err) != ST_OK)
+        return session_fail_status(&err);
+    if (!look.found)
+        return session_fail(EXIT_UNREACHABLE,
+                            "Kafka at %s has no topic %s: the queue has not been started there; start bgop-coordinator",
+                            settings.brokers, sending->topic);
+    session->commands = kafka_producer_new(&settings, LINGER_MS, on_delivery, NULL, &err);
+    return session->commands ? EXIT_OK : session_fail(EXIT_CONFIG, "%s", err.text);
+}
+
+static void send_one(struct sending *sending, struct target *target)
+{
+    struct steering *steering = sending->steering;
+    struct kafka_producer *producer = steering->session->commands;
+    struct command command = { .kind = steering->kind };
+    struct err err = ERR_INIT;
+    struct buf value;
+    enum status st;
+
+    memcpy(command.id, target->id, ID_SIZE);
+    if (steering->reason)
+        (void)text_copy(command.reason, sizeof command.reason, steering->reason, strlen(steering->reason));
+    command.has_token = steering->kind == COMMAND_REDRIVE;
+    command.token = target->token;
+    buf_init(&value, 4096);
+    codec_write_command(&value, &command);
+    while ((st = kafka_producer_send(producer, sending->topic, KAFKA_PARTITION_BY_KEY, target->id, ID_LENGTH,
+                                     value.data, value.size, NULL, target, &err)) == ST_LIMIT)
+        kafka_producer_poll(producer, 20);
+    target->sent = st == ST_OK;
+    if (st != ST_OK)
+        target_settle(target, TARGET_FAILED, "%s", err.text);
+    buf_release(&value);
+}
+
+/* Until the next command's time. */
+static void keep_rate(struct sending *sending)
+{
+    int64_t rate = sending->steering->rate, due_ms;
+
+    if (!rate)
+        return;
+    due_ms = sending->begun_ms + sending->sent * 1000 / rate;
+    while (!steering_interrupted()) {
+        int64_t left = due_ms - clock_boot_ms();
+
+        if (left <= 0)
+            return;
+        nap(left < 100 ? left : 100);
+    }
+}
+
+static int send_chunk(struct sending *sending, size_t from, size_t to)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = from; i < to; i++) {
+        if (sending->steering->targets[i].progress != TARGET_OPEN)
+            continue;
+        keep_rate(sending);
+        if (steering_interrupted())
+            break;
+        send_one(sending, &sending->steering->targets[i]);
+        sending->sent++;
+    }
+    return kafka_producer_flush(sending->steering->session->commands, FLUSH_MS, &err) == ST_OK
+               ? EXIT_OK : session_fail_status(&err);
+}
+
+/* ---- effects ---- */
+
+static bool is_waited_for(const struct target *target)
+{
+    return target->progress == TARGET_OPEN && target->sent;
+}
+
+static enum status send_questions(struct steering *steering, const struct target *target,
+                                  struct redis_command *command, struct err *err)
+{
+    struct id_parts parts;
+    char key[64];
+    enum status st;
+
+    if (!id_parse(target->id, ID_LENGTH, &parts))
+        return err_set(err, ST_FAILED, "%s is not an Id", target->id);
+    redis_command_clear(command);
+    redis_command_add_text(command, "HMGET");
+    snprintf(key, sizeof key, "bgop:{%d}:op:%s", parts.shard, target->id);
+    redis_command_add_text(command, key);
+    redis_command_add_text(command, "Status");
+    redis_command_add_text(command, "SystemModstamp");
+    redis_command_add_text(command, "redrives");
+    st = redis_send(steering->session->redis, command, err);
+    redis_command_clear(command);
+    redis_command_add_text(command, "HEXISTS");
+    snprintf(key, sizeof key, "bgop:{%d}:cancels", parts.shard);
+    redis_command_add_text(command, key);
+    redis_command_add_text(command, target->id);
+    return st == ST_OK ? redis_send(steering->session->redis, command, err) : st;
+}
+
+static void look_at_cancel(struct target *target, const char *status, bool requested)
+{
+    if (strcmp(status, "Canceled") == 0)
+        target_settle(target, TARGET_DONE, "canceled");
+    else if (strcmp(status, "Complete") == 0)
+        target_settle(target, TARGET_FAILED, "became Complete before the cancel was read");
+    else if ((strcmp(status, "Running") == 0 || strcmp(status, "Merged") == 0) && requested)
+        target_settle(target, TARGET_DONE, "runs: cancel requested; the handler is told, and the first outcome wins");
+}
+
+static void look_after(struct steering *steering, struct target *target, const struct redis_reply *record,
+                       bool requested)
+{
+    const char *status = redis_reply_text(redis_reply_at(record, 0), NULL);
+
+    if (!*status)
+        target_settle(target, TARGET_FAILED, "was removed meanwhile");
+    else if (steering->kind == COMMAND_CANCEL)
+        look_at_cancel(target, status, requested);
+    else if (strcmp(status, target->status) != 0 ||
+             redis_reply_int(redis_reply_at(record, 1), 0) > target->stamp_ms ||
+             redis_reply_int(redis_reply_at(record, 2), 0) > target->redrives)
+        target_settle(target, TARGET_DONE, "redriven, now %s", status);
+}
+
+/* One round trip for all that are waited for. Answers how many still are; an error: -1 and what to leave with. */
+static enum status look(struct steering *steering, size_t from, size_t to, size_t *open, struct err *err)
+{
+    struct redis_command command;
+    enum status st = ST_OK;
+
+    *open = 0;
+    redis_command_init(&command);
+    for (size_t i = from; i < to && st == ST_OK; i++) {
+        if (is_waited_for(&steering->targets[i]))
+            st = send_questions(steering, &steering->targets[i], &command, err);
+    }
+    for (size_t i = from; i < to && st == ST_OK; i++) {
+        struct redis_reply *record = NULL, *requested = NULL;
+
+        if (!is_waited_for(&steering->targets[i]))
+            continue;
+        st = redis_receive(steering->session->redis, &record, err);
+        if (st == ST_OK)
+            st = redis_receive(steering->session->redis, &requested, err);
+        if (st == ST_OK)
+            look_after(steering, &steering->targets[i], record, redis_reply_int(requested, 0) == 1);
+        *open += is_waited_for(&steering->targets[i]);
+        redis_reply_free(record);
+        redis_reply_free(requested);
+    }
+    redis_command_release(&command);
+    if (st != ST_OK)
+        redis_disconnect(steering->session->redis);
+    return st;
+}
+
+static void draw(struct sending *sending, size_t at)
+{
+    char text[96], done[32], all[32];
+
+    snprintf(text, sizeof text, "%s of %s", format_count(done, (long long)at),
+             format_count(all, (long long)sending->steering->count));
+    progress_draw(&sending->progress, (double)at / (double)sending->steering->count, text);
+}
+
+static int wait_chunk(struct sending *sending, size_t from, size_t to)
+{
+    struct steering *steering = sending->steering;
+    int64_t deadline = clock_boot_ms() + steering->timeout_ms, pause_ms = LOOK_FIRST_MS;
+    size_t open = 0;
+    struct err err = ERR_INIT;
+
+    for (;;) {
+        if (look(steering, from, to, &open, &err) != ST_OK)
+            return session_fail_status(&err);
+        if (!open || clock_boot_ms() >= deadline || (steering_interrupted() && pause_ms == LOOK_MAX_MS))
+            break;
+        nap(pause_ms);
+        pause_ms = pause_ms * 2 < LOOK_MAX_MS ? pause_ms * 2 : LOOK_MAX_MS;
+    }
+    for (size_t i = from; i < to; i++)
+        sending->seen += steering->targets[i].sent && steering->targets[i].progress != TARGET_OPEN;
+    if (!open || steering_interrupted())
+        return EXIT_OK;
+    for (size_t i = from; i < to; i++) {
+        if (is_waited_for(&steering->targets[i]))
+            target_settle(&steering->targets[i], TARGET_FAILED,
+                          "Kafka has the command, but Redis shows no effect after %.1f s: does a coordinator run? "
+                          "(`bgopctl why` tells where it stands; a refused command is in %s.rejects)",
+                          (double)steering->timeout_ms / 1000, steering->session->config.prefix);
+    }
+    return sending->seen ? EXIT_OK : EXIT_FAILED;       /* nobody acts: no use in sending more */
+}
+
+static bool any_open(const struct steering *steering)
+{
+    for (size_t i = 0; i < steering->count; i++) {
+        if (steering->targets[i].progress == TARGET_OPEN)
+            return true;
+    }
+    return false;
+}
+
+int steering_go(struct steering *steering)
+{
+    struct sending sending = { .steering = steering, .begun_ms = clock_boot_ms() };
+    size_t chunk = steering->rate && steering->rate < CHUNK_MAX ? (size_t)steering->rate : CHUNK_MAX, to;
+    int code = EXIT_OK;
+
+    if (!any_open(steering))
+        return EXIT_OK;
+    code = open_commands(&sending);
+    progress_start(&sending.progress);
+    for (size_t from = 0; code == EXIT_OK && from < steering->count && !steering_interrupted(); from = to) {
+        to = from + chunk < steering->count ? from + chunk : steering->count;
+        code = send_chunk(&sending, from, to);
+        if (code == EXIT_OK)
+            code = wait_chunk(&sending, from, to);
+        draw(&sending, to);
+    }
+    progress_end(&sending.progress);
+    kafka_producer_free(steering->session->commands);   /* before the targets: late reports point at them */
+    steering->session->commands = NULL;
+    return code;
+}

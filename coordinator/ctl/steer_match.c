@@ -1,0 +1,436 @@
+/* Which operations a cancel or redrive is about, and what speaks against it for each. */
+#include "coordinator/ctl/steer.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/query/query.h"
+#include "coordinator/ctl/print.h"
+
+#define FIELDS "Id, Type, ParentKey, Status, Error"
+enum { LOOK_MAX = 500, REDRIVE_LIMIT_DEFAULT = 10, DRY_ROWS_MAX = 50 };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (interrupted)
+        _Exit(EXIT_FAILED);
+    interrupted = 1;
+}
+
+bool steering_interrupted(void)
+{
+    return interrupted;
+}
+
+void steering_init(struct steering *steering, struct session *session, enum command_kind kind)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    *steering = (struct steering){ .session = session, .kind = kind, .groups = json_object(), .names = json_object() };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+void steering_release(struct steering *steering)
+{
+    for (size_t i = 0; i < steering->count; i++)
+        free(steering->targets[i].text);
+    free(steering->targets);
+    json_decref(steering->groups);
+    json_decref(steering->names);
+}
+
+void target_settle(struct target *target, enum target_progress progress, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    target->progress = progress;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    free(target->text);
+    target->text = xstrdup(text);
+}
+
+/* ---- redrive limits ---- */
+
+static int64_t limit_read(struct session *session, const char *type)
+{
+    struct redis_reply *reply = NULL;
+    char field[320];
+    int64_t limit = REDRIVE_LIMIT_DEFAULT;
+    size_t size;
+    const char *text;
+    json_t *settings;
+
+    if (redis_call(session->redis, &reply, NULL, "HGET", "bgop:{0}:types", type, NULL) != ST_OK)
+        return limit;
+    snprintf(field, sizeof field, "%s:%s", type, redis_reply_text(reply, NULL));
+    redis_reply_free(reply);
+    reply = NULL;
+    if (redis_call(session->redis, &reply, NULL, "HGET", "bgop:{0}:types", field, NULL) != ST_OK)
+        return limit;
+    text = redis_reply_text(reply, &size);
+    settings = json_loadb(text, size, 0, NULL);
+    if (json_is_integer(json_object_get(settings, "redrive_limit")))
+        limit = json_integer_value(json_object_get(settings, "redrive_limit"));
+    json_decref(settings);
+    redis_reply_free(reply);
+    return limit;
+}
+
+static int64_t limit_of(struct steering *steering, const char *type)
+{
+    return json_integer_value(json_object_get(steering->names, type));
+}
+
+/* The Type's name, kept as long as the run. */
+static const char *keep_type(struct steering *steering, const char *type)
+{
+    if (!json_object_get(steering->names, type))
+        json_object_set_new(steering->names, type, json_integer(limit_read(steering->session, type)));
+    return json_object_iter_key(json_object_iter_at(steering->names, type));
+}
+
+/* ---- what speaks against it ---- */
+
+/* Nothing to do: fine for what a condition found, wrong for what was named. */
+static void refuse(const struct steering *steering, struct target *target, const char *text)
+{
+    target_settle(target, steering->where ? TARGET_PASSED : TARGET_FAILED, "is %s: %s", target->status, text);
+}
+
+/* What of the record decides, in the order it is read. */
+struct look { bool final, timed, held, grouped; };
+
+static void judge_cancel(const struct steering *steering, struct target *target, const struct look *look)
+{
+    if (strcmp(target->status, "Canceled") == 0)
+        target_settle(target, steering->where ? TARGET_PASSED : TARGET_DONE, "was canceled already");
+    else if (strcmp(target->status, "Complete") == 0 || (strcmp(target->status, "Merged") == 0 && look->final) ||
+             (strcmp(target->status, "Error") == 0 && !look->timed && !look->grouped))
+        refuse(steering, target, "nothing is left to cancel");
+}
+
+static void judge_redrive(struct steering *steering, struct target *target, const struct look *look)
+{
+    int64_t limit = limit_of(steering, target->type);
+
+    if (strcmp(target->status, "Error") != 0 || look->timed)
+        refuse(steering, target, look->timed ? "it is tried again by itself; only what ended in Error for good can be "
+                                               "redriven"
+                                             : "only what ended in Error can be redriven");
+    else if (steering->where && target->stamp_ms >= steering->begun_ms)
+        target_settle(target, TARGET_PASSED, "changed after this run began");
+    else if (target->redrives >= limit)
+        target_settle(target, TARGET_FAILED,
+                      "refused: it was redriven %lld times, and redrive_limit of %s is %lld (see [type %s] of the "
+                      "coordinator's configuration)",
+                      (long long)target->redrives, target->type, (long long)limit, target->type);
+}
+
+static enum status send_look(struct steering *steering, const struct target *target, struct redis_command *command,
+                             struct err *err)
+{
+    static const char *const fields[] = { "Status", "SystemModstamp", "token", "redrives", "ExpiresAt", "ok",
+                                          "SequenceGroup" };
+    struct id_parts parts;
+    char key[64];
+    enum status st;
+
+    if (!id_parse(target->id, ID_LENGTH, &parts))
+        return err_set(err, ST_FAILED, "%s is not an Id", target->id);
+    redis_command_clear(command);
+    redis_command_add_text(command, "HMGET");
+    snprintf(key, sizeof key, "bgop:{%d}:op:%s", parts.shard, target->id);
+    redis_command_add_text(command, key);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        redis_command_add_text(command, fields[i]);
+    st = redis_send(steering->session->redis, command, err);
+    redis_command_clear(command);
+    redis_command_add_text(command, "ZSCORE");
+    snprintf(key, sizeof key, "bgop:{%d}:due", parts.shard);
+    redis_command_add_text(command, key);
+    redis_command_add_text(command, target->id);
+    return st == ST_OK ? redis_send(steering->session->redis, command, err) : st;
+}
+
+static bool is_there(const struct redis_reply *reply, size_t index)
+{
+    const struct redis_reply *at = redis_reply_at(reply, index);
+
+    return at && redis_reply_kind(at) != REDIS_NIL;
+}
+
+static void judge(struct steering *steering, struct target *target, const struct redis_reply *record,
+                  const struct redis_reply *due)
+{
+    struct look look = {
+        .final = is_there(record, 4) || is_there(record, 5),
+        .timed = redis_reply_kind(due) != REDIS_NIL,
+        .grouped = is_there(record, 6),
+    };
+
+    snprintf(target->status, sizeof target->status, "%s", redis_reply_text(redis_reply_at(record, 0), NULL));
+    target->stamp_ms = redis_reply_int(redis_reply_at(record, 1), 0);
+    target->token = (uint64_t)redis_reply_int(redis_reply_at(record, 2), 0);
+    target->redrives = redis_reply_int(redis_reply_at(record, 3), 0);
+    if (!*target->status)
+        target_settle(target, steering->where ? TARGET_PASSED : TARGET_FAILED, "there is no such operation");
+    else if (steering->kind == COMMAND_CANCEL)
+        judge_cancel(steering, target, &look);
+    else
+        judge_redrive(steering, target, &look);
+}
+
+/* Record and timer of some targets in one round trip. */
+static enum status look_at(struct steering *steering, size_t from, size_t count, struct err *err)
+{
+    struct redis_command command;
+    enum status st = ST_OK;
+
+    redis_command_init(&command);
+    for (size_t i = from; i < from + count && st == ST_OK; i++)
+        st = send_look(steering, &steering->targets[i], &command, err);
+    for (size_t i = from; i < from + count && st == ST_OK; i++) {
+        struct redis_reply *record = NULL, *due = NULL;
+
+        st = redis_receive(steering->session->redis, &record, err);
+        if (st == ST_OK)
+            st = redis_receive(steering->session->redis, &due, err);
+        if (st == ST_OK)
+            judge(steering, &steering->targets[i], record, due);
+        redis_reply_free(record);
+        redis_reply_free(due);
+    }
+    redis_command_release(&command);
+    if (st != ST_OK)
+        redis_disconnect(steering->session->redis);
+    return st;
+}
+
+/* ---- finding them ---- */
+
+static const char *text_of(const json_t *row, const char *field)
+{
+    const char *text = json_string_value(json_object_get(row, field));
+
+    return text ? text : "";
+}
+
+/* Which line of a dry run it belongs to. */
+static void count_row(struct steering *steering, const struct target *target, const json_t *row)
+{
+    char key[4096];
+    json_t *group;
+
+    snprintf(key, sizeof key, "%s\x1f%s\x1f%s", target->type, text_of(row, "ParentKey"), text_of(row, "Error"));
+    group = json_object_get(steering->groups, key);
+    if (!group) {
+        group = json_pack("{s:s, s:O?, s:O?, s:i, s:i}", "Type", target->type, "ParentKey",
+                          json_object_get(row, "ParentKey"), "Error", json_object_get(row, "Error"), "count", 0,
+                          "refused", 0);
+        json_object_set_new(steering->groups, key, group);
+    }
+    if (target->progress == TARGET_OPEN || target->progress == TARGET_FAILED) {
+        json_t *count = json_object_get(group, target->progress == TARGET_OPEN ? "count" : "refused");
+
+        json_integer_set(count, json_integer_value(count) + 1);
+    }
+}
+
+static struct target *add_target(struct steering *steering, const char *id, const char *type)
+{
+    struct target *target;
+
+    GROW(steering->targets, steering->count, steering->capacity);
+    target = &steering->targets[steering->count++];
+    *target = (struct target){ .type = *type ? keep_type(steering, type) : "" };
+    snprintf(target->id, sizeof target->id, "%s", id);
+    return target;
+}
+
+/* Rows are kept until there are enough for a round trip. */
+struct matching { struct steering *steering; json_t *rows; enum status st; struct err *err; };
+
+static bool look_at_rows(struct matching *matching)
+{
+    struct steering *steering = matching->steering;
+    size_t count = json_array_size(matching->rows), first = steering->count - count, i;
+    const json_t *row;
+
+    matching->st = look_at(steering, first, count, matching->err);
+    json_array_foreach(matching->rows, i, row) {
+        if (matching->st == ST_OK && steering->dry_run && json_is_object(row))
+            count_row(steering, &steering->targets[first + i], row);
+    }
+    json_array_clear(matching->rows);
+    return matching->st == ST_OK;
+}
+
+static bool on_row(void *arg, const json_t *row)
+{
+    struct matching *matching = arg;
+
+    add_target(matching->steering, text_of(row, "Id"), text_of(row, "Type"));
+    json_array_append_new(matching->rows, json_deep_copy(row));
+    if (json_array_size(matching->rows) == LOOK_MAX && !look_at_rows(matching))
+        return false;
+    return !interrupted;
+}
+
+static int match_where(struct steering *steering)
+{
+    struct err err = ERR_INIT;
+    struct query *query = query_parse_condition(steering->where, strlen(steering->where), FIELDS, &err);
+    struct matching matching = { .steering = steering, .rows = json_array(), .st = ST_OK, .err = &err };
+    const struct query_options options = { .recovering_ms = SESSION_RECOVERING_MS };
+    enum status st;
+
+    if (!query) {
+        json_decref(matching.rows);
+        return session_fail(EXIT_USAGE_ERROR, "--where: %s", err.text);
+    }
+    st = query_run(query, steering->session->redis, &options, on_row, &matching, NULL, &err);
+    if (st == ST_OK && matching.st == ST_OK)
+        look_at_rows(&matching);
+    query_free(query);
+    json_decref(matching.rows);
+    if (st == ST_OK)
+        st = matching.st;
+    return st == ST_OK ? EXIT_OK : session_fail_status(&err);
+}
+
+static int match_ids(struct steering *steering, char **operands, int count)
+{
+    char (*ids)[ID_SIZE] = NULL;
+    struct err err = ERR_INIT;
+    struct matching matching = { .steering = steering, .st = ST_OK, .err = &err };
+    json_t *row;
+    size_t i;
+    int code = session_resolve_all(steering->session, operands, count, &ids);
+
+    if (code == EXIT_OK)
+        code = session_retrieve(steering->session, &matching.rows, FIELDS, ids, (size_t)count);
+    json_array_foreach(matching.rows, i, row)
+        add_target(steering, ids[i], text_of(row, "Type"));
+    if (code == EXIT_OK && !look_at_rows(&matching))
+        code = session_fail_status(&err);
+    json_decref(matching.rows);
+    free(ids);
+    return code;
+}
+
+int steering_match(struct steering *steering, char **operands, int count)
+{
+    struct redis_reply *reply = NULL;
+    struct err err = ERR_INIT;
+    int code = session_shards(steering->session);
+
+    if (code == EXIT_OK)
+        code = session_redis(steering->session);
+    if (code != EXIT_OK)
+        return code;
+    if (redis_call(steering->session->redis, &reply, &err, "TIME", NULL) != ST_OK)
+        return session_fail_status(&err);
+    steering->begun_ms = redis_reply_int(redis_reply_at(reply, 0), 0) * 1000 +
+                         redis_reply_int(redis_reply_at(reply, 1), 0) / 1000;
+    redis_reply_free(reply);
+    return steering->where ? match_where(steering) : match_ids(steering, operands, count);
+}
+
+/* ---- the dry run ---- */
+
+static int compare_groups(const void *a, const void *b)
+{
+    const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+    json_int_t left = json_integer_value(json_object_get(x, "count")),
+               right = json_integer_value(json_object_get(y, "count"));
+
+    if (left != right)
+        return left > right ? -1 : 1;
+    for (const char *const *field = (const char *const[]){ "Type", "ParentKey", "Error", NULL }; *field; field++) {
+        int order = strcmp(text_of(x, *field), text_of(y, *field));
+
+        if (order)
+            return order;
+    }
+    return 0;
+}
+
+static void print_dry_table(json_t *const *groups, size_t count)
+{
+    static const struct column columns[] = {
+        { "COUNT", COLUMN_RIGHT | COLUMN_ALWAYS }, { "REFUSED", COLUMN_RIGHT }, { "TYPE", COLUMN_ALWAYS },
+        { "PARENT", COLUMN_SHRINK }, { "ERROR", COLUMN_SHRINK },
+    };
+    struct table table;
+    char text[32];
+
+    table_init(&table, columns, sizeof columns / sizeof *columns);
+    for (size_t i = 0; i < count && i < DRY_ROWS_MAX; i++) {
+        json_int_t refused = json_integer_value(json_object_get(groups[i], "refused"));
+
+        table_add(&table, format_count(text, json_integer_value(json_object_get(groups[i], "count"))));
+        table_add(&table, refused ? format_count(text, refused) : "");
+        table_add_json(&table, json_object_get(groups[i], "Type"));
+        table_add_json(&table, json_object_get(groups[i], "ParentKey"));
+        table_add_json(&table, json_object_get(groups[i], "Error"));
+    }
+    if (count)
+        table_print(&table, stdout, terminal_width(stdout), false);
+    if (count > DRY_ROWS_MAX)
+        printf("... and %zu lines more; --json gives all\n", count - DRY_ROWS_MAX);
+    table_release(&table);
+}
+
+/* Lines of what would be hit, the largest first. */
+static json_t **sorted_groups(const struct steering *steering, size_t *count)
+{
+    json_t **groups = xcalloc(json_object_size(steering->groups) + 1, sizeof *groups), *group;
+    const char *key;
+
+    *count = 0;
+    json_object_foreach(steering->groups, key, group) {
+        if (json_integer_value(json_object_get(group, "count")) ||
+            json_integer_value(json_object_get(group, "refused")))
+            groups[(*count)++] = group;
+    }
+    qsort(groups, *count, sizeof(json_t *), compare_groups);
+    return groups;
+}
+
+void steering_print_dry(const struct steering *steering)
+{
+    size_t count, open = 0, passed = 0;
+    json_t **groups = sorted_groups(steering, &count);
+    char text[32], other[32];
+
+    for (size_t i = 0; i < steering->count; i++) {
+        open += steering->targets[i].progress == TARGET_OPEN;
+        passed += steering->targets[i].progress == TARGET_PASSED;
+    }
+    if (steering->session->json) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < count; i++)
+            json_array_append(list, groups[i]);
+        print_json(stdout, list);
+        json_decref(list);
+    } else {
+        print_dry_table(groups, count);
+        printf("%s would be %s; nothing was sent\n", format_count(text, (long long)open),
+               steering->kind == COMMAND_CANCEL ? "canceled" : "redriven");
+        if (passed)
+            printf("%s more match, but there is nothing to do for them\n", format_count(other, (long long)passed));
+    }
+    free(groups);
+}

@@ -1,0 +1,345 @@
+/* bgopctl's commands that steer and examine a queue: the real program against a coordinator of this process, the mock
+ * broker and a real Redis. This test is the worker, so each operation stands where a case needs it. */
+#include "tests/functions/coordinator_stack.h"
+
+#include <jansson.h>
+#include <signal.h>
+
+#include "tests/support/program.h"
+
+#define CTL(expected_code, ...) ctl((expected_code), (const char *[]){ "bgopctl", __VA_ARGS__, NULL })
+
+/* Both outputs, good until the next call. */
+static const char *ctl(int expected_code, const char *const *words)
+{
+    static char *output;
+    int code;
+
+    free(output);
+    code = program_run(words, NULL, PROGRAM_BOTH_OUTPUTS, &output);
+    if (code != expected_code)
+        fail_msg("bgopctl %s %s %s: exit code %d instead of %d: %s", words[1], words[2] ? words[2] : "",
+                 words[2] && words[3] ? words[3] : "", code, expected_code, output);
+    return output;
+}
+
+static void assert_says(const char *output, const char *words)
+{
+    if (!strstr(output, words))
+        fail_msg("\"%s\" is not in: %s", words, output);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    stack_open();
+    setenv("BGOP_KAFKA", kafka_mock_brokers(stack.mock), 1);
+    setenv("BGOP_REDIS", stack.server.url, 1);
+    setenv("COLUMNS", "200", 1);
+    stack_start(0, false);
+    stack_wait_ready(0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    stack_close();
+    return 0;
+}
+
+/* ---- what the cases are made of ---- */
+
+static void run_redis(const char *verb, const char *key, const char *a, const char *b)
+{
+    struct redis_reply *reply = NULL;
+    struct err err = ERR_INIT;
+
+    if (redis_call(stack.redis, &reply, &err, verb, key, a, b, NULL) != ST_OK)
+        fail_msg("%s %s: %s", verb, key, err.text);
+    redis_reply_free(reply);
+}
+
+/* Its Id, good for many calls: the stack's own are used again soon. */
+static const char *submit(const char *parent, const char *more)
+{
+    static char kept[64][ID_SIZE];
+    static int next;
+    char json[512], *id = kept[next++ % 64];
+
+    snprintf(json, sizeof json, "{\"Type\":\"WebCart\",\"ParentKey\":\"%s\"%s}", parent, more);
+    memcpy(id, stack_submit(0, parent, json), ID_SIZE);
+    EVENTUALLY(*stack_field(id, "Status"));
+    return id;
+}
+
+static void fail_for_good(const char *id, const char *text)
+{
+    uint64_t token;
+
+    EVENTUALLY((token = stack_claim(id, "WebCart")) != 0);
+    stack_report(id, token, ENTRY_PERMANENT, text);
+    EVENTUALLY(stack_is(id, "Error"));
+}
+
+static const char *failed(const char *parent, const char *text)
+{
+    const char *id = submit(parent, "");
+
+    fail_for_good(id, text);
+    return id;
+}
+
+/* ---- redrive, cancel ---- */
+
+static void a_condition_redrives_all_that_match(void **state)
+{
+    const char *ids[3];
+    const char *other = failed("r-other", "timeout");
+    json_t *lines;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        ids[i] = failed("r", i < 2 ? "timeout" : "refused");
+    lines = json_loads(CTL(0, "redrive", "--where", "ParentKey = 'r'", "--dry-run", "--json"), 0, NULL);
+    assert_int_equal(json_array_size(lines), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(lines, 0), "Error")), "timeout");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(lines, 0), "ParentKey")), "r");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(lines, 0), "count")), 2);
+    json_decref(lines);
+    assert_says(CTL(0, "redrive", "--dry-run", "--where", "ParentKey = 'r'"), "3 would be redriven; nothing was sent");
+    assert_true(stack_is(ids[0], "Error"));
+    assert_says(CTL(0, "redrive", "--where", "ParentKey = 'r' AND Error LIKE 'time%'", "--reason", "it's back"),
+                "2 redriven");
+    assert_true(stack_is(ids[0], "Waiting") && stack_is(ids[1], "Waiting"));
+    assert_true(stack_is(ids[2], "Error") && stack_is(other, "Error"));
+    assert_says(CTL(0, "get", ids[0]), "it's back");
+    assert_says(CTL(0, "get", ids[0], "--json"), "\"command\": \"redrive\"");
+    assert_says(CTL(0, "redrive", "--where", "ParentKey = 'r'"), "1 redriven, 2 more match");
+}
+
+static void what_fails_again_is_not_redriven_by_a_command_for_the_attempt_before(void **state)
+{
+    const char *id = failed("token", "no");
+    char json[256], token[32];
+
+    (void)state;
+    snprintf(token, sizeof token, "%s", stack_field(id, "token"));
+    CTL(0, "redrive", id);
+    fail_for_good(id, "again");
+    snprintf(json, sizeof json, "{\"Command\":\"redrive\",\"Id\":\"%s\",\"Token\":\"%s\"}", id, token);
+    stack_produce("command", 1, json, strlen(json));
+    assert_says(CTL(0, "cancel", submit("token-2", "")), "canceled");    /* read behind it */
+    assert_true(stack_is(id, "Error"));
+}
+
+static void a_rate_bounds_how_many_are_sent_a_second(void **state)
+{
+    int64_t begun_ms = clock_boot_ms();
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        failed("rate", "no");
+    begun_ms = clock_boot_ms();
+    assert_says(CTL(0, "redrive", "--where", "ParentKey = 'rate'", "--rate", "5/s"), "6 redriven");
+    assert_true(clock_boot_ms() - begun_ms >= 1000);
+    assert_says(CTL(64, "redrive", "--where", "ParentKey = 'rate'", "--rate", "fast"), "--rate fast");
+    assert_says(CTL(64, "redrive", "--where", "ParentKey = 'rate'", "--rate", "0"), "--rate 0");
+}
+
+static void an_interrupted_run_says_how_to_go_on_and_goes_on(void **state)
+{
+    struct program program;
+    char *output, where[512];
+    const char *from, *to;
+
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        failed("stop", "it's");
+    program_start(&program, (const char *[]){ "bgopctl", "redrive", "--where", "ParentKey = 'stop'", "--rate", "2/s",
+                                              NULL }, NULL, PROGRAM_BOTH_OUTPUTS);
+    EVENTUALLY(strcmp(stack_ask("HGET", stack_key(routing_shard("stop", 4, 0, 0, STACK_SHARDS), "counts"), "redriven"),
+                      "2") >= 0);
+    kill(program.pid, SIGINT);
+    assert_int_equal(program_end(&program, &output), 1);
+    assert_says(output, "stopped: ");
+    from = strstr(output, "--where '");
+    to = from ? strstr(from, "' --rate 2/s") : NULL;
+    assert_non_null(to);
+    snprintf(where, sizeof where, "%.*s", (int)(to - from - 9), from + 9);
+    for (char *quote; (quote = strstr(where, "'\\''"));)
+        memmove(quote + 1, quote + 4, strlen(quote + 4) + 1);
+    assert_says(where, "AND SystemModstamp < ");
+    free(output);
+    CTL(0, "redrive", "--where", where);
+    assert_says(CTL(0, "query", "SELECT COUNT() FROM BackgroundOperation WHERE ParentKey = 'stop' AND "
+                                "Status = 'Waiting'"), "10");
+}
+
+static void what_was_redriven_too_often_is_refused_and_says_why(void **state)
+{
+    const char *id = failed("limit", "no");
+    char key[64];
+
+    (void)state;
+    snprintf(key, sizeof key, "op:%s", id);
+    run_redis("HSET", stack_key(stack_shard(id), key), "redrives", "10");
+    assert_says(CTL(1, "redrive", id), "redriven 10 times, and redrive_limit of WebCart is 10");
+    assert_says(CTL(1, "redrive", "--where", "ParentKey = 'limit'"), "0 redriven, 1 not");
+    assert_says(CTL(0, "redrive", "--where", "ParentKey = 'limit'", "--dry-run"), "REFUSED");
+    assert_true(stack_is(id, "Error"));
+}
+
+static void a_condition_cancels_what_has_not_ended(void **state)
+{
+    const char *ended = submit("c", ""), *waiting = submit("c", ""), *running = submit("c", "");
+    uint64_t token;
+
+    (void)state;
+    EVENTUALLY((token = stack_claim(ended, "WebCart")) != 0);
+    stack_report(ended, token, ENTRY_OK, NULL);
+    EVENTUALLY(stack_is(ended, "Complete"));
+    EVENTUALLY(stack_claim(running, "WebCart") != 0);
+    assert_says(CTL(0, "cancel", "--where", "ParentKey = 'c'", "--reason", "not wanted"), "2 canceled, 1 more match");
+    assert_true(stack_is(waiting, "Canceled"));
+    EVENTUALLY(stack_is(running, "Canceled"));           /* when its lease ends: nobody renews it */
+}
+
+static void what_cannot_be_steered_is_said(void **state)
+{
+    const char *id = submit("s", "");
+
+    (void)state;
+    assert_says(CTL(64, "redrive"), "--where");
+    assert_says(CTL(64, "cancel", id, "--where", "Type = 'WebCart'"), "not both");
+    assert_says(CTL(64, "cancel", "--where", "Typ = 'WebCart'"), "Type");
+    assert_says(CTL(64, "cancel", "--where", "Type = "), "--where");
+    assert_says(CTL(1, "redrive", id), "only what ended in Error");
+    assert_says(CTL(1, "cancel", "08P000000000000AAA"), "no operation");
+    assert_says(CTL(0, "cancel", "--where", "ParentKey = 'nobody at all'"), "0 canceled");
+    assert_says(CTL(0, "cancel", "--where", "ParentKey = 'nobody at all'", "--json"), "[]");
+}
+
+static void what_is_tried_again_by_itself_is_not_redriven(void **state)
+{
+    const char *id = submit("timed", ",\"RetryBackoff\":600000");
+
+    (void)state;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        uint64_t token;
+
+        EVENTUALLY((token = stack_claim(id, "WebCart")) != 0);
+        stack_report(id, token, ENTRY_ERROR, "no");
+        EVENTUALLY(stack_is(id, attempt ? "Error" : "Waiting"));
+    }
+    assert_says(CTL(1, "redrive", id), "tried again by itself");
+    assert_says(CTL(0, "cancel", id), "canceled");
+}
+
+/* ---- doctor ---- */
+
+static json_t *doctor(int expected_code, const char *fix)
+{
+    json_t *report = json_loads(fix ? CTL(expected_code, "doctor", "--json", fix) : CTL(expected_code, "doctor", "--json"),
+                                0, NULL);
+
+    assert_non_null(report);
+    return report;
+}
+
+static void doctor_finds_nothing_in_a_healthy_queue(void **state)
+{
+    json_t *report = doctor(0, NULL);
+
+    (void)state;
+    assert_int_equal(json_array_size(json_object_get(report, "mismatches")), 0);
+    assert_true(json_integer_value(json_object_get(report, "operations")) > 20);
+    assert_int_equal(json_integer_value(json_object_get(report, "shards")), STACK_SHARDS);
+    json_decref(report);
+    assert_says(CTL(0, "doctor"), "all agree");
+}
+
+/* What is broken by hand is named by its index, then mended; the second look finds nothing. */
+static void expect_mended(const char *index, bool mendable)
+{
+    json_t *report = doctor(1, NULL), *mismatches = json_object_get(report, "mismatches"), *mismatch;
+    bool named = false;
+    size_t i;
+
+    json_array_foreach(mismatches, i, mismatch)
+        named = named || strcmp(json_string_value(json_object_get(mismatch, "index")), index) == 0;
+    if (!named) {
+        char *text = json_dumps(mismatches, JSON_COMPACT);
+
+        fail_msg("%s is not named: %s", index, text);
+    }
+    json_decref(report);
+    report = doctor(mendable ? 0 : 1, "--fix");
+    json_decref(report);
+    if (mendable)
+        json_decref(doctor(0, NULL));
+}
+
+static void doctor_names_and_mends_what_is_broken(void **state)
+{
+    const char *id = submit("d", ",\"Name\":\"doc\""), *over = failed("d", "no");
+    int shard = stack_shard(id);
+    char name[64];
+
+    (void)state;
+    run_redis("ZREM", stack_key(shard, "pending:WebCart"), id, NULL);
+    expect_mended("pending:WebCart", true);
+    run_redis("ZREM", stack_key(shard, "parent:d"), id, NULL);
+    expect_mended("parent:d", true);
+    run_redis("HINCRBY", stack_key(shard, "counts"), "WebCart:New", "3");
+    expect_mended("counts", true);
+    run_redis("HINCRBY", stack_key(shard, "counts"), "XClean:Complete", "1");
+    expect_mended("counts", true);
+    run_redis("DEL", stack_key(shard, "born"), NULL, NULL);
+    expect_mended("born", true);
+    run_redis("DEL", stack_key(shard, "done:604800"), NULL, NULL);
+    expect_mended("done", true);
+    run_redis("SREM", stack_key(shard, "retentions"), "604800", NULL);
+    expect_mended("done:604800", true);
+    run_redis("HDEL", stack_key(shard, "names"), "doc", NULL);
+    expect_mended("names", true);
+    run_redis("HSET", stack_key(shard, "names"), "gone", "[[\"08P000000000000AAA\",\"WebCart\",\"d\",\"1\"]]");
+    expect_mended("names", true);
+    run_redis("ZREM", stack_key(stack_shard(over), "errors"), over, NULL);
+    expect_mended("errors", true);
+    snprintf(name, sizeof name, "out:%s", "08P000000000000AAA");
+    run_redis("SET", stack_key(shard, name), "x", NULL);
+    expect_mended(name, true);
+    assert_says(CTL(0, "get", "doc"), id);
+}
+
+static void doctor_tells_what_only_a_person_can_mend(void **state)
+{
+    char fence[160];
+
+    (void)state;
+    snprintf(fence, sizeof fence, "%s", stack_ask("HGET", stack_key(1, "fences"), "t"));
+    run_redis("HSET", stack_key(1, "fences"), "t", "999999999 -1 0 0");
+    expect_mended("fences", false);
+    assert_says(CTL(1, "doctor"), "beyond the log's end");
+    run_redis("HSET", stack_key(1, "fences"), "t", *fence ? fence : "0 -1 0 0");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_condition_redrives_all_that_match),
+        cmocka_unit_test(what_fails_again_is_not_redriven_by_a_command_for_the_attempt_before),
+        cmocka_unit_test(a_rate_bounds_how_many_are_sent_a_second),
+        cmocka_unit_test(an_interrupted_run_says_how_to_go_on_and_goes_on),
+        cmocka_unit_test(what_was_redriven_too_often_is_refused_and_says_why),
+        cmocka_unit_test(a_condition_cancels_what_has_not_ended),
+        cmocka_unit_test(what_cannot_be_steered_is_said),
+        cmocka_unit_test(what_is_tried_again_by_itself_is_not_redriven),
+        cmocka_unit_test(doctor_finds_nothing_in_a_healthy_queue),
+        cmocka_unit_test(doctor_names_and_mends_what_is_broken),
+        cmocka_unit_test(doctor_tells_what_only_a_person_can_mend),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
