@@ -1,0 +1,368 @@
+/* SOQL over records in all eight statuses: rows, their order, groups, leaders, limits, and what is refused. */
+#include "tests/functions/query_queue.h"
+
+#define FROM " FROM BackgroundOperation"
+
+static struct redis_server server;
+static struct query_queue *queue;
+
+static int setup(void **state)
+{
+    (void)state;
+    queue = test_calloc(1, sizeof *queue);
+    query_queue_open(queue, &server);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    query_queue_close(queue);
+    test_free(queue);
+    return 0;
+}
+
+static void submit(int number, const char *type_to_number)
+{
+    shard_clock(&queue->shard, 30000 + 1000 * number);
+    reads_submit(&queue->shard, 3, number, 1, type_to_number);
+}
+
+/* n1 New, n2 Scheduled, (no Name) Waiting, n4 Running, n5 Complete, n6 Error, n7 Canceled, n8 Merged under n5; and n9,
+ * New, of another shard and Type; a second between them. */
+static void nine_records(void)
+{
+    struct shard *shard = &queue->shard;
+
+    submit(1, "WebCart acct-1 n1 \"\" \"\" \"\" \"\" \"\" \"\"");
+    submit(2, "WebCart acct-1 n2 1700000900000 \"\" 9 \"\" \"\" \"\"");
+    submit(3, "WebCart Acct-1 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_claim(shard, 3);
+    reads_apply(shard, "error", 3, 1, "try again");
+    submit(4, "WebCart 42 n4 \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_claim(shard, 4);
+    submit(5, "WebCart 42 N5 \"\" \"\" \"\" 1234 \"\" \"\"");
+    reads_claim(shard, 5);
+    reads_apply(shard, "ok", 5, 1, "");
+    submit(6, "WebCart \"\" n6 \"\" \"\" \"\" \"\" g 6");
+    reads_claim(shard, 6);
+    reads_apply(shard, "permanent", 6, 1, "No such 100% host");
+    submit(7, "WebCart \"\" n7 \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_apply(shard, "cancel", 7, 0, "no longer");
+    submit(8, "WebCart \"\" n8 \"\" \"\" \"\" \"\" \"\" \"\"");
+    query_queue_merge(shard, 8, 5);
+    shard_clock(shard, 39000);
+    reads_submit(shard, 0, 9, 1, "Declared acct-2 n9 \"\" \"\" \"\" \"\" h 7");
+    shard_clock(shard, 40000);
+}
+
+/* The last characters of the Names, in the order of the rows: "n9 n8", - for the one without. */
+static const char *names(const char *clauses)
+{
+    static char text[1024];
+    char soql[1024];
+    const char *at;
+    size_t used = 0;
+
+    snprintf(soql, sizeof soql, "SELECT Name" FROM " %s", clauses);
+    text[0] = '\0';
+    at = query_queue_ask(queue, soql);
+    if (*at != '{' && *at != '\0')
+        return at;
+    while ((at = strstr(at, "\"Name\":\"")) != NULL) {
+        at += strlen("\"Name\":\"");
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.*s", used > 0 ? " " : "",
+                                 *at == 'B' ? 1 : (int)strcspn(at, "\""), *at == 'B' ? "-" : at);
+    }
+    return text;
+}
+
+static void expect_names(const char *clauses, const char *expected)
+{
+    const char *got = names(clauses);
+
+    if (strcmp(got, expected) != 0)
+        fail_msg("%s: expected %s, got %s", clauses, expected, got);
+}
+
+static void conditions_select_rows(void **state)
+{
+    static const struct { const char *where, *rows; } cases[] = {
+        { "", "n9 n8 n7 n6 N5 n4 - n2 n1" },
+        { "WHERE Status = 'new'", "n9 n1" },
+        { "WHERE Status = 'Scheduled'", "n2" },
+        { "WHERE Status = 'WAITING'", "-" },
+        { "WHERE Status = 'Running'", "n4" },
+        { "WHERE Status = 'Complete'", "N5" },
+        { "WHERE Status = 'Error'", "n6" },
+        { "WHERE Status = 'Canceled'", "n7" },
+        { "WHERE Status = 'Merged'", "n8" },
+        { "WHERE Status = 'Nonsense'", "" },
+        { "WHERE Status NOT IN ('New', 'Error', 'Merged')", "n7 N5 n4 - n2" },
+        { "WHERE Status = 'Error' OR Status = 'Running' OR Type = 'declared'", "n9 n6 n4" },
+        { "WHERE Name = 'N4'", "n4" },
+        { "WHERE Name = 'n5' AND Status = 'Complete'", "N5" },
+        { "WHERE Name = 'n5' AND Status = 'New'", "" },
+        { "WHERE Name IN ('N1', 'n5', 'n77')", "n1 N5" },
+        { "WHERE Name = 'BO-08P003000000003'", "-" },
+        { "WHERE Name = 'bo-08p003000000003'", "-" },
+        { "WHERE Name LIKE 'bo-%'", "-" },
+        { "WHERE Id = '08P003000000004'", "n4" },
+        { "WHERE Id IN ('08P003000000004', '08P003000000001EAA', '08P00300000000zEAA')", "n4 n1" },
+        { "WHERE Id != '08P003000000004' AND Status = 'Running'", "" },
+        { "WHERE ParentKey = 'ACCT-1'", "n2 n1 -" },
+        { "WHERE ParentKey = 'acct-1' AND Status = 'New'", "n1" },
+        { "WHERE ParentKey = '42'", "N5 n4" },
+        { "WHERE ParentKey IN ('acct-2', '42')", "n9 N5 n4" },
+        { "WHERE ParentKey = 'nobody'", "" },
+        { "WHERE ParentKey = null", "n8 n7 n6" },
+        { "WHERE ParentKey = ''", "n8 n7 n6" },
+        { "WHERE ParentKey != 'acct-1'", "n9 n8 n7 n6 N5 n4" },
+        { "WHERE ParentKey != null AND Type = 'webcart'", "N5 n4 - n2 n1" },
+        { "WHERE ParentKey LIKE 'acct-_'", "n9 - n2 n1" },
+        { "WHERE NOT ParentKey LIKE 'acct-_'", "n8 n7 n6 N5 n4" },
+        { "WHERE Error LIKE '%100\\% HOST'", "n6" },
+        { "WHERE Error = 'no SUCH 100% host'", "n6" },
+        { "WHERE Error != null", "n6" },
+        { "WHERE SequenceNumber >= 6", "n9 n6" },
+        { "WHERE NOT SequenceNumber >= 7", "n8 n7 n6 N5 n4 - n2 n1" },
+        { "WHERE RetryCount = 1", "-" },
+        { "WHERE RetryLimit > 3", "n2" },
+        { "WHERE Timeout IN (1234, 999)", "n9 N5" },
+        { "WHERE IsDeleted = true", "" },
+        { "WHERE SubmittedAt >= 2023-11-14T22:13:57Z", "n9 n8 n7" },
+        { "WHERE SubmittedAt = 2023-11-14T22:13:57.000Z", "n7" },
+        { "WHERE SubmittedAt > 2023-11-14T22:13:56.999+0000 AND CreatedDate < 2023-11-14T23:13:58+01:00", "n7" },
+        { "WHERE ProcessAfter != null", "n2" },
+        { "WHERE FinishedAt != null", "n6 N5" },
+        { "WHERE WorkerUri = 'HTTP://W1'", "n8 n6 N5 n4 -" },
+        { "WHERE GroupLeaderId = '08P003000000005'", "n8" },
+        { "WHERE NumFollowers > 0", "N5" },
+        { "WHERE GroupLeader.Status = 'complete'", "n8" },
+        { "WHERE GroupLeader.Name = 'n5' AND Status = 'Merged'", "n8" },
+        { "WHERE GroupLeader.Name != 'n5' AND Status IN ('Merged', 'Error')", "n6" },
+        { "WHERE (Type = 'Declared' OR Error LIKE 'no%') AND NOT Name = 'n9'", "n6" },
+    };
+
+    (void)state;
+    nine_records();
+    for (size_t i = 0; i < TEST_COUNT(cases); i++)
+        expect_names(cases[i].where, cases[i].rows);
+}
+
+static void rows_are_ordered_limited_and_skipped(void **state)
+{
+    static const struct { const char *clauses, *rows; } cases[] = {
+        { "ORDER BY Name", "- n1 n2 n4 N5 n6 n7 n8 n9" },
+        { "ORDER BY Name DESC LIMIT 3", "n9 n8 n7" },
+        { "ORDER BY Name DESC LIMIT 3 OFFSET 2", "n7 n6 N5" },
+        { "ORDER BY Name OFFSET 7", "n8 n9" },
+        { "ORDER BY Name OFFSET 9", "" },
+        { "LIMIT 2", "n9 n8" },
+        { "LIMIT 2 OFFSET 3", "n6 N5" },
+        { "LIMIT 0", "" },
+        { "ORDER BY SubmittedAt", "n1 n2 - n4 N5 n6 n7 n8 n9" },
+        { "ORDER BY SubmittedAt LIMIT 2 OFFSET 1", "n2 -" },
+        { "ORDER BY CreatedDate DESC LIMIT 2", "n9 n8" },
+        { "ORDER BY SubmittedAt DESC, Name LIMIT 2", "n9 n8" },
+        { "WHERE ParentKey = 'acct-1' ORDER BY SubmittedAt", "n1 n2 -" },
+        { "WHERE ParentKey = 'acct-1' ORDER BY SubmittedAt DESC LIMIT 1", "-" },
+        { "WHERE ParentKey = '42' ORDER BY SubmittedAt LIMIT 1", "n4" },
+        { "ORDER BY SequenceNumber DESC, Name LIMIT 3", "n9 n6 -" },
+        { "ORDER BY SequenceNumber DESC NULLS FIRST, Name DESC LIMIT 2", "n8 n7" },
+        { "ORDER BY SequenceNumber, Name LIMIT 2", "- n1" },
+        { "ORDER BY SequenceNumber ASC NULLS LAST, Name LIMIT 3", "n6 n9 -" },
+        { "ORDER BY ParentKey NULLS LAST, Id LIMIT 4", "n4 N5 n1 n2" },
+        { "ORDER BY Status, SubmittedAt", "n7 N5 n6 n8 n1 n9 n4 n2 -" },
+        { "ORDER BY StartedAt DESC LIMIT 2", "n6 N5" },
+        { "ORDER BY GroupLeader.Name DESC, Name LIMIT 2", "n8 -" },
+    };
+
+    (void)state;
+    nine_records();
+    for (size_t i = 0; i < TEST_COUNT(cases); i++)
+        expect_names(cases[i].clauses, cases[i].rows);
+}
+
+static void rows_hold_what_is_selected_in_its_order(void **state)
+{
+    (void)state;
+    nine_records();
+    query_queue_expect(queue, "SELECT Status, GroupLeader.Name, Id, groupleader.status" FROM " WHERE Name IN ('n8', 'n7') "
+                       "ORDER BY Name DESC",
+                       "{\"Status\":\"Merged\",\"GroupLeader\":{\"Name\":\"N5\",\"Status\":\"Complete\"},"
+                       "\"Id\":\"08P003000000008EAA\"} "
+                       "{\"Status\":\"Canceled\",\"GroupLeader\":null,\"Id\":\"08P003000000007EAA\"}");
+    query_queue_expect(queue, "SELECT RetryCount, IsDeleted, SubmittedAt, Error" FROM " WHERE Name='n4'",
+                       "{\"RetryCount\":0,\"IsDeleted\":false,\"SubmittedAt\":\"2023-11-14T22:13:54.000+0000\","
+                       "\"Error\":null}");
+    /* a leader that was removed meanwhile */
+    shard_command(&queue->shard, "HSET bgop:{3}:op:%s GroupLeaderId %s", reads_id(3, 8), reads_id(3, 99));
+    query_queue_expect(queue, "SELECT GroupLeaderId, GroupLeader.Name" FROM " WHERE Status='Merged'",
+                       "{\"GroupLeaderId\":\"08P00300000001bEAA\",\"GroupLeader\":null}");
+}
+
+static void groups_are_counted(void **state)
+{
+    static const struct { const char *text, *rows; } cases[] = {
+        { "SELECT COUNT()" FROM, "9" },
+        { "SELECT COUNT()" FROM " WHERE Status = 'new'", "2" },
+        { "SELECT COUNT()" FROM " WHERE NOT Status = 'new' AND Type = 'WebCart'", "7" },
+        { "SELECT COUNT()" FROM " WHERE ParentKey = 'acct-1'", "3" },
+        { "SELECT COUNT()" FROM " WHERE RetryCount > 5", "0" },
+        { "SELECT COUNT()" FROM " LIMIT 4", "4" },
+        { "SELECT COUNT()" FROM " WHERE Name LIKE 'n%' LIMIT 100 OFFSET 3", "5" },
+        { "SELECT COUNT(Id), COUNT(ParentKey) keys, COUNT_DISTINCT(ParentKey), COUNT_DISTINCT(Error)" FROM,
+          "{\"expr0\":9,\"keys\":6,\"expr1\":3,\"expr2\":1}" },
+        { "SELECT MIN(SubmittedAt), MAX(Name), MIN(ParentKey), AVG(SequenceNumber), SUM(SequenceNumber), AVG(RetryCount), "
+          "MAX(Error)" FROM,
+          "{\"expr0\":\"2023-11-14T22:13:51.000+0000\",\"expr1\":\"n9\",\"expr2\":\"42\",\"expr3\":6.5,\"expr4\":13,"
+          "\"expr5\":0.111111111111111,\"expr6\":\"No such 100% host\"}" },
+        { "SELECT COUNT(Id), SUM(RetryCount), AVG(RetryCount), MAX(Name)" FROM " WHERE Name = 'nobody'",
+          "{\"expr0\":0,\"expr1\":null,\"expr2\":null,\"expr3\":null}" },
+        { "SELECT Type, COUNT(Id) n" FROM " GROUP BY Type",
+          "{\"Type\":\"Declared\",\"n\":1} {\"Type\":\"WebCart\",\"n\":8}" },
+        { "SELECT Status, COUNT(Id)" FROM " GROUP BY Status ORDER BY COUNT(Id) DESC, Status LIMIT 2",
+          "{\"Status\":\"New\",\"expr0\":2} {\"Status\":\"Canceled\",\"expr0\":1}" },
+        { "SELECT COUNT(Id) n, Status s, Type" FROM " WHERE Status IN ('New','Error') GROUP BY Type, Status "
+          "ORDER BY s DESC, Type DESC",
+          "{\"n\":1,\"s\":\"New\",\"Type\":\"WebCart\"} {\"n\":1,\"s\":\"New\",\"Type\":\"Declared\"} "
+          "{\"n\":1,\"s\":\"Error\",\"Type\":\"WebCart\"}" },
+        { "SELECT ParentKey, COUNT(Id), MAX(RetryLimit)" FROM " GROUP BY ParentKey",
+          "{\"ParentKey\":null,\"expr0\":3,\"expr1\":3} {\"ParentKey\":\"42\",\"expr0\":2,\"expr1\":3} "
+          "{\"ParentKey\":\"Acct-1\",\"expr0\":3,\"expr1\":9} {\"ParentKey\":\"acct-2\",\"expr0\":1,\"expr1\":2}" },
+        { "SELECT ParentKey" FROM " GROUP BY ParentKey ORDER BY ParentKey DESC NULLS FIRST LIMIT 2",
+          "{\"ParentKey\":null} {\"ParentKey\":\"acct-2\"}" },
+        { "SELECT GroupLeader.Status g, COUNT(Id)" FROM " GROUP BY GroupLeader.Status ORDER BY g",
+          "{\"g\":null,\"expr0\":8} {\"g\":\"Complete\",\"expr0\":1}" },
+        { "SELECT MAX(GroupLeader.NumFollowers)" FROM, "{\"expr0\":1}" },
+        { "SELECT COUNT(GroupLeader.Id), COUNT(Type)" FROM, "{\"expr0\":1,\"expr1\":9}" },
+        { "SELECT COUNT_DISTINCT(Status), COUNT_DISTINCT(Type)" FROM, "{\"expr0\":8,\"expr1\":2}" },
+        { "SELECT Status, COUNT(Id)" FROM " WHERE Type = 'nothing' GROUP BY Status", "" },
+    };
+
+    (void)state;
+    nine_records();
+    for (size_t i = 0; i < TEST_COUNT(cases); i++)
+        query_queue_expect(queue, cases[i].text, cases[i].rows);
+}
+
+static void hundreds_of_records_take_several_pages(void **state)
+{
+    char text[64];
+
+    (void)state;
+    for (int s = 0; s < READS_SHARDS; s++) {
+        shard_clock(&queue->shard, 30000 + s);
+        reads_submit(&queue->shard, s, 1, 200, "WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+        reads_submit(&queue->shard, s, 201, 100, "Declared acct-1 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    }
+    shard_clock(&queue->shard, 50000);
+    query_queue_expect(queue, "SELECT COUNT()" FROM, "1200");
+    query_queue_expect(queue, "SELECT COUNT()" FROM " WHERE RetryCount = 0", "1200");
+    query_queue_expect(queue, "SELECT COUNT()" FROM " WHERE ParentKey = 'ACCT-1' AND Name > 'a'", "400");
+    query_queue_expect(queue, "SELECT COUNT()" FROM " LIMIT 700", "700");
+    query_queue_expect(queue, "SELECT COUNT_DISTINCT(Id), COUNT_DISTINCT(RetryLimit)" FROM, "{\"expr0\":1200,\"expr1\":2}");
+    query_queue_expect(queue, "SELECT Id" FROM " ORDER BY Id DESC LIMIT 1 OFFSET 1199", "{\"Id\":\"08P000000000001EAA\"}");
+    query_queue_expect(queue, "SELECT Id" FROM " ORDER BY SubmittedAt LIMIT 1 OFFSET 1000",
+                       "{\"Id\":\"08P00300000001dEAA\"}");
+    for (int stop = 1; stop <= 601; stop += 200) {
+        queue->stop_after = stop;
+        query_queue_ask(queue, "SELECT IsDeleted" FROM);
+        snprintf(text, sizeof text, "{\"IsDeleted\":false}");
+        assert_int_equal(queue->rows.size, (strlen(text) + 1) * (size_t)stop - 1);
+        queue->stop_after = 0;
+    }
+}
+
+static void more_ids_than_one_call_takes_are_asked_for_in_lots(void **state)
+{
+    static char text[QUERY_TEXT_MAX];
+    size_t used = (size_t)snprintf(text, sizeof text, "SELECT COUNT()" FROM " WHERE Id IN (");
+
+    (void)state;
+    reads_submit(&queue->shard, 2, 0, 400, "WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_submit(&queue->shard, 2, 400, 400, "WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    for (int i = 0; i < 1600; i++)      /* each twice */
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s'%s'", i > 0 ? "," : "", reads_id(2, i % 800));
+    snprintf(text + used, sizeof text - used, ")");
+    query_queue_expect(queue, text, "800");
+}
+
+static void what_is_held_is_bounded(void **state)
+{
+    (void)state;
+    for (int s = 0; s < READS_SHARDS; s++)
+        reads_submit(&queue->shard, s, 1, 30, "WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    queue->options.rows_held_max = 100;
+    query_queue_expect(queue, "SELECT Id" FROM " ORDER BY Name",
+                       "MALFORMED_QUERY ordering more than 100 rows is more than is allowed at once: give a LIMIT, "
+                       "conditions that leave fewer, or order by SubmittedAt alone");
+    query_queue_expect(queue, "SELECT Id" FROM " ORDER BY Name LIMIT 101",
+                       "MALFORMED_QUERY ordering more than 100 rows is more than is allowed at once: give a LIMIT, "
+                       "conditions that leave fewer, or order by SubmittedAt alone");
+    query_queue_expect(queue, "SELECT COUNT_DISTINCT(Id)" FROM,
+                       "MALFORMED_QUERY more than 100 distinct values are more than is allowed at once: give conditions "
+                       "that leave fewer");
+    query_queue_expect(queue, "SELECT COUNT(Id)" FROM " GROUP BY Id",
+                       "MALFORMED_QUERY more than 100 groups are more than is allowed at once: give conditions that leave "
+                       "fewer");
+    query_queue_expect(queue, "SELECT Id" FROM " ORDER BY Name LIMIT 1", "{\"Id\":\"08P000000000001EAA\"}");
+    query_queue_expect(queue, "SELECT COUNT(Id), COUNT_DISTINCT(Type)" FROM " WHERE RetryCount = 0",
+                       "{\"expr0\":120,\"expr1\":1}");
+    shard_clock(&queue->shard, 60000);
+    query_queue_ask(queue, "SELECT IsDeleted" FROM " ORDER BY SubmittedAt");
+    assert_int_equal(queue->rows.size, 120 * strlen("{\"IsDeleted\":false} ") - 1);
+}
+
+static void a_shard_that_replays_its_log_is_waited_for(void **state)
+{
+    static const char *const queries[] = {
+        "SELECT COUNT()" FROM, "SELECT Id" FROM, "SELECT Id" FROM " WHERE ParentKey = 'acct-1'",
+        "SELECT Id" FROM " WHERE Name = 'x'", "SELECT Id" FROM " WHERE Id = '08P003000000002'",
+    };
+
+    (void)state;
+    shard_command(&queue->shard, "HSET bgop:{2}:gate mode RECOVERING");
+    for (size_t i = 0; i < TEST_COUNT(queries); i++) {
+        const char *got = query_queue_ask(queue, queries[i]);
+
+        if (strncmp(got, "RECOVERING ", 11) != 0)
+            fail_msg("%s: %s", queries[i], got);
+    }
+}
+
+static void a_server_that_is_away_is_said_to_be(void **state)
+{
+    struct err err = ERR_INIT;
+    struct redis *redis = redis_new("unix:///nowhere/at/all", 200, &err);
+    struct query *query = query_parse_condition("Name = 'x'", 10, NULL, &err);
+
+    (void)state;
+    assert_int_equal(query_run(query, redis, NULL, NULL, NULL, NULL, &err), ST_AGAIN);
+    assert_non_null(strstr(err.text, "/nowhere/at/all"));
+    query_free(query);
+    redis_free(redis);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(conditions_select_rows),
+        TEST(rows_are_ordered_limited_and_skipped),
+        TEST(rows_hold_what_is_selected_in_its_order),
+        TEST(groups_are_counted),
+        TEST(hundreds_of_records_take_several_pages),
+        TEST(more_ids_than_one_call_takes_are_asked_for_in_lots),
+        TEST(what_is_held_is_bounded),
+        TEST(a_shard_that_replays_its_log_is_waited_for),
+        TEST(a_server_that_is_away_is_said_to_be),
+    };
+    int failed;
+
+    redis_server_start(&server, false);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    redis_server_stop(&server);
+    return failed;
+}
