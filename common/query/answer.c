@@ -2,8 +2,13 @@
 
 void answer_start(struct answer *answer, const struct plan *plan, struct ask *ask, query_on_row *on_row, void *arg)
 {
-    *answer = (struct answer){ .plan = plan, .ask = ask, .on_row = on_row, .arg = arg, .waiting = json_array(),
-                               .skip = plan->query->offset, .left = plan->query->limit };
+    *answer = (struct answer){ .plan = plan,
+                               .ask = ask,
+                               .on_row = on_row,
+                               .arg = arg,
+                               .waiting = json_array(),
+                               .skip = plan->query->offset,
+                               .left = plan->query->limit };
 }
 
 void answer_release(struct answer *answer)
@@ -53,7 +58,8 @@ enum status answer_flush(struct answer *answer)
 
     if (!aggregate && plan->leader_fields.count > 0 && !plan->leaders_early && json_array_size(answer->waiting) > 0)
         st = ask_leaders(answer->ask, answer->waiting, &plan->leader_fields);
-    json_array_foreach(answer->waiting, i, row) {
+    json_array_foreach(answer->waiting, i, row)
+    {
         if (st != ST_OK || answer->stopped)
             break;
         out = aggregate ? json_incref(row) : selected(plan->query, row);

@@ -86,7 +86,8 @@ enum status ask_leaders(struct ask *ask, json_t *rows, const struct field_set *f
     for (i = 0; i < fields->count; i++)
         buf_printf(&names, "%s%s", i > 0 ? "," : "", record_fields[fields->fields[i].index].name);
     args[0] = names.data;
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         if (leader_id(row))
             args[count++] = leader_id(row);
     }
@@ -95,7 +96,8 @@ enum status ask_leaders(struct ask *ask, json_t *rows, const struct field_set *f
     if (st == ST_OK && count > 1 && json_array_size(leaders) != count - 1)
         st = err_set(ask->err, ST_FAILED, "bgop_retrieve answered %zu rows for %zu Ids", json_array_size(leaders),
                      count - 1);
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         if (st == ST_OK)
             json_object_set(row, QUERY_LEADER, leader_id(row) ? json_array_get(leaders, next++) : json_null());
     }
@@ -108,7 +110,7 @@ enum status ask_leaders(struct ask *ask, json_t *rows, const struct field_set *f
 struct spellings {
     struct ask *ask;
     json_t *found;
-    char **texts;                   /* every way to write every value */
+    char **texts; /* every way to write every value */
     size_t count;
     int shards;
 };
@@ -134,7 +136,8 @@ static void found(struct spellings *spellings, const char *text)
     json_t *known;
     size_t i;
 
-    json_array_foreach(spellings->found, i, known) {
+    json_array_foreach(spellings->found, i, known)
+    {
         if (strcmp(json_string_value(known), text) == 0)
             return;
     }
@@ -285,7 +288,7 @@ enum status ask_spellings(struct ask *ask, json_t **result, const struct query_c
 {
     struct spellings spellings = { .ask = ask, .found = json_array() };
     struct redis_command command;
-    enum status st = ask_open(ask);   /* indexes are not complete before */
+    enum status st = ask_open(ask); /* indexes are not complete before */
 
     redis_command_init(&command);
     spell(&spellings, spelled);

@@ -32,8 +32,9 @@ static const struct query_item *item_named(const struct query *query, const stru
 {
     const struct token *word = &written->path.words[0];
 
-    for (size_t i = 0; query->aggregate && written->function == QUERY_FIELD && written->path.count == 1 &&
-                       i < query->item_count; i++) {
+    for (size_t i = 0;
+         query->aggregate && written->function == QUERY_FIELD && written->path.count == 1 && i < query->item_count;
+         i++) {
         if (token_is(word, query->items[i].name))
             return &query->items[i];
     }

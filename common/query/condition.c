@@ -3,10 +3,13 @@
 
 #include <string.h>
 
-static const struct { const char *symbol; enum query_operator operator; } operators[] = {
-    { "=", QUERY_EQUAL }, { "!=", QUERY_DIFFERENT }, { "<>", QUERY_DIFFERENT }, { "<", QUERY_LESS },
-    { "<=", QUERY_AT_MOST }, { ">", QUERY_GREATER }, { ">=", QUERY_AT_LEAST }, { "LIKE", QUERY_LIKE },
-    { "IN", QUERY_IN },
+static const struct {
+    const char *symbol;
+    enum query_operator relation;
+} operators[] = {
+    { "=", QUERY_EQUAL },     { "!=", QUERY_DIFFERENT }, { "<>", QUERY_DIFFERENT },
+    { "<", QUERY_LESS },      { "<=", QUERY_AT_MOST },   { ">", QUERY_GREATER },
+    { ">=", QUERY_AT_LEAST }, { "LIKE", QUERY_LIKE },    { "IN", QUERY_IN },
 };
 
 static struct query_condition *condition_new(struct parser *parser, enum query_node node)
@@ -24,35 +27,36 @@ static void condition_add(struct parser *parser, struct query_condition *conditi
 }
 
 /* ---- one comparison ---- */
-static bool read_operator(struct parser *parser, enum query_operator *operator)
+static bool read_operator(struct parser *parser, enum query_operator *relation)
 {
     char got[80];
 
     if (parser_take(parser, "NOT")) {
         if (token_is(&parser->token, "LIKE"))
-            return parser_fail(parser, NULL, "MALFORMED_QUERY", "NOT stands in front of the field: NOT Name LIKE 'x%%'");
-        *operator = QUERY_NOT_IN;
+            return parser_fail(parser, NULL, "MALFORMED_QUERY",
+                               "NOT stands in front of the field: NOT Name LIKE 'x%%'");
+        *relation = QUERY_NOT_IN;
         return parser_need(parser, "IN");
     }
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
         if (parser_take(parser, operators[i].symbol)) {
-            *operator = operators[i].operator;
+            *relation = operators[i].relation;
             return true;
         }
     }
-    return parser_fail(parser, NULL, "MALFORMED_QUERY",
-                       "expected one of = != < <= > >= LIKE IN, NOT IN, got %s", parser_got(parser, got));
+    return parser_fail(parser, NULL, "MALFORMED_QUERY", "expected one of = != < <= > >= LIKE IN, NOT IN, got %s",
+                       parser_got(parser, got));
 }
 
 static bool check_operator(struct parser *parser, const struct token *at, const struct query_condition *test)
 {
     const struct record_field *field = &record_fields[test->field.index];
-    enum query_operator operator = test->operator;
+    enum query_operator relation = test->relation;
 
-    if (operator == QUERY_LIKE && field->type != FIELD_STRING && field->type != FIELD_PICKLIST)
+    if (relation == QUERY_LIKE && field->type != FIELD_STRING && field->type != FIELD_PICKLIST)
         return parser_fail(parser, at, "MALFORMED_QUERY", "LIKE is for texts, %s is of type %s", field->name,
                            field_type_name(field->type));
-    if (field->type == FIELD_BOOLEAN && operator != QUERY_EQUAL && operator != QUERY_DIFFERENT)
+    if (field->type == FIELD_BOOLEAN && relation != QUERY_EQUAL && relation != QUERY_DIFFERENT)
         return parser_fail(parser, at, "MALFORMED_QUERY", "%s is compared with = and != only", field->name);
     return true;
 }
@@ -60,13 +64,13 @@ static bool check_operator(struct parser *parser, const struct token *at, const 
 static bool read_values(struct parser *parser, struct query_condition *test)
 {
     struct query_value *values = NULL;
-    bool list = test->operator == QUERY_IN || test->operator == QUERY_NOT_IN;
+    bool list = test->relation == QUERY_IN || test->relation == QUERY_NOT_IN;
 
     if (list && !parser_need(parser, "("))
         return false;
     do {
         values = query_keep_more(parser->memory, values, test->value_count, sizeof *values);
-        if (!literal_read(parser, test->field, test->operator, &values[test->value_count]))
+        if (!literal_read(parser, test->field, test->relation, &values[test->value_count]))
             return false;
         test->value_count++;
         test->values = values;
@@ -77,16 +81,16 @@ static bool read_values(struct parser *parser, struct query_condition *test)
 static struct query_condition *read_test(struct parser *parser)
 {
     struct query_condition *test = condition_new(parser, QUERY_TEST);
-    struct token operator;
+    struct token relation;
     struct path path;
 
     if (!path_read(parser, &path))
         return NULL;
     if (token_is(&parser->token, "("))
         return parser_fail(parser, &path.words[0], "MALFORMED_QUERY", "functions can not stand in a condition"), NULL;
-    operator = parser->token;
+    relation = parser->token;
     if (!path_field(parser, &path, &test->field) || !field_require(parser, &path, test->field, FIELD_F) ||
-        !read_operator(parser, &test->operator) || !check_operator(parser, &operator, test) ||
+        !read_operator(parser, &test->relation) || !check_operator(parser, &relation, test) ||
         !read_values(parser, test))
         return NULL;
     return test;
@@ -122,7 +126,8 @@ static struct query_condition *read_not(struct parser *parser)
 
     if (deeper && parser->depth == QUERY_DEPTH_MAX)
         return parser_fail(parser, NULL, "MALFORMED_QUERY", "more than %d parentheses and NOTs within each other",
-                           QUERY_DEPTH_MAX), NULL;
+                           QUERY_DEPTH_MAX),
+               NULL;
     parser->depth += deeper;
     condition = read_inner(parser);
     parser->depth -= deeper;

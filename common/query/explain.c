@@ -36,14 +36,15 @@ static json_t *condition_text(const struct query_condition *condition)
     return json;
 }
 
-static bool asks_for(const struct plan *plan, const char *field, const char *operator)
+static bool asks_for(const struct plan *plan, const char *field, const char *relation)
 {
     json_t *condition;
     size_t i;
 
-    json_array_foreach(json_object_get(plan->find, "where"), i, condition) {
+    json_array_foreach(json_object_get(plan->find, "where"), i, condition)
+    {
         if (strcmp(json_string_value(json_array_get(condition, 0)), field) == 0 &&
-            strchr(operator, *json_string_value(json_array_get(condition, 1))))
+            strchr(relation, *json_string_value(json_array_get(condition, 1))))
             return true;
     }
     return false;
@@ -88,8 +89,8 @@ static json_t *order_text(const struct plan *plan, int64_t held_max)
         return text_of("groups, at most %" PRId64 ", ordered here", held_max);
     if (query->order_count == 0)
         return text_of("as they come");
-    if (plan->only_by_submission)
-        return text_of("as they come, by SubmittedAt%s",
+    if (plan->ordered)
+        return text_of("as they come, by %s%s", record_fields[query->orders[0].item.field.index].name,
                        several ? "; ordered here if several runs are needed" : "");
     if (query->limit >= 0 && wanted <= held_max)
         return text_of("here, the first %" PRId64 " are held%s", wanted,

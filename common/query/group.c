@@ -9,10 +9,10 @@
 
 struct tally {
     int64_t count, sum;
-    json_t *best;                   /* of MIN and MAX */
+    json_t *best; /* of MIN and MAX */
 };
 struct group {
-    json_t **values;                /* of the grouped fields, as the first row had them */
+    json_t **values; /* of the grouped fields, as the first row had them */
     struct tally tallies[];
 };
 
@@ -50,8 +50,9 @@ static struct group *group_new(struct groups *groups, const json_t *row)
 
 void groups_start(struct groups *groups, const struct query *query, int64_t held_max, struct err *err)
 {
-    *groups = (struct groups){ .query = query, .held_max = held_max, .err = err, .index = json_object(),
-                               .distinct = json_object() };
+    *groups = (struct groups){
+        .query = query, .held_max = held_max, .err = err, .index = json_object(), .distinct = json_object()
+    };
     groups->tallies = xcalloc(query->item_count + query->order_count + 1, sizeof *groups->tallies);
     for (size_t i = 0; i < query->item_count; i++)
         add_tally(groups, &query->items[i]);
@@ -60,11 +61,11 @@ void groups_start(struct groups *groups, const struct query *query, int64_t held
     groups->order_count = query->order_count ? query->order_count : query->group_count;
     groups->orders = xcalloc(groups->order_count + 1, sizeof *groups->orders);
     for (size_t i = 0; i < groups->order_count; i++)
-        groups->orders[i] = query->order_count ? query->orders[i]
-                                               : (struct query_order){ .item.field = query->groups[i],
-                                                                       .nulls_first = true };
+        groups->orders[i] = query->order_count
+                                ? query->orders[i]
+                                : (struct query_order){ .item.field = query->groups[i], .nulls_first = true };
     if (query->group_count == 0)
-        group_new(groups, NULL);        /* one row, also of nothing */
+        group_new(groups, NULL); /* one row, also of nothing */
 }
 
 static void group_free(const struct groups *groups, struct group *group)
@@ -107,7 +108,8 @@ static enum status too_many(const struct groups *groups, const char *what)
 {
     return err_set(groups->err, ST_INVALID,
                    "MALFORMED_QUERY more than %" PRId64 " %s are more than is allowed at once: give conditions that "
-                   "leave fewer", groups->held_max, what);
+                   "leave fewer",
+                   groups->held_max, what);
 }
 
 static enum status find_group(struct groups *groups, const json_t *row, size_t *number)

@@ -156,7 +156,7 @@ static bool read_id(struct parser *parser, struct query_value *value)
     return true;
 }
 
-static bool read_text(struct parser *parser, struct query_field field, enum query_operator operator,
+static bool read_text(struct parser *parser, struct query_field field, enum query_operator relation,
                       struct query_value *value)
 {
     char got[80];
@@ -169,27 +169,27 @@ static bool read_text(struct parser *parser, struct query_field field, enum quer
     if (parser->token.kind != TOKEN_TEXT)
         return mismatch(parser, field, "a text in single quotes");
     if (is_text_type(record_fields[field.index].type))
-        return text_decode(parser, operator == QUERY_LIKE, value);
+        return text_decode(parser, relation == QUERY_LIKE, value);
     return read_id(parser, value);
 }
 
-bool literal_read(struct parser *parser, struct query_field field, enum query_operator operator,
+bool literal_read(struct parser *parser, struct query_field field, enum query_operator relation,
                   struct query_value *value)
 {
     enum field_type type = record_fields[field.index].type;
     bool fine = true;
 
     *value = (struct query_value){ .kind = QUERY_NULL };
-    if (!token_is(&parser->token, "null") || operator == QUERY_LIKE) {
+    if (!token_is(&parser->token, "null") || relation == QUERY_LIKE) {
         switch (type) {
-        case FIELD_INT:      fine = read_int(parser, field, value); break;
+        case FIELD_INT: fine = read_int(parser, field, value); break;
         case FIELD_DATETIME: fine = read_time(parser, field, value); break;
-        case FIELD_BOOLEAN:  fine = read_boolean(parser, field, value); break;
-        default:             fine = read_text(parser, field, operator, value); break;
+        case FIELD_BOOLEAN: fine = read_boolean(parser, field, value); break;
+        default: fine = read_text(parser, field, relation, value); break;
         }
     }
-    if (fine && value->kind == QUERY_TEXT && value->size == 0 && operator != QUERY_LIKE)
-        *value = (struct query_value){ .kind = QUERY_NULL };    /* no field ever holds an empty text */
+    if (fine && value->kind == QUERY_TEXT && value->size == 0 && relation != QUERY_LIKE)
+        *value = (struct query_value){ .kind = QUERY_NULL }; /* no field ever holds an empty text */
     if (fine)
         parser_step(parser);
     return fine;

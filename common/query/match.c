@@ -25,7 +25,8 @@ struct query_value json_value(const json_t *json, enum field_type type)
         if (clock_parse(json_string_value(json), &value.number))
             value.kind = QUERY_NUMBER;
     } else if (json_is_string(json)) {
-        value = (struct query_value){ .kind = QUERY_TEXT, .text = json_string_value(json),
+        value = (struct query_value){ .kind = QUERY_TEXT,
+                                      .text = json_string_value(json),
                                       .size = json_string_length(json) };
     }
     return value;
@@ -83,7 +84,11 @@ static size_t character_size(const char *text, size_t size)
     return length;
 }
 
-struct piece { const char *text; size_t size, taken; bool any, one; };  /* of a pattern: %, _ or a character */
+struct piece {
+    const char *text;
+    size_t size, taken;
+    bool any, one;
+}; /* of a pattern: %, _ or a character */
 
 static struct piece piece_at(const char *pattern, size_t size)
 {
@@ -126,7 +131,8 @@ bool text_like(const char *text, size_t size, const char *pattern, size_t patter
             back = true;
             back_t = t;
             back_p = p;
-        } else if (piece.taken && (piece.one || (piece.size == length && same_character(text + t, piece.text, length)))) {
+        } else if (piece.taken &&
+                   (piece.one || (piece.size == length && same_character(text + t, piece.text, length)))) {
             t += length;
             p += piece.taken;
         } else if (back) {
@@ -159,21 +165,21 @@ static bool test_matches(const struct query_condition *test, const json_t *row)
     enum field_type type = record_fields[test->field.index].type;
     int order = value_compare(&value, wanted, type);
 
-    switch (test->operator) {
-    case QUERY_EQUAL:     return order == 0;
+    switch (test->relation) {
+    case QUERY_EQUAL: return order == 0;
     case QUERY_DIFFERENT: return order != 0;
-    case QUERY_IN:        return is_in(test, &value, type);
-    case QUERY_NOT_IN:    return !is_in(test, &value, type);
-    default:              break;
+    case QUERY_IN: return is_in(test, &value, type);
+    case QUERY_NOT_IN: return !is_in(test, &value, type);
+    default: break;
     }
     if (value.kind == QUERY_NULL || wanted->kind == QUERY_NULL)
         return false;
-    switch (test->operator) {
-    case QUERY_LESS:    return order < 0;
+    switch (test->relation) {
+    case QUERY_LESS: return order < 0;
     case QUERY_AT_MOST: return order <= 0;
     case QUERY_GREATER: return order > 0;
     case QUERY_AT_LEAST: return order >= 0;
-    default:            return text_like(value.text, value.size, wanted->text, wanted->size);
+    default: return text_like(value.text, value.size, wanted->text, wanted->size);
     }
 }
 

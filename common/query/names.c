@@ -9,17 +9,39 @@
 #define LEADER "GroupLeader"
 
 /* Words that are looked for, but no edit distance would find. */
-static const struct { const char *word, *field; } synonyms[] = {
-    { "Message", "Error" },         { "ErrorMessage", "Error" },    { "Reason", "Error" },
-    { "State", "Status" },          { "Kind", "Type" },             { "Key", "ParentKey" },
-    { "Parent", "ParentKey" },      { "Tag", "ParentKey" },         { "Worker", "WorkerUri" },
-    { "Host", "WorkerUri" },        { "Attempts", "RetryCount" },   { "Retries", "RetryCount" },
-    { "Backoff", "RetryBackoff" },  { "Delay", "RetryBackoff" },    { "Created", "CreatedDate" },
-    { "Modified", "LastModifiedDate" }, { "Updated", "LastModifiedDate" }, { "Submitted", "SubmittedAt" },
-    { "Started", "StartedAt" },     { "Finished", "FinishedAt" },   { "Ended", "FinishedAt" },
-    { "Completed", "FinishedAt" },  { "Expires", "ExpiresAt" },     { "Expiry", "ExpiresAt" },
-    { "Scheduled", "ProcessAfter" }, { "Due", "ProcessAfter" },     { "Leader", "GroupLeaderId" },
-    { "Followers", "NumFollowers" }, { "Sequence", "SequenceNumber" }, { "Deleted", "IsDeleted" },
+static const struct {
+    const char *word, *field;
+} synonyms[] = {
+    { "Message", "Error" },
+    { "ErrorMessage", "Error" },
+    { "Reason", "Error" },
+    { "State", "Status" },
+    { "Kind", "Type" },
+    { "Key", "ParentKey" },
+    { "Parent", "ParentKey" },
+    { "Tag", "ParentKey" },
+    { "Worker", "WorkerUri" },
+    { "Host", "WorkerUri" },
+    { "Attempts", "RetryCount" },
+    { "Retries", "RetryCount" },
+    { "Backoff", "RetryBackoff" },
+    { "Delay", "RetryBackoff" },
+    { "Created", "CreatedDate" },
+    { "Modified", "LastModifiedDate" },
+    { "Updated", "LastModifiedDate" },
+    { "Submitted", "SubmittedAt" },
+    { "Started", "StartedAt" },
+    { "Finished", "FinishedAt" },
+    { "Ended", "FinishedAt" },
+    { "Completed", "FinishedAt" },
+    { "Expires", "ExpiresAt" },
+    { "Expiry", "ExpiresAt" },
+    { "Scheduled", "ProcessAfter" },
+    { "Due", "ProcessAfter" },
+    { "Leader", "GroupLeaderId" },
+    { "Followers", "NumFollowers" },
+    { "Sequence", "SequenceNumber" },
+    { "Deleted", "IsDeleted" },
 };
 
 static bool same(const struct token *word, const char *name)
@@ -30,8 +52,13 @@ static bool same(const struct token *word, const char *name)
 const char *field_type_name(enum field_type type)
 {
     static const char *const names[] = {
-        [FIELD_ID] = "id", [FIELD_BOOLEAN] = "boolean", [FIELD_STRING] = "string", [FIELD_PICKLIST] = "picklist",
-        [FIELD_INT] = "int", [FIELD_DATETIME] = "dateTime", [FIELD_REFERENCE] = "reference",
+        [FIELD_ID] = "id",
+        [FIELD_BOOLEAN] = "boolean",
+        [FIELD_STRING] = "string",
+        [FIELD_PICKLIST] = "picklist",
+        [FIELD_INT] = "int",
+        [FIELD_DATETIME] = "dateTime",
+        [FIELD_REFERENCE] = "reference",
     };
 
     return names[type];
@@ -104,7 +131,7 @@ bool field_require(struct parser *parser, const struct path *path, struct query_
 
     if (record_field->properties & property)
         return true;
-    if (property == FIELD_G)        /* the code is Salesforce's */
+    if (property == FIELD_G) /* the code is Salesforce's */
         return parser_fail(parser, &path->words[0], "MALFORMED_QUERY",
                            "field %s can not be grouped in a query call (%s, without the property group)",
                            record_field->name, field_type_name(record_field->type));

@@ -31,8 +31,12 @@ static struct query_condition *wrapped(struct query_memory *memory, struct query
 static struct query_condition *normal_test(struct query_memory *memory, const struct query_condition *test,
                                            bool negated)
 {
-    static const struct { enum query_operator operator, opposite; } opposites[] = {
-        { QUERY_EQUAL, QUERY_DIFFERENT }, { QUERY_DIFFERENT, QUERY_EQUAL }, { QUERY_IN, QUERY_NOT_IN },
+    static const struct {
+        enum query_operator relation, opposite;
+    } opposites[] = {
+        { QUERY_EQUAL, QUERY_DIFFERENT },
+        { QUERY_DIFFERENT, QUERY_EQUAL },
+        { QUERY_IN, QUERY_NOT_IN },
         { QUERY_NOT_IN, QUERY_IN },
     };
     struct query_condition *copy = query_keep(memory, sizeof *copy);
@@ -44,12 +48,12 @@ static struct query_condition *normal_test(struct query_memory *memory, const st
     if (!negated)
         return copy;
     for (size_t i = 0; i < sizeof opposites / sizeof *opposites; i++) {
-        if (test->operator == opposites[i].operator) {
-            copy->operator = opposites[i].opposite;
+        if (test->relation == opposites[i].relation) {
+            copy->relation = opposites[i].opposite;
             return copy;
         }
     }
-    return wrapped(memory, copy);       /* of null, both < and >= are false */
+    return wrapped(memory, copy); /* of null, both < and >= are false */
 }
 
 static void add(struct query_memory *memory, struct query_condition *list, struct query_condition *part)
@@ -61,7 +65,7 @@ static void add(struct query_memory *memory, struct query_condition *list, struc
 /* ---- OR of equalities becomes IN ---- */
 static bool is_choice(const struct query_condition *part)
 {
-    return part->node == QUERY_TEST && (part->operator == QUERY_EQUAL || part->operator == QUERY_IN);
+    return part->node == QUERY_TEST && (part->relation == QUERY_EQUAL || part->relation == QUERY_IN);
 }
 
 static void add_choice(struct query_memory *memory, struct query_condition *list, struct query_condition *part)
@@ -72,7 +76,7 @@ static void add_choice(struct query_memory *memory, struct query_condition *list
         if (is_choice(other) && other->field.index == part->field.index &&
             other->field.of_leader == part->field.of_leader) {
             take_values(memory, other, part);
-            other->operator = QUERY_IN;
+            other->relation = QUERY_IN;
             return;
         }
     }
@@ -121,8 +125,9 @@ void field_write(struct buf *buf, struct query_field field)
 void item_write(struct buf *buf, const struct query_item *item)
 {
     static const char *const names[] = {
-        [QUERY_COUNT] = "COUNT", [QUERY_COUNT_DISTINCT] = "COUNT_DISTINCT", [QUERY_MIN] = "MIN", [QUERY_MAX] = "MAX",
-        [QUERY_AVG] = "AVG", [QUERY_SUM] = "SUM",
+        [QUERY_COUNT] = "COUNT", [QUERY_COUNT_DISTINCT] = "COUNT_DISTINCT",
+        [QUERY_MIN] = "MIN",     [QUERY_MAX] = "MAX",
+        [QUERY_AVG] = "AVG",     [QUERY_SUM] = "SUM",
     };
 
     if (item->function != QUERY_FIELD)
@@ -138,7 +143,7 @@ static void write_text(struct buf *buf, const struct query_value *value, bool pa
     for (size_t i = 0; i < value->size; i++) {
         char c = value->text[i];
 
-        if (pattern && c == '\\' && i + 1 < value->size) {      /* an escape of the pattern stays one */
+        if (pattern && c == '\\' && i + 1 < value->size) { /* an escape of the pattern stays one */
             buf_append(buf, value->text + i, 2);
             i++;
         } else if (c == '\n' || c == '\r' || c == '\t' || c == '\b' || c == '\f') {
@@ -159,7 +164,7 @@ static void write_value(struct buf *buf, const struct query_condition *test, con
     if (value->kind == QUERY_NULL)
         buf_append_string(buf, "null");
     else if (value->kind == QUERY_TEXT)
-        write_text(buf, value, test->operator == QUERY_LIKE);
+        write_text(buf, value, test->relation == QUERY_LIKE);
     else if (record_fields[test->field.index].type == FIELD_DATETIME)
         buf_append_string(buf, clock_format(time, value->number, "Z"));
     else if (record_fields[test->field.index].type == FIELD_BOOLEAN)
@@ -171,14 +176,14 @@ static void write_value(struct buf *buf, const struct query_condition *test, con
 static void write_test(struct buf *buf, const struct query_condition *test)
 {
     static const char *const operators[] = {
-        [QUERY_EQUAL] = "=", [QUERY_DIFFERENT] = "!=", [QUERY_LESS] = "<", [QUERY_AT_MOST] = "<=",
-        [QUERY_GREATER] = ">", [QUERY_AT_LEAST] = ">=", [QUERY_LIKE] = "LIKE", [QUERY_IN] = "IN",
-        [QUERY_NOT_IN] = "NOT IN",
+        [QUERY_EQUAL] = "=",    [QUERY_DIFFERENT] = "!=", [QUERY_LESS] = "<",
+        [QUERY_AT_MOST] = "<=", [QUERY_GREATER] = ">",    [QUERY_AT_LEAST] = ">=",
+        [QUERY_LIKE] = "LIKE",  [QUERY_IN] = "IN",        [QUERY_NOT_IN] = "NOT IN",
     };
-    bool list = test->operator == QUERY_IN || test->operator == QUERY_NOT_IN;
+    bool list = test->relation == QUERY_IN || test->relation == QUERY_NOT_IN;
 
     field_write(buf, test->field);
-    buf_printf(buf, " %s %s", operators[test->operator], list ? "(" : "");
+    buf_printf(buf, " %s %s", operators[test->relation], list ? "(" : "");
     for (size_t i = 0; i < test->value_count; i++) {
         if (i > 0)
             buf_append_string(buf, ", ");

@@ -53,7 +53,7 @@ bool parser_fail(struct parser *parser, const struct token *at, const char *code
     size_t before = (size_t)(place - parser->text), column = 1;
     va_list args;
 
-    for (size_t i = 0; i < before; i++)         /* characters, not bytes */
+    for (size_t i = 0; i < before; i++) /* characters, not bytes */
         column += ((unsigned char)parser->text[i] & 0xc0) != 0x80;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

@@ -58,7 +58,7 @@ const char *field_type_name(enum field_type type);
 
 /* ---- literals (literal.c) ---- */
 /* A value for a field in a comparison, of the field's type. */
-bool literal_read(struct parser *parser, struct query_field field, enum query_operator operator,
+bool literal_read(struct parser *parser, struct query_field field, enum query_operator relation,
                   struct query_value *value);
 /* A number from 0, for LIMIT and OFFSET. */
 bool literal_count(struct parser *parser, const char *of, int64_t *count);

@@ -37,13 +37,17 @@ struct plan {
     struct query_condition *rest;   /* what rows are tested for here; NULL: nothing is left */
     struct field_set leader_fields; /* GroupLeader.X, of any clause */
     bool leaders_early;             /* they are needed before it is known which rows are answered */
-    bool by_submission;             /* bgop_find is asked for the order of the first key of ORDER BY */
-    bool only_by_submission;        /* which is all of the order */
+    bool by_submission;             /* the first key of ORDER BY is SubmittedAt: so bgop_find is asked */
+    bool ordered;                   /* one run of bgop_find answers in the order of the whole ORDER BY */
     struct query_memory *memory;
 };
 
 void plan_make(struct plan *plan, const struct query *query);
 void plan_release(struct plan *plan);
+/* ---- push.c ---- */
+/* Conditions of bgop_find that hold wherever this part of the condition holds: a list, none of them if there are none.
+ * exact: and only there. The caller decrefs it. */
+json_t *condition_push(const struct query_condition *part, bool *exact);
 /* Ways to write a text: 2 to the number of its ASCII letters, or SIZE_MAX. */
 size_t spelling_count(const char *text, size_t size);
 /* Writes the number-th of them into to (size bytes and a NUL). */

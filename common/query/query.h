@@ -64,7 +64,7 @@ struct query_condition {
     struct query_condition **parts; /* of AND and OR any number (none: true, false), of NOT one */
     size_t part_count;
     struct query_field field;       /* the rest of a TEST */
-    enum query_operator operator;
+    enum query_operator relation;
     const struct query_value *values;   /* one, but of IN and NOT IN */
     size_t value_count;
 };

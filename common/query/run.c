@@ -10,8 +10,8 @@ enum way { AS_THEY_COME, SORTED, GROUPED };
 struct run {
     const struct plan *plan;
     enum way way;
-    bool one_walk;                  /* rows come in the order of bgop_find, from one run of it */
-    bool settled;                   /* no further row can matter */
+    bool one_walk; /* rows come in the order of bgop_find, from one run of it */
+    bool settled;  /* no further row can matter */
     struct ask ask;
     struct answer answer;
     struct sort sort;
@@ -22,7 +22,7 @@ struct run {
 static void walk_is_one(struct run *run, bool one)
 {
     run->one_walk = one;
-    if (one && run->way == SORTED && run->plan->only_by_submission)
+    if (one && run->way == SORTED && run->plan->ordered)
         run->way = AS_THEY_COME;
 }
 
@@ -49,7 +49,8 @@ static enum status take_page(struct run *run, json_t *rows)
 
     if (plan->leaders_early && json_array_size(rows) > 0)
         st = ask_leaders(&run->ask, rows, &plan->leader_fields);
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         if (st != ST_OK || run->settled || answer_full(&run->answer))
             break;
         if (condition_matches(plan->rest, row))
@@ -125,7 +126,8 @@ static enum status find_spelled(struct run *run, const struct query_condition *s
     size_t i;
 
     walk_is_one(run, json_array_size(spellings) <= 1);
-    json_array_foreach(spellings, i, spelling) {
+    json_array_foreach(spellings, i, spelling)
+    {
         if (st == ST_OK && !run->settled)
             st = find(run, json_pack("[s,s,O]", field, "=", spelling));
     }
@@ -157,8 +159,10 @@ static enum status find_counts(struct run *run)
     mode = json_string_value(json_object_get(stats, "mode"));
     if (st == ST_OK && (!mode || strcmp(mode, "OPEN") != 0))
         st = err_set(run->ask.err, ST_RECOVERING, "RECOVERING the queue replays its log, try again shortly");
-    json_object_foreach(json_object_get(stats, "byType"), type, by_status) {
-        json_object_foreach(by_status, status, count) {
+    json_object_foreach(json_object_get(stats, "byType"), type, by_status)
+    {
+        json_object_foreach(by_status, status, count)
+        {
             if (st == ST_OK)
                 st = count_status(run, type, status, json_integer_value(count));
         }

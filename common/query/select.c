@@ -6,9 +6,13 @@
 #include <string.h>
 #include <strings.h>
 
-static const struct { const char *name; enum query_function function; } functions[] = {
-    { "COUNT", QUERY_COUNT }, { "COUNT_DISTINCT", QUERY_COUNT_DISTINCT }, { "MIN", QUERY_MIN }, { "MAX", QUERY_MAX },
-    { "AVG", QUERY_AVG }, { "SUM", QUERY_SUM },
+static const struct {
+    const char *name;
+    enum query_function function;
+} functions[] = {
+    { "COUNT", QUERY_COUNT }, { "COUNT_DISTINCT", QUERY_COUNT_DISTINCT },
+    { "MIN", QUERY_MIN },     { "MAX", QUERY_MAX },
+    { "AVG", QUERY_AVG },     { "SUM", QUERY_SUM },
 };
 
 /* ---- items as written ---- */
@@ -81,7 +85,7 @@ static bool read_list(struct parser *parser)
         if (parser->token.kind == TOKEN_WORD && !token_is(&parser->token, "FROM")) {
             written->alias = parser->token;
             parser_step(parser);
-            if (!token_is(&parser->token, ",") && !token_is(&parser->token, "FROM"))    /* a misspelt FROM */
+            if (!token_is(&parser->token, ",") && !token_is(&parser->token, "FROM")) /* a misspelt FROM */
                 return parser_fail(parser, &written->alias, "MALFORMED_QUERY", "expected FROM, got %.*s",
                                    token_width(&written->alias), written->alias.text);
         }

@@ -9,7 +9,7 @@
 #include "common/base/memory.h"
 
 struct sorted_row {
-    json_t *row, *kept;             /* kept: what owns the values; NULL: the row */
+    json_t *row, *kept; /* kept: what owns the values; NULL: the row */
     uint64_t number;
     struct query_value values[];
 };
@@ -19,8 +19,11 @@ void sort_start(struct sort *sort, const struct plan *plan, int64_t held_max, st
     const struct query *query = plan->query;
     int64_t wanted = query->limit < 0 ? INT64_MAX : query->limit + query->offset;
 
-    *sort = (struct sort){ .orders = query->orders, .order_count = query->order_count,
-                           .wanted = (size_t)wanted, .held_max = (size_t)held_max, .err = err };
+    *sort = (struct sort){ .orders = query->orders,
+                           .order_count = query->order_count,
+                           .wanted = (size_t)wanted,
+                           .held_max = (size_t)held_max,
+                           .err = err };
 }
 
 static void row_free(struct sorted_row *row)
@@ -121,7 +124,7 @@ enum status sort_add(struct sort *sort, json_t *row, json_t *values)
 {
     struct sorted_row *sorted = row_new(sort, row, values);
 
-    if (sort->count == sort->wanted) {      /* only rows that go before the last one kept matter */
+    if (sort->count == sort->wanted) { /* only rows that go before the last one kept matter */
         if (sort->count > 0 && compare_rows(sort, sorted, sort->rows[0]) < 0) {
             swap(&sort->rows[0], &sorted);
             sift_down(sort, 0);
@@ -133,11 +136,12 @@ enum status sort_add(struct sort *sort, json_t *row, json_t *values)
         row_free(sorted);
         return err_set(sort->err, ST_INVALID,
                        "MALFORMED_QUERY ordering more than %zu rows is more than is allowed at once: give a LIMIT, "
-                       "conditions that leave fewer, or order by SubmittedAt alone", sort->held_max);
+                       "conditions that leave fewer, or order by SubmittedAt alone",
+                       sort->held_max);
     }
     GROW(sort->rows, sort->count, sort->capacity);
     sort->rows[sort->count++] = sorted;
-    for (size_t i = sort->count / 2; sort->count == sort->wanted && i > 0; i--)     /* from now on a heap */
+    for (size_t i = sort->count / 2; sort->count == sort->wanted && i > 0; i--) /* from now on a heap */
         sift_down(sort, i - 1);
     return ST_OK;
 }

@@ -41,8 +41,8 @@ static const char *literal_end(const char *at, const char *end)
 
 static size_t symbol_size(const char *at, const char *end)
 {
-    if (end - at >= 2 && (memcmp(at, "!=", 2) == 0 || memcmp(at, "<>", 2) == 0 || memcmp(at, "<=", 2) == 0 ||
-                          memcmp(at, ">=", 2) == 0))
+    if (end - at >= 2 &&
+        (memcmp(at, "!=", 2) == 0 || memcmp(at, "<>", 2) == 0 || memcmp(at, "<=", 2) == 0 || memcmp(at, ">=", 2) == 0))
         return 2;
     return *at && strchr("=<>(),.", *at) ? 1 : 0;
 }

@@ -147,12 +147,12 @@ static void write_random_test(struct buf *buf)
     struct query_field field = { (enum field_index)random_below(&chance, FIELD_COUNT), random_chance(&chance, 1000) };
     enum field_type type = record_fields[field.index].type;
     bool text = type == FIELD_STRING || type == FIELD_PICKLIST;
-    int operator = random_below(&chance, type == FIELD_BOOLEAN ? 2 : text ? 9 : 8);
+    int relation = random_below(&chance, type == FIELD_BOOLEAN ? 2 : text ? 9 : 8);
 
     field_write(buf, field);
-    buf_printf(buf, " %s ", operators[operator]);
-    if (operator != 6 && operator != 7) {
-        write_literal(buf, field, operator == 8, operator != 8);
+    buf_printf(buf, " %s ", operators[relation]);
+    if (relation != 6 && relation != 7) {
+        write_literal(buf, field, relation == 8, relation != 8);
         return;
     }
     buf_append_char(buf, '(');
@@ -380,7 +380,7 @@ static void groups_count_what_their_condition_counts(void **state)
         groups = answered(text);
         json_array_foreach(groups, g, group) {
             struct query_value value = row_value(group, field);
-            struct query_condition is = { .node = QUERY_TEST, .field = field, .operator = QUERY_EQUAL, .values = &value,
+            struct query_condition is = { .node = QUERY_TEST, .field = field, .relation = QUERY_EQUAL, .values = &value,
                                           .value_count = 1 };
             json_t *ids = ids_by_looking(&is);
 

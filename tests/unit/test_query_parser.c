@@ -404,7 +404,7 @@ static void thousands_of_alternatives_are_one_list(void **state)
     query = query_parse_condition(text, used, NULL, &err);
     assert_non_null(query);
     normal = condition_normal(memory, query->where);
-    assert_int_equal(normal->operator, QUERY_IN);
+    assert_int_equal(normal->relation, QUERY_IN);
     assert_int_equal(normal->value_count, 4000);
     assert_int_equal(normal->values[3999].number, 3999);
     query_memory_free(memory);
