@@ -133,25 +133,11 @@ static json_t *list_query(int64_t limit, bool json)
     return query;
 }
 
-static int check_status(void)
-{
-    const char *names[OP_STATUS_COUNT], *nearest;
-
-    if (!options.status || record_status_find(options.status) >= 0)
-        return EXIT_OK;
-    for (int i = 0; i < OP_STATUS_COUNT; i++)
-        names[i] = record_statuses[i].name;
-    nearest = text_nearest(options.status, names, OP_STATUS_COUNT);
-    return session_fail(EXIT_USAGE_ERROR, "--status %s: there is no such status%s%s%s", options.status,
-                        nearest ? "; did you mean " : "", nearest ? nearest : "",
-                        nearest ? "?" : "; `bgopctl help list` names them");
-}
-
 static int run_list(struct session *session, int count, char **operands)
 {
     struct rows rows = { .json = session->json, .limit = LIMIT_DEFAULT, .fields = list_fields };
     json_t *query;
-    int code = check_status();
+    int code = argument_check_status(options.status);
 
     (void)count, (void)operands;
     if (code != EXIT_OK)
@@ -163,6 +149,8 @@ static int run_list(struct session *session, int count, char **operands)
     table_init(&rows.table, list_columns, sizeof list_columns / sizeof *list_columns);
     query = list_query(rows.limit, rows.json);
     code = print_rows(session, query, &rows);
+    if (code == EXIT_OK && !rows.count)
+        code = argument_check_type(session, options.type);
     json_decref(query);
     table_release(&rows.table);
     return code;

@@ -111,6 +111,9 @@ static int run_pause_or_resume(struct session *session, enum command_kind kind)
         return code;
     snprintf(field, sizeof field, "%c:%s", options.type ? 'T' : 'P', options.type ? options.type : options.parent);
     code = session_redis(session);
+    /* A Type that is configured no more may still be paused. */
+    if (code == EXIT_OK && (kind == COMMAND_PAUSE || shards_missing(session, field, false) == 0))
+        code = argument_check_type(session, options.type);
     if (code == EXIT_OK)
         code = send_command(session, kind);
     if (code == EXIT_OK)
@@ -146,7 +149,8 @@ static const struct flag pause_flags[] = {
 
 const struct subcommand command_pause = {
     .name = "pause", .usage = "--type T | --parent K", .about = "nothing of a Type or a ParentKey starts any more",
-    .help = "What runs goes on; what would start is Waiting until it is resumed.", .flags = COMMAND_FLAGS(pause_flags),
+    .help = "What runs goes on; what would start is Waiting until it is resumed. `bgopctl paused` lists what is paused.",
+    .flags = COMMAND_FLAGS(pause_flags),
     .run = run_pause,
 };
 const struct subcommand command_resume = {

@@ -7,6 +7,7 @@
 #include "common/record/tables.h"
 #include "coordinator/ctl/commands.h"
 #include "coordinator/ctl/print.h"
+#include "coordinator/ctl/stats.h"
 
 enum { WATCH_S = 1, ERRORS_SHOWN_MAX = 10 };
 
@@ -92,7 +93,7 @@ static void add_sums(struct table *table, const long long *sums)
     table_add(table, "");
 }
 
-static void print_types(const json_t *stats)
+void stats_print_types(const json_t *stats, FILE *to, int width)
 {
     struct column columns[OP_STATUS_COUNT + 3] = { { "TYPE", COLUMN_ALWAYS } };
     long long sums[OP_STATUS_COUNT] = { 0 };
@@ -109,8 +110,7 @@ static void print_types(const json_t *stats)
         add_type(&table, stats, type, statuses, sums);
     if (json_object_size(by_type) != 1)
         add_sums(&table, sums);
-    putchar('\n');
-    table_print(&table, stdout, terminal_width(stdout), false);
+    table_print(&table, to, width, false);
     table_release(&table);
 }
 
@@ -198,9 +198,11 @@ static void print_errors(const json_t *stats)
 static void print_stats(const json_t *stats)
 {
     print_head(stats);
-    if (json_object_size(json_object_get(stats, "byType")))
-        print_types(stats);
-    else
+    if (json_object_size(json_object_get(stats, "byType"))) {
+        putchar('\n');
+        stats_print_types(stats, stdout, terminal_width(stdout));
+    }
+    if (!json_object_size(json_object_get(stats, "byType")))
         printf("\nno operations\n");
     print_rates(stats);
     print_times(stats);

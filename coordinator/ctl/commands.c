@@ -6,12 +6,14 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/record/tables.h"
+#include "coordinator/ctl/submit.h"
 
 const struct subcommand *const commands[] = {
     &command_submit, &command_get, &command_list, &command_wait, &command_stats, &command_why, &command_blocked,
-    &command_cancel, &command_redrive, &command_pause, &command_resume, &command_workers, &command_lookup,
+    &command_cancel, &command_redrive, &command_pause, &command_resume, &command_paused, &command_workers, &command_lookup,
     &command_find, &command_query, &command_updated, &command_deleted, &command_describe,
-    &command_doctor, &command_help,
+    &command_doctor, &command_watch, &command_top, &command_help,
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 
@@ -186,6 +188,39 @@ bool argument_time(const char *text, int64_t now_ms, int64_t *epoch_ms)
         return false;
     *epoch_ms = now_ms + number * unit_ms(end);
     return *epoch_ms >= 0;
+}
+
+static int unknown_word(const char *option, const char *word, const char *what, const char *nearest, const char *help)
+{
+    return session_fail(EXIT_USAGE_ERROR, "--%s %s: there is no such %s%s%s%s", option, word, what,
+                        nearest ? "; did you mean " : "; ", nearest ? nearest : help, nearest ? "?" : "");
+}
+
+int argument_check_status(const char *status)
+{
+    const char *names[OP_STATUS_COUNT];
+
+    if (!status || record_status_find(status) >= 0)
+        return EXIT_OK;
+    for (int i = 0; i < OP_STATUS_COUNT; i++)
+        names[i] = record_statuses[i].name;
+    return unknown_word("status", status, "status", text_nearest(status, names, OP_STATUS_COUNT),
+                        "`bgopctl help list` names them");
+}
+
+int argument_check_type(struct session *session, const char *type)
+{
+    struct submit_types types = { 0 };
+    bool known = !type;
+    int code = type ? submit_types_read(&types, session) : EXIT_OK;
+
+    for (size_t i = 0; i < types.count && !known; i++)
+        known = strcmp(types.names[i], type) == 0;
+    if (code == EXIT_OK && !known)
+        code = unknown_word("type", type, "Type", text_nearest(type, (const char *const *)types.names, types.count),
+                            "`bgopctl describe` lists them");
+    submit_types_release(&types);
+    return code;
 }
 
 bool argument_seconds(const char *text, int64_t *ms)

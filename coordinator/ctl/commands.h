@@ -20,7 +20,8 @@ struct subcommand {
 extern const struct subcommand command_submit, command_get, command_list, command_wait, command_stats, command_cancel,
     command_redrive, command_workers, command_describe, command_why, command_blocked, command_pause, command_resume,
     command_lookup, command_find, command_query, command_updated,
-    command_deleted, command_doctor, command_help;
+    command_deleted, command_doctor, command_paused, command_watch, command_top,
+    command_help;
 
 extern const struct subcommand *const commands[];
 extern const size_t command_count;
@@ -40,6 +41,10 @@ int command_help_print(const struct subcommand *command);
 /* ---- arguments that several commands take ---- */
 /* ISO 8601, epoch milliseconds, "now", or a distance from now: +90s, now+10m, now-2h, now-1d. */
 bool argument_time(const char *text, int64_t now_ms, int64_t *epoch_ms);
+/* Is this a status? EXIT_OK, also for NULL; else said, with the nearest. */
+int argument_check_status(const char *status);
+/* Is this a Type of the queue? Likewise. */
+int argument_check_type(struct session *session, const char *type);
 /* "1.5" -> 1500. */
 bool argument_seconds(const char *text, int64_t *ms);
 

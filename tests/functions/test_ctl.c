@@ -236,6 +236,94 @@ static void what_is_tried_again_by_itself_is_not_redriven(void **state)
     assert_says(CTL(0, "cancel", id), "canceled");
 }
 
+/* ---- pause, watch, top ---- */
+
+static void what_is_paused_is_listed(void **state)
+{
+    json_t *list;
+
+    (void)state;
+    assert_says(CTL(64, "pause", "--type", "WebCrat"), "did you mean WebCart?");
+    assert_says(CTL(64, "resume", "--type", "WebCrat"), "did you mean WebCart?");
+    assert_says(CTL(0, "paused"), "nothing is paused");
+    assert_says(CTL(0, "paused", "--json"), "[]");
+    CTL(0, "pause", "--type", "Sweeper", "--reason", "a look");
+    CTL(0, "pause", "--parent", "stopped: here");
+    list = json_loads(CTL(0, "paused", "--json"), 0, NULL);
+    assert_int_equal(json_array_size(list), 2);
+    json_decref(list);
+    assert_says(CTL(0, "paused"), "a look");
+    assert_says(CTL(0, "paused"), "stopped: here");
+    CTL(0, "resume", "--parent", "stopped: here");
+    CTL(0, "resume", "--type", "Sweeper");
+    EVENTUALLY(strstr(CTL(0, "paused"), "nothing is paused"));
+}
+
+static void changes_are_watched(void **state)
+{
+    struct program program;
+    char *output, *line;
+    const char *id, *other;
+    json_t *change;
+
+    (void)state;
+    program_start(&program, (const char *[]){ "bgopctl", "watch", "--json", "--since", "now-1s", "--parent", "w", "--count",
+                                              "2", NULL }, NULL, 0);
+    other = submit("w-2", "");
+    id = submit("w", "");
+    CTL(0, "cancel", id);
+    assert_int_equal(program_end(&program, &output), 0);
+    assert_null(strstr(output, other));
+    line = strchr(output, '\n');
+    assert_non_null(line);
+    *line = '\0';
+    change = json_loads(output, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(change, "Id")), id);
+    assert_string_equal(json_string_value(json_object_get(change, "Status")), "New");
+    assert_string_equal(json_string_value(json_object_get(change, "Type")), "WebCart");
+    json_decref(change);
+    assert_says(line + 1, "Canceled");
+    free(output);
+    assert_says(CTL(0, "watch", "--since", "now-10m", "--status", "Canceled", "--parent", "w", "--count", "1"), id);
+    assert_says(CTL(64, "watch", "--status", "Cancelled"), "did you mean Canceled?");
+    assert_says(CTL(64, "watch", "--type", "WebCrat"), "did you mean WebCart?");
+    assert_says(CTL(64, "watch", "--since", "yesterday"), "--since yesterday");
+}
+
+static void a_watch_waits_for_a_redis_that_goes_away(void **state)
+{
+    struct program program;
+    char *output, first[256];
+    const char *before = submit("w-3", ""), *id;
+
+    (void)state;
+    program_start(&program, (const char *[]){ "bgopctl", "watch", "--since", "now-10s", "--parent", "w-3", "--count", "2",
+                                              NULL }, NULL, PROGRAM_BOTH_OUTPUTS);
+    assert_non_null(fgets(first, sizeof first, program.output));
+    assert_says(first, before);
+    redis_server_kill(&stack.server);
+    redis_server_again(&stack.server);
+    id = submit("w-3", "");
+    assert_int_equal(program_end(&program, &output), 0);
+    assert_says(output, id);
+    free(output);
+}
+
+static void top_prints_once_without_a_terminal(void **state)
+{
+    const char *id = submit("top", "");
+    json_t *answer;
+
+    (void)state;
+    EVENTUALLY(stack_claim(id, "WebCart") != 0);
+    assert_says(CTL(0, "top"), "a second (last minute):");
+    answer = json_loads(CTL(0, "top", "--json"), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(answer, "mode")), "OPEN");
+    assert_true(json_is_array(json_object_get(answer, "running")));
+    json_decref(answer);
+    assert_says(CTL(64, "top", "--interval", "0"), "--interval 0");
+}
+
 /* ---- doctor ---- */
 
 static json_t *doctor(int expected_code, const char *fix)
@@ -336,6 +424,10 @@ int main(void)
         cmocka_unit_test(a_condition_cancels_what_has_not_ended),
         cmocka_unit_test(what_cannot_be_steered_is_said),
         cmocka_unit_test(what_is_tried_again_by_itself_is_not_redriven),
+        cmocka_unit_test(what_is_paused_is_listed),
+        cmocka_unit_test(changes_are_watched),
+        cmocka_unit_test(top_prints_once_without_a_terminal),
+        cmocka_unit_test(a_watch_waits_for_a_redis_that_goes_away),
         cmocka_unit_test(doctor_finds_nothing_in_a_healthy_queue),
         cmocka_unit_test(doctor_names_and_mends_what_is_broken),
         cmocka_unit_test(doctor_tells_what_only_a_person_can_mend),
