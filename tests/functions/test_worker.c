@@ -2,7 +2,6 @@
  * worker_queue.h. One queue and one worker serve most tests; the payload of an exec operation is its shell script. */
 #include "tests/functions/worker_queue.h"
 
-#include <curl/curl.h>
 #include <sys/stat.h>
 
 static struct queue queue;
@@ -37,43 +36,6 @@ static int end(void **state)
         assert_int_equal(queue_stop_worker(&queue), ST_OK);
     queue_release(&queue);
     return 0;
-}
-
-static size_t on_body(char *data, size_t unit, size_t size, void *arg)
-{
-    struct buf *body = arg;
-
-    (void)unit;
-    buf_append(body, data, size);
-    return size;
-}
-
-/* GET of the worker's own page; the caller frees. */
-static char *page(const char *path)
-{
-    CURL *easy = curl_easy_init();
-    struct buf body;
-    char url[512];
-
-    buf_init(&body, 1 << 20);
-    snprintf(url, sizeof url, "%s%s", worker_uri(queue.worker), path);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
-    assert_int_equal(curl_easy_perform(easy), CURLE_OK);
-    curl_easy_cleanup(easy);
-    buf_append_char(&body, '\0');
-    return buf_take(&body);
-}
-
-static bool page_shows(const char *path, const char *text)
-{
-    char *shown = page(path);
-    bool found = strstr(shown, text) != NULL;
-
-    free(shown);
-    return found;
 }
 
 static void hinted_operations_are_claimed_run_and_reported(void **state)
@@ -136,12 +98,12 @@ static void status_page_shows_what_runs(void **state)
     (void)state;
     queue_submit(&queue, "XClean", 1, 1, "sleep 1", -1, id);
     snprintf(running, sizeof running, "{\"Id\":\"%s\",\"Type\":\"XClean\",\"Attempt\":1", id);
-    queue_wait_for(page_shows("/json", running));
-    assert_true(page_shows("/json", worker_instance(queue.worker)));
-    assert_true(page_shows("/", id));
-    assert_true(page_shows("/other", "GET / or GET /json"));
+    queue_wait_for(queue_page_shows(&queue, "/json", running));
+    assert_true(queue_page_shows(&queue, "/json", worker_instance(queue.worker)));
+    assert_true(queue_page_shows(&queue, "/", id));
+    assert_true(queue_page_shows(&queue, "/other", "GET / or GET /json"));
     queue_wait_for(queue_status_is(&queue, id, "Complete"));
-    assert_false(page_shows("/json", id));
+    assert_false(queue_page_shows(&queue, "/json", id));
 }
 
 static int count_of(const char *text, const char *part)
@@ -163,7 +125,7 @@ static void concurrency_of_a_type_is_kept(void **state)
     queue_submit(&queue, "Sweeper", 0, 6, "sleep 0.2", -1, id);
     queue_submit(&queue, "Sweeper", 1, 6, "sleep 0.2", -1, id);
     while (queue_count(&queue, "Sweeper", "Complete") - before < 12) {
-        char *shown = page("/json");
+        char *shown = queue_page(&queue, "/json");
         int running = count_of(strstr(shown, "\"running\""), "\"Sweeper\"");
 
         most = running > most ? running : most;
@@ -183,30 +145,6 @@ static void operations_without_a_hint_are_pulled(void **state)
     queue_wait_for(queue_status_is(&queue, id, "Complete"));
 }
 
-static void append_cancel(const char *op)
-{
-    struct status_entry entry = { .kind = ENTRY_CANCEL,
-                                  .token = 0,
-                                  .started_at_ms = -1,
-                                  .duration_ms = -1,
-                                  .retry_after_ms = -1,
-                                  .text = "not wanted",
-                                  .text_size = 10 };
-    struct err err = ERR_INIT;
-    struct id_parts parts;
-    struct buf value;
-
-    assert_true(id_parse(op, strlen(op), &parts));
-    memcpy(entry.id, op, ID_SIZE);
-    buf_init(&value, 4096);
-    codec_write_status_batch(&value, &entry, 1, NULL, "test");
-    assert_int_equal(
-        kafka_producer_send(queue.hints, "bgop.status", parts.shard, NULL, 0, value.data, value.size, NULL, NULL, &err),
-        ST_OK);
-    kafka_producer_poll(queue.hints, 0);
-    buf_release(&value);
-}
-
 static void running_operation_is_canceled(void **state)
 {
     int64_t began = clock_boot_ms();
@@ -214,7 +152,7 @@ static void running_operation_is_canceled(void **state)
     (void)state;
     queue_submit(&queue, "XClean", 1, 1, "sleep 60", -1, id);
     queue_wait_for(queue_status_is(&queue, id, "Running"));
-    append_cancel(id);
+    queue_cancel(&queue, id);
     queue_wait_for(queue_status_is(&queue, id, "Canceled"));
     assert_in_range(clock_boot_ms() - began, 0, 20000);
 }
@@ -225,7 +163,7 @@ static void lease_that_another_took_stops_the_handler(void **state)
     queue_submit(&queue, "XClean", 1, 1, "sleep 60", -1, id);
     queue_wait_for(queue_status_is(&queue, id, "Running"));
     queue_redis(&queue, "HSET bgop:{1}:leases %s 9999999999999999_1_other", id);
-    queue_wait_for(!page_shows("/json", id));
+    queue_wait_for(!queue_page_shows(&queue, "/json", id));
     assert_true(queue_status_is(&queue, id, "Waiting") || queue_status_is(&queue, id, "Running"));
     queue_redis(&queue, "HSET bgop:{1}:cancels %s enough", id); /* or it would run again for a minute */
     queue_wait_for(!queue_status_is(&queue, id, "Waiting"));
@@ -325,7 +263,7 @@ static void without_redis_handlers_end_before_their_lease(void **state)
     redis_free(queue.redis);
     queue.redis = queue_connect(&queue);
     queue_arm(&queue, true);
-    append_cancel(id); /* given back, and not to be run again */
+    queue_cancel(&queue, id); /* given back, and not to be run again */
     queue_wait_for(queue_status_is(&queue, id, "Canceled"));
     unlink(path);
 }

@@ -6,6 +6,7 @@
 
 #include "tests/support/test.h"
 
+#include <curl/curl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -35,8 +36,9 @@ struct queue {
     int64_t generation;
     int64_t submitted[QUEUE_SHARDS]; /* fences of the one submit partition */
     int next_number;
-    bool hint;   /* hint what becomes claimable */
-    bool freeze; /* stop the redis-server (SIGSTOP) before the next submission is hinted */
+    bool hint;          /* hint what becomes claimable */
+    int merge_all;      /* not 0: arm all Types with this merge_max, whatever the worker's configuration says */
+    atomic_bool freeze; /* stop the redis-server (SIGSTOP) before the next hint */
 
     pthread_t applier; /* reads the status log and applies it, with a connection of its own */
     atomic_bool applier_stop;
@@ -111,7 +113,9 @@ static inline void queue_arm(struct queue *queue, bool open)
             .timeout_ms = type->timeout_ms,
             .retention_s = 3600,
             .retention_error_s = 7200,
-            .merge_max = 1,
+            .merge_max = queue->merge_all > 0 ? queue->merge_all : type->merge_max,
+            .merge_max_bytes = type->merge_max_bytes,
+            .max_running_per_parent = type->max_running_per_parent,
             .on_sequence_failure = "hold",
         };
     }
@@ -146,6 +150,8 @@ static inline void queue_hint(struct queue *queue, int shard, const struct hints
     struct err err = ERR_INIT;
     char topic[320];
 
+    if (hints->count > 0 && atomic_exchange(&queue->freeze, false))
+        kill(queue->server.pid, SIGSTOP);
     for (size_t i = 0; i < hints->count && queue->hint; i++) {
         struct buf value;
 
@@ -159,12 +165,11 @@ static inline void queue_hint(struct queue *queue, int shard, const struct hints
     kafka_producer_poll(queue->hints, 0);
 }
 
-/* Records operations of one Type in one shard, all in one call; *first_id is the first one's Id. */
-static inline void queue_submit(struct queue *queue, const char *type, int shard, int count, const char *payload,
-                                int timeout_ms, char first_id[ID_SIZE])
+/* Records `count` such operations in one shard, all in one call; *first_id is the first one's Id. */
+static inline void queue_submit_as(struct queue *queue, const struct submission *submission, int shard, int count,
+                                   char first_id[ID_SIZE])
 {
     struct ingest_op *ops = xcalloc((size_t)count, sizeof *ops);
-    struct submission submission;
     struct fence_move move = {
         0, queue->submitted[shard], queue->submitted[shard] + 1, { queue->submitted[shard], 1, 1 }
     };
@@ -177,26 +182,45 @@ static inline void queue_submit(struct queue *queue, const char *type, int shard
     struct ingest_answer answer;
     struct err err = ERR_INIT;
 
-    submission_init(&submission);
-    snprintf(submission.type, sizeof submission.type, "%s", type);
-    submission.payload = payload;
-    submission.payload_size = strlen(payload);
-    submission.timeout_ms = timeout_ms;
     for (int i = 0; i < count; i++) {
         id_make(ops[i].id, &(struct id_parts){ 0, shard, 0, queue->next_number++ });
-        ops[i].submission = &submission;
+        ops[i].submission = submission;
         ops[i].traceparent = "";
     }
     memcpy(first_id, ops[0].id, ID_SIZE);
     if (ingest_send(queue->redis, &call, &err) != ST_OK || ingest_receive(queue->redis, &answer, &err) != ST_OK)
         fail_msg("ingest: %s", err.text);
     queue->submitted[shard]++;
-    if (queue->freeze)
-        kill(queue->server.pid, SIGSTOP);
-    queue->freeze = false;
     queue_hint(queue, shard, &answer.hints);
     ingest_answer_release(&answer);
     free(ops);
+}
+
+static inline void queue_submit(struct queue *queue, const char *type, int shard, int count, const char *payload,
+                                int timeout_ms, char first_id[ID_SIZE])
+{
+    struct submission submission;
+
+    submission_init(&submission);
+    snprintf(submission.type, sizeof submission.type, "%s", type);
+    submission.payload = payload;
+    submission.payload_size = strlen(payload);
+    submission.timeout_ms = timeout_ms;
+    queue_submit_as(queue, &submission, shard, count, first_id);
+}
+
+/* One of a ParentKey. */
+static inline void queue_submit_child(struct queue *queue, const char *type, int shard, const char *parent_key,
+                                      const char *payload, char id[ID_SIZE])
+{
+    struct submission submission;
+
+    submission_init(&submission);
+    snprintf(submission.type, sizeof submission.type, "%s", type);
+    snprintf(submission.parent_key, sizeof submission.parent_key, "%s", parent_key);
+    submission.payload = payload;
+    submission.payload_size = strlen(payload);
+    queue_submit_as(queue, &submission, shard, 1, id);
 }
 
 /* ---- the status log ---- */
@@ -378,6 +402,70 @@ static inline int queue_count(struct queue *queue, const char *type, const char 
     for (int shard = 0; shard < QUEUE_SHARDS; shard++)
         count += (int)strtol(queue_redis(queue, "HGET bgop:{%d}:counts %s:%s", shard, type, status), NULL, 10);
     return count;
+}
+
+/* ---- the worker's page, commands ---- */
+
+static size_t queue_on_body(char *data, size_t unit, size_t size, void *arg)
+{
+    struct buf *body = arg;
+
+    (void)unit;
+    buf_append(body, data, size);
+    return size;
+}
+
+/* GET of the worker's own page; the caller frees. */
+static char *queue_page(struct queue *queue, const char *path)
+{
+    CURL *easy = curl_easy_init();
+    struct buf body;
+    char url[512];
+
+    buf_init(&body, 1 << 20);
+    snprintf(url, sizeof url, "%s%s", worker_uri(queue->worker), path);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, queue_on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
+    assert_int_equal(curl_easy_perform(easy), CURLE_OK);
+    curl_easy_cleanup(easy);
+    buf_append_char(&body, '\0');
+    return buf_take(&body);
+}
+
+static inline bool queue_page_shows(struct queue *queue, const char *path, const char *text)
+{
+    char *shown = queue_page(queue, path);
+    bool found = strstr(shown, text) != NULL;
+
+    free(shown);
+    return found;
+}
+
+/* As a coordinator appends it. */
+static inline void queue_cancel(struct queue *queue, const char *op)
+{
+    struct status_entry entry = { .kind = ENTRY_CANCEL,
+                                  .token = 0,
+                                  .started_at_ms = -1,
+                                  .duration_ms = -1,
+                                  .retry_after_ms = -1,
+                                  .text = "not wanted",
+                                  .text_size = 10 };
+    struct err err = ERR_INIT;
+    struct id_parts parts;
+    struct buf value;
+
+    assert_true(id_parse(op, strlen(op), &parts));
+    memcpy(entry.id, op, ID_SIZE);
+    buf_init(&value, 4096);
+    codec_write_status_batch(&value, &entry, 1, NULL, "test");
+    assert_int_equal(kafka_producer_send(queue->hints, "bgop.status", parts.shard, NULL, 0, value.data, value.size,
+                                         NULL, NULL, &err),
+                     ST_OK);
+    kafka_producer_poll(queue->hints, 0);
+    buf_release(&value);
 }
 
 /* Waits until the condition holds; fails naming it. */
