@@ -340,6 +340,8 @@ struct reporter *reporter_start(const struct config *config, const struct identi
     wait_cond_init(&reporter->changed);
     reporter->settings = config_kafka(config, identity->instance);
     reporter->producer = kafka_producer_new(&reporter->settings, 0, on_delivery, reporter, err);
+    if (reporter->producer)
+        kafka_producer_know(reporter->producer, reporter->topic);
     if (reporter->producer && pthread_create(&reporter->thread, NULL, reporter_loop, reporter) == 0)
         return reporter;
     if (reporter->producer)
