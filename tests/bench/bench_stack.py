@@ -20,8 +20,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("BGOP_BIN", str(ROOT / "build" / "release" / "bin"))
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
+from confluent_kafka import Producer  # noqa: E402,F401
 import queue_stack  # noqa: E402
-from queue_stack import eventually, free_ports, shard_of  # noqa: E402,F401
+from queue_stack import eventually, free_ports, operation_id, shard_of  # noqa: E402,F401
 
 
 class Stack(queue_stack.Stack):
@@ -48,6 +49,13 @@ class Stack(queue_stack.Stack):
                     break
                 start = "(" + entries[-1][0]
         return found
+
+    def count(self, kind, status):
+        """How many of that Type are in that status, by the queue's own counts: cheaper to ask than the records."""
+        pipe = self.redis.pipeline(transaction=False)
+        for shard in range(self.shards):
+            pipe.hget(f"bgop:{{{shard}}}:counts", f"{kind}:{status}")
+        return sum(int(number or 0) for number in pipe.execute())
 
     def times(self, ids, *fields):
         """Those fields of every record as numbers (None: absent), in the order of ids."""
