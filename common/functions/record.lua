@@ -114,7 +114,8 @@ do
 
     -- What runs under a lease: until its worker does not renew it, but never beyond the backstop (its worker should
     -- have stopped it at Timeout). payload: 'p' inside the record, 'L' in its own key, '-' none; behind it what
-    -- makes its end more than its own: 's' a sequence group, 'l' a lane (of this ParentKey), 'g' followers. README.md: leases.
+    -- makes its end more than its own: 's' a sequence group, 'l' a lane (of this ParentKey), 'g' followers, 'f' perhaps
+    -- some: Redis forgot with whom it ran. README.md: leases.
     function lease_add(b, type, id, token, started, timeout, instance, payload, parent)
         local backstop = started + timeout + BACKSTOP_MS
         local leases, running = b.leases, b.running
@@ -206,6 +207,6 @@ do
         lane_runs(b, rec)
         lease_add(b, rec.type, rec.id, token, started, tonumber(rec.timeout or settings.timeout_ms or 60000), instance,
                   (rec.large and 'L' or rec.payload and 'p' or '-') .. (rec.sequence and 's' or '') ..
-                      (rec.lane and 'l' or '') .. (rec.group and not rec.leader and 'g' or ''), rec.parent)
+                      (rec.lane and (rec.group and not rec.leader and 'lg' or 'lf') or ''), rec.parent)
     end
 end

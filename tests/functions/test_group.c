@@ -566,6 +566,21 @@ static void a_shared_failure_of_a_forgotten_leader_ends_nobody(void **state)
     groups_stand(shard, 1, "Error eD");
 }
 
+static void a_shared_failure_of_a_reasserted_leader_ends_nobody_either(void **state)
+{
+    struct shard *shard = *state;
+
+    groups_submit(shard, 1, (struct shard_op){.retry_limit = "0"});
+    shard_call(shard, "bgop_reassert", "i1 http://w1 ExternalObject 8 %s %" PRIu64 " ExternalObject %" PRId64,
+               shard_id(1), shard_token(shard, 1), shard->now_ms);
+    groups_stand(shard, 1, "Running lr");
+    shard_apply(shard, "timed_out", 1, 1, "");
+    groups_stand(shard, 1, "Waiting p");
+    groups_claim(shard, 1, "1");
+    shard_apply(shard, "timed_out", 1, 2, "");
+    groups_stand(shard, 1, "Error eD");
+}
+
 /* Redis knows the first group only; a later attempt of its members is heard of. */
 static void a_newer_attempt_ends_what_redis_knows_of_the_group(void **state)
 {
@@ -671,6 +686,7 @@ int main(void)
         groups_test(the_same_nonce_is_granted_the_same_group),
         groups_test(outcomes_of_a_forgotten_group_are_adopted),
         groups_test(a_shared_failure_of_a_forgotten_leader_ends_nobody),
+        groups_test(a_shared_failure_of_a_reasserted_leader_ends_nobody_either),
         groups_test(a_newer_attempt_ends_what_redis_knows_of_the_group),
         groups_test(a_member_is_reasserted_out_of_its_old_group),
         groups_test(a_group_is_removed_together),
