@@ -1,5 +1,6 @@
 #include "worker/execution.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,17 @@ const char *stop_reason_name(enum stop_reason why)
 uint32_t token_attempt(uint64_t token)
 {
     return (uint32_t)(token & ((1u << 20) - 1));
+}
+
+const char *execution_name(const struct execution *execution, char name[EXECUTION_NAME_SIZE])
+{
+    const struct member *leader = execution_leader(execution);
+
+    if (execution->member_count > 1)
+        snprintf(name, EXECUTION_NAME_SIZE, "%s-%" PRIu32, leader->id, token_attempt(leader->token));
+    else
+        snprintf(name, EXECUTION_NAME_SIZE, "%s", leader->id);
+    return name;
 }
 
 int64_t execution_timeout_ms(const struct execution *execution)

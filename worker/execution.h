@@ -71,6 +71,10 @@ struct execution {
 
 /* Timeout in force (of the leader). */
 int64_t execution_timeout_ms(const struct execution *execution);
+/* What tells this execution from all others: ExecutionGroup of several, the Id of one that runs alone (its attempts are
+ * the same work). */
+enum { EXECUTION_NAME_SIZE = ID_SIZE + 12 };
+const char *execution_name(const struct execution *execution, char name[EXECUTION_NAME_SIZE]);
 /* Counts claims of the operation from 1. */
 uint32_t token_attempt(uint64_t token);
 static inline struct member *execution_leader(const struct execution *execution)

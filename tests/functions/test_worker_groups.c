@@ -21,6 +21,7 @@ static int begin(void **state)
     queue_set(&queue, "type CdpMetadataDeploy", "merge_max", "10");
     queue_set(&queue, "type SiteTaskCreate", "handler", "noop");
     queue_set(&queue, "type SiteTaskCreate", "merge_max", "500");
+    queue_set(&queue, "worker", "drain_timeout_ms", "300");
     queue_set(&queue, "redis", "timeout_ms", "1000");
     queue_begin(&queue);
     queue_start_worker(&queue);
@@ -191,6 +192,26 @@ static void groups_that_this_worker_cannot_run_are_given_back(void **state)
     }
 }
 
+/* Last: it stops the worker. */
+static void drain_gives_back_whole_groups(void **state)
+{
+    static const char *const payloads[CHILDREN] = { "sleep 60", "echo two", "echo three", "echo four" };
+
+    (void)state;
+    start_group(2, "drained", payloads);
+    assert_int_equal(queue_stop_worker(&queue), ST_OK);
+    for (int i = 0; i < CHILDREN; i++) {
+        queue_wait_for(queue_status_is(&queue, children[i], "Waiting"));
+        assert_string_equal(queue_field(&queue, children[i], "RetryCount"), "");
+        assert_string_equal(queue_field(&queue, children[i], "ExecutionGroup"), "");
+    }
+    queue_start_worker(&queue);
+    queue_wait_for(strtoull(queue_field(&queue, children[0], "token"), NULL, 10) % (1 << 20) == 2);
+    for (int i = 0; i < CHILDREN; i++)
+        queue_cancel(&queue, children[i]);
+    wait_for_children("Canceled", "Canceled");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +223,7 @@ int main(void)
         cmocka_unit_test(lost_replies_bring_the_same_group_again),
         cmocka_unit_test(heads_that_an_answer_had_no_room_for_are_asked_for_again),
         cmocka_unit_test(groups_that_this_worker_cannot_run_are_given_back),
+        cmocka_unit_test(drain_gives_back_whole_groups),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -395,6 +395,21 @@ static void failures_of_a_group_are_told_apart_from_those_of_one(void **state)
         }
 }
 
+static void environment_of_a_group_names_it(void **state)
+{
+    struct fixture *fixture =
+        open_group("sh -c 'echo $BGOP_MEMBERS $BGOP_ID ${BGOP_EXECUTION_GROUP-none} >&2; exit 1'");
+    struct execution *execution = run_group(fixture, 2);
+
+    (void)state;
+    assert_outcome(&execution->members[1].outcome, ENTRY_UNANSWERED, "2 08P000000000000001 08P000000000000001-3");
+    fixture_close(fixture);
+    fixture = open_group("sh -c 'echo $BGOP_MEMBERS ${BGOP_EXECUTION_GROUP-none} >&2; exit 1'");
+    execution = run_group(fixture, 1);
+    assert_outcome(&execution->members[0].outcome, ENTRY_ERROR, "1 none");
+    fixture_close(fixture);
+}
+
 static void answered_members_keep_their_answer_whatever_the_exit_code(void **state)
 {
     struct fixture *fixture = open_group("sh -c '" ANSWER_FIRST "echo bad data >&2; exit 65'");
@@ -510,6 +525,7 @@ int main(void)
         cmocka_unit_test(each_member_gets_the_answer_for_its_id),
         cmocka_unit_test(answered_members_keep_their_answer_when_the_handler_crashes),
         cmocka_unit_test(failures_of_a_group_are_told_apart_from_those_of_one),
+        cmocka_unit_test(environment_of_a_group_names_it),
         cmocka_unit_test(answered_members_keep_their_answer_whatever_the_exit_code),
         cmocka_unit_test(answered_members_keep_their_answer_when_the_group_is_stopped),
         cmocka_unit_test(large_groups_do_not_deadlock),

@@ -341,6 +341,7 @@ static void groups_post_an_array_and_read_an_array(void **state)
     assert_non_null(strstr(server->body, "[{\"Id\":\"08P000000000000001\",\"Token\":7340035,"));
     assert_non_null(strstr(server->body, "},{\"Id\":\"08P000000000000002\","));
     assert_non_null(strstr(server->headers, "Content-Type: application/json\n"));
+    assert_non_null(strstr(server->headers, "Idempotency-Key: 08P000000000000001-3\n"));
     for (int i = 0; i < 2; i++) /* echoed objects name the Ids, but no Outcome */
         assert_outcome(&execution->members[i].outcome, ENTRY_ERROR,
                        "the handler answered Outcome \"\": expected ok, error, permanent or skipped");

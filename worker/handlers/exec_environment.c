@@ -28,6 +28,7 @@ static void add_operation(struct buf *text, const struct execution *execution)
 {
     const struct member *leader = execution_leader(execution);
     const struct claimed *op = leader->op;
+    char name[EXECUTION_NAME_SIZE];
 
     add(text, "BGOP_ID=%s", leader->id);
     add(text, "BGOP_TYPE=%s", execution->type->config->name);
@@ -40,6 +41,8 @@ static void add_operation(struct buf *text, const struct execution *execution)
         add(text, "TRACEPARENT=%s", op->traceparent);
     if (execution->type->group) {
         add(text, "BGOP_MEMBERS=%d", execution->member_count);
+        if (execution->member_count > 1)
+            add(text, "BGOP_EXECUTION_GROUP=%s", execution_name(execution, name));
     } else if (op->sequence_group[0]) {
         add(text, "BGOP_SEQUENCE_GROUP=%s", op->sequence_group);
         add(text, "BGOP_SEQUENCE_NUMBER=%" PRId64, op->sequence_number);
@@ -51,9 +54,10 @@ static void add_operation(struct buf *text, const struct execution *execution)
 static bool is_stale(const char *variable)
 {
     static const char *const names[] = {
-        "BGOP_ID=",          "BGOP_TYPE=",    "BGOP_PARENT_KEY=",     "BGOP_ATTEMPT=",         "BGOP_TOKEN=",
-        "BGOP_DEADLINE_MS=", "BGOP_MEMBERS=", "BGOP_SEQUENCE_GROUP=", "BGOP_SEQUENCE_NUMBER=", "BGOP_CRASH=",
-        "TRACEPARENT=",
+        "BGOP_ID=",      "BGOP_TYPE=",           "BGOP_PARENT_KEY=",
+        "BGOP_ATTEMPT=", "BGOP_TOKEN=",          "BGOP_DEADLINE_MS=",
+        "BGOP_MEMBERS=", "BGOP_SEQUENCE_GROUP=", "BGOP_SEQUENCE_NUMBER=",
+        "BGOP_CRASH=",   "TRACEPARENT=",         "BGOP_EXECUTION_GROUP=",
     };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

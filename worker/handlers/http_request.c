@@ -123,6 +123,7 @@ static void set_headers(struct http_request *request, const char *data, size_t s
     const struct execution *execution = request->execution;
     const struct http_type *type = execution->type->prepared;
     const struct member *leader = execution_leader(execution);
+    char name[EXECUTION_NAME_SIZE];
 
     curl_slist_free_all(request->headers);
     request->headers = NULL;
@@ -131,7 +132,7 @@ static void set_headers(struct http_request *request, const char *data, size_t s
     if (!type->has_content_type)
         add_header(request, "Content-Type: application/%s", looks_like_json(data, size) ? "json" : "octet-stream");
     add_header(request, "Expect:"); /* no round trip before the body */
-    add_header(request, "Idempotency-Key: %s", leader->id);
+    add_header(request, "Idempotency-Key: %s", execution_name(execution, name));
     add_header(request, "X-Bgop-Token: %" PRIu64, leader->token);
     add_header(request, "X-Bgop-Attempt: %" PRIu32, token_attempt(leader->token));
     add_header(request, "X-Bgop-Type: %s", execution->type->config->name);
