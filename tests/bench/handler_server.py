@@ -7,7 +7,7 @@ A payload is words: how the attempt ends, how long it takes, and a tag for whoev
     ok MS TAG                 succeeds after MS milliseconds
     fail MS TAG               fails
     flaky PERCENT MS TAG      fails in so many of a hundred attempts, always in the same ones (by Id and attempt)
-    once MS TAG               fails at the first attempt
+    pick MS TAG               one member of each execution group fails: at its first two attempts, or (by Id) at all
 A body that is a JSON array is an execution group: each member does what its own payload says, after the longest time.
 
 The book has a line for each beginning and end of a member's attempt: "start|ok|failed|gone ms request Id token attempt
@@ -26,8 +26,17 @@ def outcome(payload, operation, attempt):
     words = payload.split(" ")
     if words[0] == "flaky":
         return zlib.crc32(f"{operation} {attempt}".encode()) % 100 >= int(words[1]), float(words[2])
-    succeeds = words[0] == "ok" or (words[0] == "once" and attempt > 1)
-    return succeeds, float(words[1])
+    return words[0] != "fail", float(words[1])
+
+
+def pick(members, picked):
+    """Chooses who fails in this group, unless one is there who was chosen before. picked: Id -> for ever?"""
+    chosen = [member for member in members if member.operation in picked]
+    if not chosen and len(members) > 1:
+        chosen = [members[len(members) // 2]]
+        picked[chosen[0].operation] = zlib.crc32(chosen[0].operation.encode()) % 2 == 1
+    for member in chosen:
+        member.succeeds = int(member.attempt) > 2 and not picked[member.operation]
 
 
 class Member:
@@ -41,6 +50,7 @@ class Member:
 class Connection(asyncio.Protocol):
     book = None
     requests = 0
+    picked = {}
 
     def connection_made(self, transport):
         self.transport, self.buffer, self.running, self.timer = transport, b"", None, None
@@ -71,6 +81,8 @@ class Connection(asyncio.Protocol):
         self.request, self.is_group = Connection.requests, body.startswith("[")
         if self.is_group:
             self.running = [Member(m["Id"], m["Token"], m["Attempt"], m["Payload"]) for m in json.loads(body)]
+            if self.running[0].payload.startswith("pick "):
+                pick(self.running, Connection.picked)
         else:
             self.running = [Member(headers["idempotency-key"], headers["x-bgop-token"], headers["x-bgop-attempt"], body)]
         for member in self.running:
