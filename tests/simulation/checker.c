@@ -1,5 +1,5 @@
 /* One pass over the events with a small state per operation, then the final records against the logs. */
-#include "tests/simulation/checker.h"
+#include "tests/simulation/checker_state.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -12,59 +12,13 @@
 #include "common/record/retry.h"
 #include "common/record/tables.h"
 
-enum { RUNNING_MAX = 16, PAUSES_MAX = 1024, PARTITIONS_MAX = 8, SHARDS_MAX = 8, SLACK_MS = 5, TYPES_MAX = 8 };
-
 const char *const invariant_names[INVARIANT_COUNT] = {
 #define XX(id, meaning) #id,
     INVARIANTS(XX)
 #undef XX
 };
 
-enum {
-    KINDS_FAILED =
-        1u << ENTRY_ERROR | 1u << ENTRY_PERMANENT | 1u << ENTRY_CRASHED | 1u << ENTRY_TIMED_OUT | 1u << ENTRY_LOST,
-    KINDS_END = KINDS_FAILED | 1u << ENTRY_OK | 1u << ENTRY_CANCEL,
-};
-
-struct running {
-    uint64_t token;
-    int64_t lease_until_ms;
-    int rollbacks;
-};
-
-struct op_state {
-    bool succeeded; /* logged so in time; only judged without rollbacks */
-    int64_t partition, offset, known_ms, last_started_ms, failed_ms; /* -1: not yet */
-    bool submitted, given_up, seen, claimed, recorded, removed, redriven, delayed_by_handler;
-    uint64_t last_token, granted_token; /* granted_ms: of an answer that was lost at first */
-    int64_t granted_ms;
-    struct running running[RUNNING_MAX];
-    int running_count;
-    struct running stopped; /* the last one that ended */
-    bool seen_final;        /* observed so while the shard was open */
-    int seen_status, seen_rollbacks, claim_rollbacks;
-    uint64_t seen_token;
-    int first_entry, last_entry; /* events of kind ENTRY, chained by next_entry; -1: none */
-    int64_t ended_ms;            /* time of the last entry that may have ended it */
-    struct event final;
-};
-
-struct check {
-    const struct history *history;
-    struct verdict_of_checker *verdict;
-    struct op_state *ops;
-    int *next_entry; /* of each event */
-    int rollbacks;
-    int64_t submit_fence[PARTITIONS_MAX][SHARDS_MAX], status_fence[SHARDS_MAX];
-    int64_t submit_end[PARTITIONS_MAX], status_end[SHARDS_MAX], generation;
-    int64_t counts[TYPES_MAX][OP_STATUS_COUNT];
-    int64_t submissions, end_ms;
-    const struct event *pauses[PAUSES_MAX]; /* and resumes */
-    int pause_count;
-};
-
-__attribute__((format(printf, 4, 5))) static void violated(struct check *check, enum invariant invariant,
-                                                           const struct event *event, const char *format, ...)
+void violated(struct check *check, enum invariant invariant, const struct event *event, const char *format, ...)
 {
     va_list args;
     char *text = check->verdict->first;
@@ -80,11 +34,6 @@ __attribute__((format(printf, 4, 5))) static void violated(struct check *check, 
 
 /* ---- attempts ---- */
 
-static bool lapsed(const struct check *check, const struct running *running, const struct event *now)
-{
-    return running->lease_until_ms < now->at_ms || running->rollbacks < check->rollbacks;
-}
-
 static void check_retry_time(struct check *check, const struct op_state *op, const struct event *claim)
 {
     const struct history_op *given = &check->history->ops[claim->op];
@@ -99,71 +48,6 @@ static void check_retry_time(struct check *check, const struct op_state *op, con
                  claim->b - failed_at_ms, delay_ms);
     if (retry > given->limit)
         violated(check, INVARIANT_RETRY_COUNT, claim, "retry %" PRId64 " of %" PRId64, retry, given->limit);
-}
-
-/* ---- sequence groups: judged where Redis never went backwards ---- */
-
-static bool stands_before(const struct check *check, size_t m, size_t n)
-{
-    const struct history_op *a = &check->history->ops[m], *b = &check->history->ops[n];
-
-    if (a->sequence_number != b->sequence_number)
-        return a->sequence_number < b->sequence_number;
-    if (check->ops[m].partition != check->ops[n].partition)
-        return check->ops[m].partition < check->ops[n].partition;
-    return check->ops[m].offset < check->ops[n].offset;
-}
-
-/* Had it come to an end, or was it ended by one before it, at this time? */
-static bool has_ended(const struct check *check, size_t m, int64_t at_ms)
-{
-    const struct history_op *given = &check->history->ops[m];
-
-    if (check->ops[m].ended_ms > 0 && check->ops[m].ended_ms <= at_ms)
-        return true;
-    for (size_t other = 0; given->sequence != 0 && given->sequence_fails && other < check->history->op_count; other++) {
-        const struct op_state *op = &check->ops[other];
-
-        if (check->history->ops[other].sequence == given->sequence && op->failed_ms > 0 && op->failed_ms <= at_ms &&
-            stands_before(check, other, m))
-            return true;
-    }
-    return false;
-}
-
-static bool runs(const struct check *check, const struct op_state *op, const struct event *now)
-{
-    for (int i = 0; i < op->running_count; i++) {
-        if (!lapsed(check, &op->running[i], now))
-            return true;
-    }
-    return false;
-}
-
-/* Its worker may have heard of it later than it was granted. */
-static void check_sequence(struct check *check, const struct event *claim)
-{
-    const struct history_op *given = check->history->ops;
-    size_t n = (size_t)claim->op;
-    int64_t granted_ms = check->ops[n].granted_token == claim->token ? check->ops[n].granted_ms : claim->b;
-
-    for (size_t m = 0; m < check->history->op_count; m++) {
-        const struct op_state *other = &check->ops[m];
-
-        if (m == n || given[m].sequence != given[n].sequence || given[m].poison || !other->submitted)
-            continue;
-        if (runs(check, other, claim))
-            violated(check, INVARIANT_SEQUENCE, claim, "operation %zu of its group runs", m);
-        if (stands_before(check, m, n)) {
-            if (other->known_ms >= 0 && other->known_ms < granted_ms && !has_ended(check, m, granted_ms))
-                violated(check, INVARIANT_SEQUENCE, claim, "number %d runs before %zu, number %d",
-                         given[n].sequence_number, m, given[m].sequence_number);
-        } else if (!check->ops[n].redriven && other->last_started_ms > check->ops[n].known_ms &&
-                   other->last_started_ms < granted_ms) {
-            violated(check, INVARIANT_SEQUENCE, claim, "number %d runs again after %zu, number %d",
-                     given[n].sequence_number, m, given[m].sequence_number);
-        }
-    }
 }
 
 /* ---- pauses: in force from their application on; a Redis that went backwards applies them again ---- */
@@ -219,8 +103,12 @@ static void on_claim(struct check *check, struct op_state *op, const struct even
         violated(check, INVARIANT_SCHEDULE, claim, "%" PRId64 " ms early", given->process_after_ms - claim->b);
     if (op->succeeded && !op->redriven && check->rollbacks == 0)
         violated(check, INVARIANT_NEEDLESS_RUN, claim, "token %" PRIu64 " after a logged success", claim->token);
+    if (!was_in_group(op, claim->token))
+        op->run = (struct run){ claim->op, claim->token };
     if (op->granted_token != claim->token)
         check_paused(check, claim);
+    if (given->lane != 0 && check->rollbacks == 0)
+        check_lane(check, claim);
     if (given->sequence != 0 && check->rollbacks == 0)
         check_sequence(check, claim);
     check_retry_time(check, op, claim);
@@ -261,6 +149,12 @@ static void on_stop(struct op_state *op, const struct event *stop)
 
 /* ---- what others saw ---- */
 
+/* Merged is the success of one whose leader succeeded as well. */
+static bool is_success(int status)
+{
+    return status == OP_COMPLETE || status == OP_MERGED;
+}
+
 static void on_observe(struct check *check, struct op_state *op, const struct event *seen)
 {
     /* Redis may have forgotten what it was, or that this attempt runs. */
@@ -271,7 +165,8 @@ static void on_observe(struct check *check, struct op_state *op, const struct ev
         return; /* the shard says itself that this may be old */
     if (op->seen_final && (seen->a != op->seen_status || seen->token != op->seen_token)) {
         bool redriven = op->seen_status == OP_ERROR && (op->redriven || (op->given_up && seen->a == OP_CANCELED));
-        bool overtaken = rolled_back && (seen->token > op->seen_token || op->seen_status == OP_CANCELED);
+        bool overtaken = rolled_back && (seen->token > op->seen_token || op->seen_status == OP_CANCELED ||
+                                         (is_success((int)seen->a) && is_success(op->seen_status)));
 
         if (!redriven && !overtaken)
             violated(check, INVARIANT_FINALITY, seen, "%s with token %" PRIu64 " after %s with %" PRIu64,
@@ -382,6 +277,8 @@ static void on_event(struct check *check, int index)
             check_paused(check, event);
         }
         break;
+    case EVENT_GROUP: on_group(check, op, event); break;
+    case EVENT_MEMBER: on_member(check, op, event, op->recorded); break;
     case EVENT_CLAIM: on_claim(check, op, event); break;
     case EVENT_LEASE: on_lease(check, op, event); break;
     case EVENT_STOP: on_stop(op, event); break;
@@ -408,8 +305,6 @@ static void on_event(struct check *check, int index)
 
 /* ---- final records against the log ---- */
 
-#define EACH_ENTRY(check, op, e) (int e = (op)->first_entry; e >= 0; e = (check)->next_entry[e])
-
 static bool entry_exists(const struct check *check, const struct op_state *op, unsigned kinds, uint64_t least,
                          uint64_t greatest)
 {
@@ -424,23 +319,10 @@ static bool entry_exists(const struct check *check, const struct op_state *op, u
     return false;
 }
 
-/* Members of some groups end with one before them. */
-static bool has_failed_before(const struct check *check, int op)
-{
-    const struct history_op *given = &check->history->ops[op];
-
-    for (size_t other = 0; given->sequence != 0 && given->sequence_fails && other < check->history->op_count; other++) {
-        if (check->history->ops[other].sequence == given->sequence && check->ops[other].failed_ms > 0 &&
-            stands_before(check, other, (size_t)op))
-            return true;
-    }
-    return false;
-}
-
 static void check_cause(struct check *check, const struct op_state *op)
 {
     uint64_t token = op->final.token, least = check->rollbacks > 0 ? 0 : token;
-    bool caused = op->final.a == OP_COMPLETE ? entry_exists(check, op, 1u << ENTRY_OK, least, token)
+    bool caused = is_success((int)op->final.a) ? entry_exists(check, op, 1u << ENTRY_OK, least, token)
                   : op->final.a == OP_ERROR  ? entry_exists(check, op, KINDS_FAILED, least, token)
                                              : entry_exists(check, op, 1u << ENTRY_CANCEL, 0, UINT64_MAX);
 
@@ -456,7 +338,7 @@ static void check_result_kept(struct check *check, const struct op_state *op)
     /* something before this entry may have been the end */
     bool ended = op->final.a == OP_ERROR && has_failed_before(check, op->final.op);
 
-    if (op->final.a == OP_COMPLETE)
+    if (is_success((int)op->final.a))
         return;
     for
         EACH_ENTRY(check, op, e)
@@ -472,17 +354,49 @@ static void check_result_kept(struct check *check, const struct op_state *op)
         }
 }
 
+/* Attempts that may have counted as failed: those that the log calls so, or their leader's that ended them all. */
+static int64_t failed_at_most(const struct check *check, const struct op_state *op)
+{
+    uint64_t seen[64];
+    int count = 0;
+
+    for
+        EACH_ENTRY(check, op, e)
+        {
+            const struct event *entry = &check->history->events[e];
+            int i = 0;
+
+            while (i < count && seen[i] != entry->token)
+                i++;
+            if (i == count && count < 64 && (KINDS_FAILED & 1u << entry->c) != 0)
+                seen[count++] = entry->token;
+        }
+    for (int g = 0; g < op->group_count; g++) {
+        const struct membership *member = &op->groups[g];
+
+        if (!entry_exists(check, op, KINDS_FAILED, member->token, member->token) &&
+            entry_exists(check, &check->ops[member->run.leader], KINDS_SHARED, member->run.token, member->run.token))
+            count++;
+    }
+    return count;
+}
+
 static void check_retry_count(struct check *check, const struct op_state *op)
 {
     int64_t retries = op->final.c, failed = op->final.d, granted_at_least = failed;
 
-    if (op->final.a != OP_COMPLETE)
+    if (!is_success((int)op->final.a))
         granted_at_least--; /* the last failure was granted none */
+    if (op->group_count > 0)
+        granted_at_least--; /* nor one that may have been another's */
     if (retries > check->history->ops[op->final.op].limit)
         violated(check, INVARIANT_RETRY_COUNT, &op->final, "%" PRId64 " of %" PRId64, retries,
                  check->history->ops[op->final.op].limit);
     if (op->redriven || check->rollbacks > 0)
         return;
+    if (failed > failed_at_most(check, op))
+        violated(check, INVARIANT_RETRY_COUNT, &op->final, "%" PRId64 " failed attempts, %" PRId64 " were logged", failed,
+                 failed_at_most(check, op));
     if (retries > failed || retries < granted_at_least)
         violated(check, INVARIANT_RETRY_COUNT, &op->final, "%" PRId64 " retries for %" PRId64 " failed attempts",
                  retries, failed);
@@ -560,6 +474,7 @@ static void check_end(struct check *check)
             violated(check, INVARIANT_NO_LOSS, &nowhere, "has no record, and nothing ended it");
     }
     check_names(check);
+    check_groups_end(check);
 }
 
 bool checker_run(const struct history *history, struct verdict_of_checker *verdict)
@@ -570,7 +485,7 @@ bool checker_run(const struct history *history, struct verdict_of_checker *verdi
     check.ops = xcalloc(history->op_count + 1, sizeof *check.ops);
     check.next_entry = xcalloc(history->count + 1, sizeof *check.next_entry);
     for (size_t i = 0; i < history->op_count; i++)
-        check.ops[i].first_entry = -1;
+        check.ops[i].first_entry = check.ops[i].final_leader = check.ops[i].final_group = -1;
     memset(check.next_entry, 0xff, (history->count + 1) * sizeof *check.next_entry);
     for (size_t i = 0; i < history->count; i++)
         on_event(&check, (int)i);

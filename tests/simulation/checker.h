@@ -22,6 +22,12 @@
     XX(RETRY_COUNT, "RetryCount counts the retries granted, at most RetryLimit")                              \
     XX(SEQUENCE, "members of a sequence group run in the order of their numbers, never two at a time")         \
     XX(PAUSED, "nothing is granted of a Type or ParentKey between the applied pause and the applied resume")  \
+    XX(LANE, "no more executions of a lane run at a time than its Type lets")                                 \
+    XX(GROUP_BOUNDS, "no group is larger than its Type lets, and none mixes lanes")                           \
+    XX(ONE_LEADER, "a follower has one leader, that runs and is no follower, until it leaves; NumFollowers agrees") \
+    XX(ALONE, "what failed twice, crashed, lost its lease or shared a group's trouble runs alone")            \
+    XX(OWN_FAILURE, "no operation fails for good by what may have been another's failure")                    \
+    XX(MERGED, "Merged in the end is whose leader completed")                                                 \
     XX(SCHEDULE, "nothing starts before ProcessAfter")                                                        \
     XX(FENCES_TILE, "accepted batches follow each other without gap and overlap")                             \
     XX(FENCES_END, "in the end every fence stands at its log's end")                                          \

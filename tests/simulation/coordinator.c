@@ -67,9 +67,11 @@ static void arm(struct world *world, struct coordinator *coordinator, int shard)
         snprintf(settings, sizeof settings,
                  "{\"retry_backoff_ms\":%" PRId64 ",\"retry_limit\":%" PRId64 ",\"timeout_ms\":%" PRId64
                  ",\"retention_s\":%" PRId64 ",\"retention_error_s\":%" PRId64
-                 ",\"merge_max\":1,\"on_sequence_failure\":\"%s\"}",
+                 ",\"merge_max\":%d,\"merge_max_bytes\":%d,\"max_running_per_parent\":%d"
+                 ",\"on_sequence_failure\":\"%s\"}",
                  sim_types[t].backoff_ms, sim_types[t].limit, sim_types[t].timeout_ms, sim_types[t].retention_s,
-                 sim_types[t].retention_error_s, sim_types[t].on_sequence_failure);
+                 sim_types[t].retention_error_s, sim_types[t].merge_max, sim_types[t].merge_max_bytes,
+                 sim_types[t].max_running_per_parent, sim_types[t].on_sequence_failure);
         call_text(world, sim_types[t].name);
         call_text(world, settings);
     }
@@ -306,7 +308,7 @@ static void entry_args(struct world *world, const struct log_entry *entry)
     call_text(world, strcmp(entry->kind, "error") == 0 ? "it failed" : "");
     number_or_absent(world, entry->retry_after_ms);
     call_text(world, strcmp(entry->kind, "ok") == 0 && entry->op % 7 == 0 ? "result" : "");
-    call_text(world, "");
+    call_text(world, entry->leader < 0 ? "" : world_op(world, entry->leader)->id);
     call_text(world, "");
 }
 
@@ -390,7 +392,7 @@ static void verdicts_append(struct world *world, int shard, const redisReply *an
     size_t count = (size_t)answer_int(answer, 4);
 
     for (size_t i = 0; i < count; i++) {
-        struct log_entry entry = { .retry_after_ms = -1, .worker = -1 };
+        struct log_entry entry = { .retry_after_ms = -1, .worker = -1, .leader = -1 };
         size_t at = 5 + 6 * i;
 
         entry.kind = strcmp(answer_text(answer, at + 2), "lost") == 0 ? "lost" : "timed_out";

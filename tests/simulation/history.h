@@ -16,6 +16,8 @@
     XX(APPLY, "Redis accepted a move of a status fence", shard, from, next, 0)                                   \
     XX(CLAIM, "a worker was granted an attempt", worker, StartedAt, RetryCount, end of last failure)             \
     XX(GRANT, "an attempt was granted, and the answer lost: a CLAIM may follow", 0, 0, 0, 0)                     \
+    XX(GROUP, "an attempt is one of a group's; before its CLAIM or GRANT", leader, its token, alone rule, 0)     \
+    XX(MEMBER, "somebody read a record with a group", GroupLeaderId or -1, NumFollowers or -1, attempt, leader)  \
     XX(LEASE, "a worker knows its lease until", worker, until, 0, 0)                                             \
     XX(STOP, "an attempt's execution ended", worker, 0, 0, 0)                                                    \
     XX(ENTRY, "an entry was appended to the status log", shard, offset, kind, retry_after)                       \
@@ -60,6 +62,9 @@ struct history_op {
     bool poison; /* must be refused */
     int sequence, sequence_number; /* members of one sequence (not 0) run in the order of their numbers */
     bool sequence_fails;           /* a failed member ends those behind it, without a log entry of their own */
+    int lane, lane_most;           /* so many executions of one lane (not 0) may run at a time */
+    int group_most, group_bytes;   /* operations and bytes of payload in one execution */
+    int bytes;                     /* of its payload */
     int64_t process_after_ms, backoff_ms, limit;
     int64_t retention_ms; /* a final record is kept at least so long */
 };

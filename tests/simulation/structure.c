@@ -28,7 +28,8 @@ static void script_send(struct world *world, const char *function, int shard)
     int used = snprintf(line, sizeof line, "FCALL_RO %s 0 bgop:{%d} %d", function, shard, world->rollbacks == 0);
 
     for (int t = 0; t < TYPES; t++)
-        used += snprintf(line + used, sizeof line - (size_t)used, " %s 0", sim_types[t].name);
+        used += snprintf(line + used, sizeof line - (size_t)used, " %s %d", sim_types[t].name,
+                         sim_types[t].merge_max > 1 ? 1 : sim_types[t].max_running_per_parent);
     world_send(world, line);
 }
 
@@ -94,13 +95,40 @@ struct look {
     bool final;
     uint64_t token;
     int64_t retry_count;
+    bool in_group; /* what follows means something */
+    int leader, group_leader, attempt;
+    int64_t followers;
 };
 
 static void record_send(struct world *world, int op)
 {
     const struct submission_message *message = world_op(world, op);
 
-    world_send(world, "HMGET bgop:{%d}:op:%s Status token ExpiresAt RetryCount", message->shard, message->id);
+    world_send(world, "HMGET bgop:{%d}:op:%s Status token ExpiresAt RetryCount GroupLeaderId "
+                      "ExecutionGroup NumFollowers", message->shard, message->id);
+}
+
+static void group_look(struct world *world, const redisReply *reply, struct look *look)
+{
+    const char *leader = reply->element[4]->str, *group = reply->element[5]->str, *followers = reply->element[6]->str;
+    char group_leader[ID_SIZE] = "";
+
+    look->in_group = leader != NULL || group != NULL || followers != NULL;
+    look->leader = leader == NULL ? -1 : world_op_find(world, leader);
+    look->followers = followers == NULL ? -1 : strtoll(followers, NULL, 10);
+    look->group_leader = look->attempt = -1;
+    if (group == NULL || strlen(group) < ID_LENGTH + 2)
+        return;
+    memcpy(group_leader, group, ID_LENGTH);
+    look->group_leader = world_op_find(world, group_leader);
+    look->attempt = (int)strtol(group + ID_LENGTH + 1, NULL, 10);
+}
+
+static void look_event(struct world *world, int op, const struct look *look)
+{
+    if (look->in_group)
+        world_event(world, (struct event){ EVENT_MEMBER, .op = op, .token = look->token, .a = look->leader,
+                                           .b = look->followers, .c = look->attempt, .d = look->group_leader });
 }
 
 static bool record_answer(struct world *world, struct look *look)
@@ -113,6 +141,7 @@ static bool record_answer(struct world *world, struct look *look)
         look->token = reply->element[1]->str == NULL ? 0 : strtoull(reply->element[1]->str, NULL, 10);
         look->final = reply->element[2]->str != NULL;
         look->retry_count = reply->element[3]->str == NULL ? 0 : strtoll(reply->element[3]->str, NULL, 10);
+        group_look(world, reply, look);
     }
     freeReplyObject(reply);
     return exists;
@@ -130,9 +159,12 @@ void world_observe(struct world *world, const int *ops, size_t count)
     for (int s = 0; s < SHARDS; s++)
         world_gate_answer(world, &open[s]);
     for (size_t i = 0; i < count; i++) {
-        if (record_answer(world, &look))
-            world_event(world, (struct event){ EVENT_OBSERVE, .op = ops[i], .token = look.token, .a = look.status,
-                                               .b = look.final, .c = open[world_op(world, ops[i])->shard] });
+        if (!record_answer(world, &look))
+            continue;
+        world_event(world, (struct event){ EVENT_OBSERVE, .op = ops[i], .token = look.token, .a = look.status,
+                                           .b = look.final, .c = open[world_op(world, ops[i])->shard] });
+        if (open[world_op(world, ops[i])->shard])
+            look_event(world, ops[i], &look);
     }
 }
 
@@ -243,6 +275,9 @@ void world_dump(struct world *world)
         if (exists) {
             world_event(world, (struct event){ EVENT_FINAL, .op = op, .token = look.token, .a = look.status,
                                                .b = look.final, .c = look.retry_count, .d = failed });
+            look_event(world, op, &look);
+            world->seen[EFFECT_MERGED] += look.status == OP_MERGED;
+            world->seen[EFFECT_OUTLIVED_LEADER] += look.status == OP_COMPLETE && look.leader >= 0;
         } else {
             world_event(world, (struct event){ EVENT_REMOVED, .op = op });
             world->seen[EFFECT_REMOVED]++;

@@ -175,10 +175,7 @@ local function check_groups(p, x, groups, wrong)
         if leader and leader.Status == 'Running' then
             if list[1] ~= leader.id then wrong[#wrong + 1] = name .. ' does not begin with its leader' end
             for id, rec in pairs(group.members) do
-                if (rec.live or rec == leader) and not listed[id] then wrong[#wrong + 1] = id .. ' is not in the list of ' .. name end
-            end
-            for _, id in ipairs(list) do
-                if not group.members[id] then wrong[#wrong + 1] = id .. ' is in the list of ' .. name .. ' and has left it' end
+                if (rec.Status == 'Merged' or rec == leader) and not listed[id] then wrong[#wrong + 1] = id .. ' is not in the list of ' .. name end
             end
         elseif list[1] then
             wrong[#wrong + 1] = name .. ' has ended, and its list is there'

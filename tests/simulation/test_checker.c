@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/codec/codec.h"
 #include "common/record/tables.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/world.h"
@@ -181,7 +182,7 @@ static void token_is_granted_twice(struct history *history)
 
 static void tokens_fall(struct history *history)
 {
-    event_find(history, EVENT_CLAIM, is_claim_before)->token += 100;
+    event_find(history, EVENT_CLAIM, is_claim_before)->token += UINT64_C(1) << 40;
 }
 
 static void attempts_overlap(struct history *history)
@@ -293,6 +294,14 @@ static void retries_do_not_match_failures(struct history *history)
     final->d = final->c + 1;
 }
 
+static void failure_was_never_logged(struct history *history)
+{
+    struct event *final = event_find(history, EVENT_FINAL, is_complete_by_success_alone);
+
+    final->c = final->d = 1;
+    history->ops[final->op].limit = 1;
+}
+
 static void starts_before_its_time(struct history *history)
 {
     struct event *claim = event_find(history, EVENT_CLAIM, NULL);
@@ -306,8 +315,8 @@ static struct event *sequence_pair(struct history *history, struct event **befor
     for (struct event *claim = history->events; claim < history->events + history->count; claim++) {
         int sequence = claim->op < 0 ? 0 : history->ops[claim->op].sequence;
 
-        if (claim->kind != EVENT_CLAIM || sequence == 0)
-            continue;
+        if (claim->kind != EVENT_CLAIM || sequence == 0 || history->ops[claim->op].lane != 0)
+            continue; /* with a lane, they may run in one execution */
         for (*before = history->events; *before < claim; ++*before) {
             struct event *submit = history->events;
 
@@ -363,6 +372,191 @@ static void one_of_a_paused_parent_is_granted(struct history *history)
 
     event_insert(history, claim,
                  (struct event){ EVENT_PAUSE, .op = -1, .a = op->shard, .b = -1, .c = PAUSED_PARENT + op->parent });
+}
+
+/* ---- lanes and groups ---- */
+
+static bool leads_its_lane(struct history *history, struct event *event)
+{
+    const struct history_op *op = &history->ops[event->op];
+
+    if (op->lane == 0 || op->lane_most != 1)
+        return false;
+    for (struct event *later = event + 1; later < history->events + history->count; later++) {
+        if (later->kind == EVENT_CLAIM && later->op != event->op && history->ops[later->op].lane == op->lane &&
+            later->at_ms > event->at_ms)
+            return true;
+    }
+    return false;
+}
+
+static void two_of_a_lane_run(struct history *history)
+{
+    struct event *claim = event_find(history, EVENT_CLAIM, leads_its_lane), *other = claim + 1, copy;
+
+    while (other->kind != EVENT_CLAIM || other->op == claim->op || other->at_ms == claim->at_ms ||
+           history->ops[other->op].lane != history->ops[claim->op].lane)
+        other++;
+    copy = *other;
+    copy.token += 500;
+    while (claim->kind != EVENT_LEASE)
+        claim++;
+    copy.at_ms = copy.b = claim->at_ms;
+    event_insert(history, claim + 1, copy);
+}
+
+static bool is_follower(struct history *history, struct event *event)
+{
+    (void)history;
+    return event->op != event->a;
+}
+
+static void group_is_too_large(struct history *history)
+{
+    history->ops[event_find(history, EVENT_GROUP, is_follower)->op].group_most = 1;
+}
+
+static void group_is_too_heavy(struct history *history)
+{
+    history->ops[event_find(history, EVENT_GROUP, is_follower)->op].group_bytes = -1;
+}
+
+static void group_mixes_lanes(struct history *history)
+{
+    history->ops[event_find(history, EVENT_GROUP, is_follower)->op].lane = 999;
+}
+
+static void follower_starts_without_a_leader(struct history *history)
+{
+    struct event follower = *event_find(history, EVENT_GROUP, is_follower), leader = follower;
+
+    leader.op = (int)follower.a;
+    event_remove(history, event_of(history, EVENT_GROUP, &leader, (uint64_t)follower.b));
+    event_remove(history, event_of(history, EVENT_CLAIM, &leader, (uint64_t)follower.b));
+}
+
+static bool is_seen_following(struct history *history, struct event *event)
+{
+    (void)history;
+    return event->a >= 0;
+}
+
+static void follower_goes_to_another_group(struct history *history)
+{
+    event_find(history, EVENT_MEMBER, is_seen_following)->c++;
+}
+
+static void group_is_seen_of_one_alone(struct history *history)
+{
+    struct event seen = *event_find(history, EVENT_MEMBER, is_seen_following);
+
+    for (size_t i = 0; i < history->count; i++) {
+        if (history->events[i].kind == EVENT_GROUP && history->events[i].op == seen.op)
+            event_remove(history, &history->events[i--]);
+    }
+}
+
+static bool is_seen_leading_in_the_end(struct history *history, struct event *event)
+{
+    return event->a < 0 && event > history->events && event[-1].kind == EVENT_FINAL;
+}
+
+static void followers_are_miscounted(struct history *history)
+{
+    event_find(history, EVENT_MEMBER, is_seen_leading_in_the_end)->b++;
+}
+
+static void one_that_runs_alone_is_in_a_group(struct history *history)
+{
+    event_find(history, EVENT_GROUP, is_follower)->c = 1;
+}
+
+/* The second of two groups that an operation was in with consecutive attempts; the first is *before. */
+static struct event *second_group(struct history *history, struct event **before)
+{
+    for (struct event *group = history->events; group < history->events + history->count; group++) {
+        if (group->kind != EVENT_GROUP)
+            continue;
+        for (*before = history->events; *before < group; ++*before) {
+            if ((*before)->kind == EVENT_GROUP && (*before)->op == group->op && (*before)->token + 1 == group->token)
+                return group;
+        }
+    }
+    fail_msg("nobody was in two groups");
+    return NULL;
+}
+
+/* Nothing was ever said of the first, then: its lease was lost. */
+static void lost_one_is_in_a_group_again(struct history *history)
+{
+    struct event *before, *again = second_group(history, &before), group = *before;
+
+    (void)again;
+    for (size_t i = 0; i < history->count; i++) {
+        struct event *entry = &history->events[i];
+
+        if (entry->kind == EVENT_ENTRY && ((entry->op == group.op && entry->token == group.token) ||
+                                           (entry->op == group.a && entry->token == (uint64_t)group.b)))
+            event_remove(history, &history->events[i--]);
+    }
+}
+
+static void crashed_one_is_in_a_group_again(struct history *history)
+{
+    struct event *before, *again = second_group(history, &before), group = *before;
+    bool crashed = false;
+
+    (void)again;
+    for (size_t i = 0; i < history->count; i++) {
+        struct event *entry = &history->events[i];
+
+        if (entry->kind == EVENT_ENTRY && group.op != group.a && entry->op == group.a &&
+            entry->token == (uint64_t)group.b) {
+            event_remove(history, &history->events[i--]);
+            continue;
+        }
+        if (entry->kind != EVENT_ENTRY || entry->op != group.op || entry->token != group.token)
+            continue;
+        if (crashed)
+            event_remove(history, &history->events[i--]);
+        else
+            entry->c = ENTRY_CRASHED;
+        crashed = true;
+    }
+}
+
+static bool is_merged(struct history *history, struct event *event)
+{
+    (void)history;
+    return event->a == OP_MERGED;
+}
+
+static void member_fails_by_what_ended_the_group(struct history *history)
+{
+    struct event *final = event_find(history, EVENT_FINAL, is_merged);
+
+    final->a = OP_ERROR;
+    for (size_t i = 0; i < history->count; i++) {
+        struct event *entry = &history->events[i];
+
+        if (entry->kind == EVENT_ENTRY && entry->op == final->op && entry->token == final->token)
+            entry->c = ENTRY_CRASHED;
+    }
+}
+
+static void leader_of_a_merged_one_failed(struct history *history)
+{
+    struct event *merged = event_find(history, EVENT_FINAL, is_merged);
+
+    for (size_t i = 0; i < history->count; i++) {
+        if (history->events[i].kind == EVENT_FINAL && history->events[i].op == merged[1].a)
+            history->events[i].a = OP_ERROR;
+    }
+}
+
+static void merged_one_has_no_leader(struct history *history)
+{
+    event_remove(history, event_find(history, EVENT_FINAL, is_merged) + 1);
 }
 
 static void batch_is_missing(struct history *history)
@@ -429,10 +623,25 @@ static const struct {
     CHANGE(RETRY_TIME, retry_starts_early),
     CHANGE(RETRY_COUNT, too_many_retries),
     CHANGE(RETRY_COUNT, retries_do_not_match_failures),
+    CHANGE(RETRY_COUNT, failure_was_never_logged),
     CHANGE(SEQUENCE, higher_number_runs_first),
     CHANGE(SEQUENCE, two_of_a_sequence_run),
     CHANGE(PAUSED, paused_one_is_granted),
     CHANGE(PAUSED, one_of_a_paused_parent_is_granted),
+    CHANGE(LANE, two_of_a_lane_run),
+    CHANGE(GROUP_BOUNDS, group_is_too_large),
+    CHANGE(GROUP_BOUNDS, group_is_too_heavy),
+    CHANGE(GROUP_BOUNDS, group_mixes_lanes),
+    CHANGE(ONE_LEADER, follower_starts_without_a_leader),
+    CHANGE(ONE_LEADER, follower_goes_to_another_group),
+    CHANGE(ONE_LEADER, group_is_seen_of_one_alone),
+    CHANGE(ONE_LEADER, followers_are_miscounted),
+    CHANGE(ALONE, one_that_runs_alone_is_in_a_group),
+    CHANGE(ALONE, lost_one_is_in_a_group_again),
+    CHANGE(ALONE, crashed_one_is_in_a_group_again),
+    CHANGE(OWN_FAILURE, member_fails_by_what_ended_the_group),
+    CHANGE(MERGED, leader_of_a_merged_one_failed),
+    CHANGE(MERGED, merged_one_has_no_leader),
     CHANGE(SCHEDULE, starts_before_its_time),
     CHANGE(FENCES_TILE, batch_is_missing),
     CHANGE(FENCES_TILE, batches_overlap),

@@ -26,6 +26,16 @@ static int sequence_id(const struct submission_message *message)
                                               : 1 + message->type * 100 + parent * 10 + message->sequence_group[1] - '0';
 }
 
+/* Operations of a Type that merges or limits take turns, within Type and ParentKey. */
+static int lane_id(const struct submission_message *message)
+{
+    const struct sim_type *type = &sim_types[message->type];
+
+    if (message->parent_key[0] == '\0' || (type->merge_max == 1 && type->max_running_per_parent == 0))
+        return 0;
+    return 1 + message->type * 10 + message->parent_key[1] - '0';
+}
+
 static void op_describe(struct world *world, const struct submission_message *message, int partition, int64_t offset)
 {
     struct history *history = &world->history;
@@ -43,6 +53,11 @@ static void op_describe(struct world *world, const struct submission_message *me
         .sequence = sequence_id(message),
         .sequence_number = message->sequence_number,
         .sequence_fails = strcmp(type->on_sequence_failure, "fail") == 0,
+        .lane = lane_id(message),
+        .lane_most = type->merge_max > 1 ? 1 : type->max_running_per_parent,
+        .group_most = type->merge_max,
+        .group_bytes = type->merge_max_bytes,
+        .bytes = message->payload_size,
     };
 
     GROW(history->ops, history->op_count, history->op_capacity);
@@ -80,9 +95,14 @@ void user_submit(struct world *world)
         .poison = random_chance(random, 200),
         .payload_size = random_chance(random, 500) ? 1500 : random_below(random, 60),
     };
+    bool taking_turns;
 
-    if (random_chance(random, 4000))
-        snprintf(message.parent_key, sizeof message.parent_key, "p%d", random_below(random, PARENTS));
+    taking_turns = sim_types[message.type].merge_max > 1 || sim_types[message.type].max_running_per_parent > 0;
+    if (random_chance(random, taking_turns ? 9500 : 4000)) {
+        int one = random_below(random, PARENTS), other = random_below(random, PARENTS); /* few, and some hot */
+
+        snprintf(message.parent_key, sizeof message.parent_key, "p%d", taking_turns && other < one ? other : one);
+    }
     if (random_chance(random, 2500)) {
         snprintf(message.sequence_group, sizeof message.sequence_group, "s%d", random_below(random, 2));
         message.sequence_number = random_below(random, 12);
@@ -123,7 +143,7 @@ void status_append(struct world *world, int shard, const struct log_entry *entri
                                                .c = entries[i].paused, .d = strcmp(entries[i].kind, "resume") == 0 });
             continue;
         }
-        for (int k = ENTRY_OK; k <= ENTRY_REDRIVE; k++)
+        for (int k = ENTRY_OK; k <= ENTRY_UNANSWERED; k++)
             kind = strcmp(entries[i].kind, entry_kind_name((enum entry_kind)k)) == 0 ? k : kind;
         world_event(world, (struct event){ EVENT_ENTRY, .op = entries[i].op, .token = entries[i].token, .a = shard,
                                            .b = (int64_t)topic->count, .c = kind, .d = entries[i].retry_after_ms });
@@ -134,12 +154,30 @@ void status_append(struct world *world, int shard, const struct log_entry *entri
 
 /* ---- commands: resolved by a coordinator into entries that carry the token it saw ---- */
 
+/* One that runs, leader or follower; -1: the worker asked runs nothing. */
+static int running_choose(struct world *world)
+{
+    const struct worker *worker = &world->workers[random_below(&world->random, WORKERS)];
+    const struct execution *execution;
+    int member;
+
+    if (worker->execution_count == 0)
+        return -1;
+    execution = &worker->executions[random_below(&world->random, worker->execution_count)];
+    member = random_between(&world->random, -1, execution->follower_count - 1);
+    return member < 0 ? execution->op : execution->followers[member].op;
+}
+
 static void entry_choose(struct world *world, struct log_entry *entry)
 {
-    int op = random_below(&world->random, (int)world->history.op_count);
-    const struct submission_message *message = world_op(world, op);
-    redisReply *reply = world_command(world, "HMGET bgop:{%d}:op:%s Status token", message->shard, message->id);
+    int op = random_chance(&world->random, 3000) ? running_choose(world) : -1;
+    const struct submission_message *message;
+    redisReply *reply;
 
+    if (op < 0)
+        op = random_below(&world->random, (int)world->history.op_count);
+    message = world_op(world, op);
+    reply = world_command(world, "HMGET bgop:{%d}:op:%s Status token", message->shard, message->id);
     entry->op = op;
     entry->token = reply->element[1]->str == NULL ? 0 : strtoull(reply->element[1]->str, NULL, 10);
     if (reply->element[0]->str != NULL && strcmp(reply->element[0]->str, "Error") == 0)
@@ -151,7 +189,7 @@ void user_command(struct world *world)
 {
     struct random *random = &world->random;
     struct log_entry entry = {
-        .kind = "cancel", .started_ms = -1, .duration_ms = -1, .retry_after_ms = -1, .worker = -1
+        .kind = "cancel", .started_ms = -1, .duration_ms = -1, .retry_after_ms = -1, .worker = -1, .leader = -1
     };
     const struct submission_message *message;
 
@@ -170,7 +208,7 @@ static void pause_append(struct world *world, int what, bool pauses)
 {
     const struct log_entry entry = {
         .kind = pauses ? "pause" : "resume", .op = -1, .paused = what, .started_ms = -1, .duration_ms = -1,
-        .retry_after_ms = -1, .worker = -1
+        .retry_after_ms = -1, .worker = -1, .leader = -1
     };
     char parent[16] = "";
     int only = -1;
@@ -189,6 +227,9 @@ static void pause_append(struct world *world, int what, bool pauses)
         aside = world_command(world, "ZCARD bgop:{%d}:aside:%s:%s", s, parent[0] != '\0' ? "P" : "T",
                               parent[0] != '\0' ? parent : sim_types[what].name);
         world->seen[EFFECT_LAID_ASIDE] += aside->integer;
+        freeReplyObject(aside);
+        aside = world_command(world, "ZCARD bgop:{%d}:lane:%s:p0", s, sim_types[TYPE_SiteTaskCreate].name);
+        world->seen[EFFECT_LIMITED] += aside->integer;
         freeReplyObject(aside);
     }
     world->seen[EFFECT_PAUSED] += pauses;
@@ -229,7 +270,7 @@ void user_unblock(struct world *world)
 
         for (size_t i = 0; i < held->elements; i++) {
             struct log_entry entry = {
-                .kind = "redrive", .started_ms = -1, .duration_ms = -1, .retry_after_ms = -1, .worker = -1
+                .kind = "redrive", .started_ms = -1, .duration_ms = -1, .retry_after_ms = -1, .worker = -1, .leader = -1
             };
             redisReply *token = world_command(world, "HGET bgop:{%d}:op:%s token", s, held->element[i]->str);
 

@@ -1,12 +1,9 @@
-/* Workers as step functions: claim (asking again with the same nonce when the reply was lost), run, report through the
- * status log (again when the delivery is unknown), renew, reassert after a recovery, crash. Most heed the end of their
- * leases; some hang and report long after. */
+/* Workers as step functions: claim (asking again with the same nonce when the reply was lost), renew, reassert after a
+ * recovery, crash. What they run stands in execution.c. */
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/simulation/world.h"
-
-enum { KILL_BEFORE_LEASE_ENDS_MS = 3000 };
 
 void worker_start(struct world *world, int number)
 {
@@ -51,73 +48,35 @@ static void refused_handle(struct worker *worker, int shard, enum refusal refuse
         worker->must_reassert[shard] = true;
 }
 
-/* ---- executions ---- */
-
-static void execution_stop(struct world *world, struct worker *worker, int index)
-{
-    struct execution *execution = &worker->executions[index];
-
-    if (!execution->ended_event)
-        world_event(world,
-                    (struct event){ EVENT_STOP, .op = execution->op, .token = execution->token, .a = worker->number });
-    worker->executions[index] = worker->executions[--worker->execution_count];
-}
-
-/* How this attempt will end, and when. */
-static void execution_plan(struct world *world, struct execution *execution)
-{
-    static const struct {
-        const char *kind;
-        int weight;
-    } outcomes[] = {
-        { "ok", 62 }, { "error", 24 }, { "permanent", 3 }, { "crashed", 5 }, { "returned", 4 }, { "skipped", 2 },
-    };
-    struct random *random = &world->random;
-    int pick = random_below(random, 100);
-    int64_t duration_ms =
-        random_chance(random, 500) ? random_between(random, 20000, 90000) : random_below(random, 2500);
-
-    execution->kind = "ok";
-    for (size_t i = 0; !world->quiet && i < sizeof outcomes / sizeof *outcomes; i++) {
-        execution->kind = outcomes[i].kind;
-        pick -= outcomes[i].weight;
-        if (pick < 0)
-            break;
-    }
-    if (world->quiet)
-        duration_ms = 50;
-    execution->hung = !world->quiet && random_chance(random, 300);
-    execution->retry_after_ms =
-        strcmp(execution->kind, "error") == 0 && random_chance(random, 1000) ? random_below(random, 8000) : -1;
-    if (!execution->hung && duration_ms > execution->timeout_ms) {
-        duration_ms = execution->timeout_ms;
-        execution->kind = "timed_out";
-        execution->retry_after_ms = -1;
-    }
-    execution->end_ms = world->now_ms + duration_ms;
-}
-
 /* What the record and its history say right after the claim: the checker holds the retry law against them. */
-static void claim_send(struct world *world, const struct execution *execution)
+static void claim_send(struct world *world, int op)
 {
-    const char *id = world_op(world, execution->op)->id;
+    const struct submission_message *message = world_op(world, op);
 
-    world_send(world, "HMGET bgop:{%d}:op:%s RetryCount crashes", execution->shard, id);
-    world_send(world, "LRANGE bgop:{%d}:tries:%s 0 -1", execution->shard, id);
+    world_send(world, "HMGET bgop:{%d}:op:%s RetryCount lost crashes alone", message->shard, message->id);
+    world_send(world, "LRANGE bgop:{%d}:tries:%s 0 -1", message->shard, message->id);
 }
 
-static void claim_event(struct world *world, const struct worker *worker, const struct execution *execution)
+/* Members of a group are announced as such. */
+static void claim_event(struct world *world, const struct worker *worker, const struct execution *execution, int member)
 {
+    int op = member < 0 ? execution->op : execution->followers[member].op;
+    uint64_t token = member < 0 ? execution->token : execution->followers[member].token;
     redisReply *record = world_answer(world), *tries = world_answer(world);
     int64_t retry = record->element[0]->str == NULL ? 0 : strtoll(record->element[0]->str, NULL, 10), finished = -1;
+    bool alone = record->element[1]->str != NULL || record->element[2]->str != NULL || record->element[3]->str != NULL;
 
+    world->seen[EFFECT_ALONE] += record->element[3]->str != NULL;
     for (size_t i = tries->elements; i > 0 && finished < 0; i--) {
         const char *try = tries->element[i - 1]->str, *at = strstr(try, "\"finished\":");
 
         if (strstr(try, "\"error\":\"lease lost") == NULL && at != NULL)
             finished = strtoll(at + 11, NULL, 10);
     }
-    world_event(world, (struct event){ EVENT_CLAIM, .op = execution->op, .token = execution->token, .a = worker->number,
+    if (execution->follower_count > 0)
+        world_event(world, (struct event){ EVENT_GROUP, .op = op, .token = token, .a = execution->op,
+                                           .b = (int64_t)execution->token, .c = retry >= 2 || alone });
+    world_event(world, (struct event){ EVENT_CLAIM, .op = op, .token = token, .a = worker->number,
                                        .b = execution->started_ms, .c = retry, .d = finished });
     freeReplyObject(record);
     freeReplyObject(tries);
@@ -131,27 +90,55 @@ static void lease_event(struct world *world, const struct worker *worker, struct
         until_ms = backstop_ms;
     execution->lease_until_ms = until_ms;
     execution->rollbacks = world->rollbacks;
-    world_event(world, (struct event){ EVENT_LEASE, .op = execution->op, .token = execution->token, .a = worker->number,
-                                       .b = until_ms });
+    for (int m = -1; m < execution->follower_count; m++) {
+        int op = m < 0 ? execution->op : execution->followers[m].op;
+        uint64_t token = m < 0 ? execution->token : execution->followers[m].token;
+
+        world_event(world, (struct event){ EVENT_LEASE, .op = op, .token = token, .a = worker->number, .b = until_ms });
+    }
 }
 
 /* ---- claim ---- */
 
-static bool execution_read(struct world *world, struct execution *execution, int shard, const redisReply *answer,
-                           size_t row)
+static int row_op(struct world *world, const redisReply *answer, size_t row)
 {
-    memset(execution, 0, sizeof *execution);
-    execution->op = world_op_find(world, answer_text(answer, row));
-    execution->shard = shard;
-    execution->token = strtoull(answer_text(answer, row + 1), NULL, 10);
-    execution->timeout_ms = answer_int(answer, row + 2);
-    execution->started_ms = answer_int(answer, 1);
-    if (execution->op < 0)
+    int op = world_op_find(world, answer_text(answer, row));
+
+    if (op < 0)
         world_fail(world, "granted an unknown operation %s", answer_text(answer, row));
-    else if ((int)answer->element[row + 7]->len != world_op(world, execution->op)->payload_size)
-        world_fail(world, "operation %d was granted with a payload of %d bytes", execution->op,
+    else if ((int)answer->element[row + 7]->len != world_op(world, op)->payload_size)
+        world_fail(world, "operation %d was granted with a payload of %d bytes", op,
                    (int)answer->element[row + 7]->len);
-    return world->failure[0] == '\0';
+    return op;
+}
+
+/* A row without a leader begins an execution; one with a leader belongs to the execution before it. */
+static void row_read(struct world *world, struct worker *worker, int shard, const redisReply *answer, size_t row)
+{
+    struct execution *execution = &worker->executions[worker->execution_count];
+    int op = row_op(world, answer, row);
+    uint64_t token = strtoull(answer_text(answer, row + 1), NULL, 10);
+    const char *leader = answer_text(answer, row + 8);
+
+    if (world->failure[0] != '\0')
+        return;
+    if (leader[0] == '\0') {
+        if (worker->execution_count == SLOTS)
+            return world_fail(world, "granted more than was wanted");
+        memset(execution, 0, sizeof *execution);
+        execution->op = op;
+        execution->shard = shard;
+        execution->token = token;
+        execution->timeout_ms = answer_int(answer, row + 2);
+        execution->started_ms = answer_int(answer, 1);
+        worker->execution_count++;
+        return;
+    }
+    execution--;
+    if (worker->execution_count == 0 || world_op_find(world, leader) != execution->op ||
+        execution->follower_count == MEMBERS - 1)
+        return world_fail(world, "operation %d was granted behind another than its leader, or as one too many", op);
+    execution->followers[execution->follower_count++] = (struct member){ .op = op, .token = token };
 }
 
 static void granted(struct world *world, struct worker *worker, int shard, const redisReply *answer)
@@ -161,24 +148,24 @@ static void granted(struct world *world, struct worker *worker, int shard, const
 
     if (answer->elements <= 3)
         return;
+    for (size_t i = 3; i + 8 < answer->elements; i += 9)
+        row_read(world, worker, shard, answer, i);
+    if (world->failure[0] != '\0')
+        return;
     world_gate_send(world, shard);
-    for (size_t i = 3; i + 8 < answer->elements; i += 9) {
-        struct execution *execution = &worker->executions[worker->execution_count];
-
-        if (worker->execution_count == SLOTS)
-            return world_fail(world, "granted more than was wanted");
-        if (!execution_read(world, execution, shard, answer, i))
-            return;
-        worker->execution_count++;
-        claim_send(world, execution);
-    }
+    for (size_t i = 3; i + 8 < answer->elements; i += 9)
+        claim_send(world, world_op_find(world, answer_text(answer, i)));
     world_gate_answer(world, &open);
     if (!open)
         world_fail(world, "granted by a shard that is not open");
     for (int i = first; i < worker->execution_count; i++) {
-        execution_plan(world, &worker->executions[i]);
-        claim_event(world, worker, &worker->executions[i]);
-        lease_event(world, worker, &worker->executions[i], world->now_ms + LEASE_MS);
+        struct execution *execution = &worker->executions[i];
+
+        execution_plan(world, execution);
+        for (int m = -1; m < execution->follower_count; m++)
+            claim_event(world, worker, execution, m);
+        lease_event(world, worker, execution, world->now_ms + LEASE_MS);
+        world->seen[EFFECT_GROUPED] += execution->follower_count > 0;
     }
 }
 
@@ -204,16 +191,49 @@ static void hint_args(struct world *world, struct worker *worker, int shard, int
 /* What a lost reply granted: asked again with its nonce, the same comes, as far as that lease is still held. */
 static void unseen_note(struct world *world, struct claim_state *claim, const redisReply *answer)
 {
+    uint64_t leader_token = 0;
+
     claim->unseen_count = 0;
-    for (size_t i = 3; i + 8 < answer->elements; i += 9) {
+    for (size_t i = 3; i + 8 < answer->elements && claim->unseen_count < SLOTS * MEMBERS; i += 9) {
         struct unseen *unseen = &claim->unseen[claim->unseen_count++];
         int64_t timeout_ms = answer_int(answer, i + 2);
+        bool leads = i + 17 < answer->elements && answer_text(answer, i + 17)[0] != '\0';
 
         unseen->op = world_op_find(world, answer_text(answer, i));
         unseen->token = strtoull(answer_text(answer, i + 1), NULL, 10);
+        unseen->leader = world_op_find(world, answer_text(answer, i + 8));
+        if (unseen->leader < 0)
+            leader_token = unseen->token;
+        if (unseen->leader >= 0 || leads)
+            world_event(world, (struct event){ EVENT_GROUP, .op = unseen->op, .token = unseen->token,
+                                               .a = unseen->leader < 0 ? unseen->op : unseen->leader,
+                                               .b = (int64_t)leader_token });
         world_event(world, (struct event){ EVENT_GRANT, .op = unseen->op, .token = unseen->token });
         unseen->until_ms = answer_int(answer, 1) + (timeout_ms + 5000 < LEASE_MS ? timeout_ms + 5000 : LEASE_MS);
     }
+}
+
+/* Leaders hold leases; followers are still theirs, or not. */
+static bool unseen_holds(struct world *world, const struct claim_state *claim, const struct unseen *unseen, int kept,
+                         int shard)
+{
+    const char *id = world_op(world, unseen->op)->id;
+    bool holds = unseen->until_ms > world->now_ms;
+    redisReply *reply;
+
+    if (unseen->leader < 0) {
+        reply = world_command(world, "HGET bgop:{%d}:leases %s", shard, id);
+        holds &= reply->str != NULL && strtoull(reply->str, NULL, 10) == unseen->token;
+    } else {
+        reply = world_command(world, "HMGET bgop:{%d}:op:%s token Status", shard, id);
+        holds = reply->element[0]->str != NULL && strtoull(reply->element[0]->str, NULL, 10) == unseen->token &&
+                strcmp(reply->element[1]->str, "Merged") == 0;
+        while (kept > 0 && claim->unseen[kept - 1].op != unseen->leader)
+            kept--;
+        holds &= kept > 0;
+    }
+    freeReplyObject(reply);
+    return holds;
 }
 
 static int unseen_keep(struct world *world, struct claim_state *claim, int shard)
@@ -221,13 +241,8 @@ static int unseen_keep(struct world *world, struct claim_state *claim, int shard
     int kept = 0;
 
     for (int i = 0; i < claim->unseen_count; i++) {
-        const char *id = world_op(world, claim->unseen[i].op)->id;
-        redisReply *lease = world_command(world, "HGET bgop:{%d}:leases %s", shard, id);
-
-        if (lease->str != NULL && strtoull(lease->str, NULL, 10) == claim->unseen[i].token &&
-            claim->unseen[i].until_ms > world->now_ms)
+        if (unseen_holds(world, claim, &claim->unseen[i], kept, shard))
             claim->unseen[kept++] = claim->unseen[i];
-        freeReplyObject(lease);
     }
     claim->unseen_count = kept;
     return kept;
@@ -239,7 +254,8 @@ static void unseen_check(struct world *world, const struct claim_state *claim, i
         bool found = false;
 
         for (size_t i = 3; i + 8 < answer->elements; i += 9)
-            found |= world_op_find(world, answer_text(answer, i)) == claim->unseen[n].op;
+            found |= world_op_find(world, answer_text(answer, i)) == claim->unseen[n].op &&
+                     world_op_find(world, answer_text(answer, i + 8)) == claim->unseen[n].leader;
         if (!found)
             world_fail(world, "the same nonce was not granted operation %d again", claim->unseen[n].op);
     }
@@ -288,67 +304,6 @@ void worker_claim(struct world *world, struct worker *worker, int shard, int typ
     granted(world, worker, shard, answer);
 }
 
-/* ---- run ---- */
-
-void worker_run(struct world *world, struct worker *worker)
-{
-    for (int i = worker->execution_count - 1; i >= 0; i--) {
-        struct execution *execution = &worker->executions[i];
-        bool kept = execution->hung || execution->done; /* an outcome is kept whatever becomes of the lease */
-
-        if (!kept && execution->lease_until_ms - KILL_BEFORE_LEASE_ENDS_MS < world->now_ms &&
-            execution->end_ms > execution->lease_until_ms - KILL_BEFORE_LEASE_ENDS_MS) {
-            execution_stop(world, worker, i);
-            continue;
-        }
-        if (!execution->done && execution->end_ms <= world->now_ms) {
-            execution->done = execution->ended_event = true;
-            world_event(world, (struct event){ EVENT_STOP, .op = execution->op, .token = execution->token,
-                                               .a = worker->number });
-        }
-    }
-}
-
-/* ---- report ---- */
-
-static struct log_entry entry_of(const struct worker *worker, const struct execution *execution)
-{
-    return (struct log_entry){ .kind = execution->kind,
-                               .op = execution->op,
-                               .token = execution->token,
-                               .started_ms = execution->started_ms,
-                               .duration_ms = execution->end_ms - execution->started_ms,
-                               .retry_after_ms = execution->retry_after_ms,
-                               .worker = worker->number };
-}
-
-/* A batch a shard of what is done (now and then only some of it): delivered; delivered but not known to be; not
- * delivered. What is not known to be delivered is reported again. */
-void worker_report(struct world *world, struct worker *worker)
-{
-    for (int s = 0; s < SHARDS; s++) {
-        struct log_entry entries[SLOTS];
-        size_t count = 0;
-        int delivery = world->quiet ? 0 : random_below(&world->random, 20);
-
-        for (int i = worker->execution_count - 1; i >= 0; i--) {
-            struct execution *execution = &worker->executions[i];
-
-            if (!execution->done || execution->shard != s || (!world->quiet && random_chance(&world->random, 1500)))
-                continue;
-            entries[count++] = entry_of(worker, execution);
-            if (delivery > 1)
-                execution_stop(world, worker, i);
-            else if (world->quiet)
-                execution_stop(world, worker, i);
-        }
-        if (count > 0 && delivery != 1)
-            status_append(world, s, entries, count);
-        if (count > 0 && !world->quiet && random_chance(&world->random, 300))
-            status_append(world, s, entries, count);
-    }
-}
-
 /* ---- renew, reassert ---- */
 
 /* Nobody is robbed: while a lease holds, what runs is not lost, nor canceled under its worker, unless Redis went
@@ -387,8 +342,10 @@ static void lost_handle(struct world *world, struct worker *worker, const redisR
             return world_fail(world, "lost what it did not have");
         check_lost(world, &worker->executions[newest]);
         for (int i = worker->execution_count - 1; i >= 0; i--) {
-            if (worker->executions[i].op == op && (!worker->executions[i].done || random_chance(&world->random, 5000)))
-                execution_stop(world, worker, i);
+            if (worker->executions[i].op != op || (worker->executions[i].done && !random_chance(&world->random, 5000)))
+                continue;
+            world->seen[EFFECT_GROUP_LOST] += worker->executions[i].follower_count > 0;
+            execution_stop(world, worker, i);
         }
     }
 }
@@ -401,12 +358,11 @@ static void cancels_handle(struct world *world, struct worker *worker, const red
         for (int i = 0; i < worker->execution_count; i++) {
             struct execution *execution = &worker->executions[i];
 
-            if (execution->op != op || execution->done || execution->told)
-                continue;
-            execution->told = true;
-            if (random_chance(&world->random, 7000)) {
-                execution->kind = "error";
-                execution->end_ms = world->now_ms;
+            if (execution->op == op)
+                execution_cancel(world, execution, -1);
+            for (int m = 0; m < execution->follower_count; m++) {
+                if (execution->followers[m].op == op)
+                    execution_cancel(world, execution, m);
             }
         }
     }
@@ -423,7 +379,7 @@ void worker_renew(struct world *world, struct worker *worker, int shard)
     reassert = worker->must_reassert[shard];
     call_begin(world, reassert ? "bgop_reassert" : "bgop_renew", shard, worker->generation[shard]);
     instance_args(world, worker);
-    call_text(world, "WebCart Sweeper XClean");
+    call_text(world, sim_type_names);
     call_int(world, SLOTS);
     for (int i = 0; i < worker->execution_count; i++) {
         const struct execution *execution = &worker->executions[i];
@@ -435,6 +391,7 @@ void worker_renew(struct world *world, struct worker *worker, int shard)
         if (reassert) {
             call_text(world, sim_types[world_op(world, execution->op)->type].name);
             call_int(world, execution->started_ms);
+            world->seen[EFFECT_GROUP_REASSERTED] += execution->follower_count > 0;
         }
     }
     answer = call_send(world, &refused);

@@ -10,11 +10,17 @@
 #include "common/record/tables.h"
 
 const struct sim_type sim_types[TYPES] = {
-#define XX(name, backoff, limit, timeout, retention, retention_error, on_sequence_failure) \
-    { #name, backoff, limit, timeout, retention, retention_error, #on_sequence_failure },
+#define XX(name, backoff, limit, timeout, retention, retention_error, on_sequence_failure, merge, bytes, running) \
+    { #name, backoff, limit, timeout, retention, retention_error, #on_sequence_failure, merge, bytes, running },
     SIM_TYPES(XX)
 #undef XX
 };
+
+const char sim_type_names[] = ""
+#define XX(name, ...) #name " "
+    SIM_TYPES(XX)
+#undef XX
+    ;
 
 enum { FULL_CHECK_EVERY = 25, DRAIN_MAX = 600 };
 

@@ -22,13 +22,17 @@ enum {
     RETRY_MAX_MS = 30000,
     SNAPSHOTS = 256, /* steps that a rollback may reach back to */
     PARENTS = 4,
+    MEMBERS = 4, /* of an execution group, at most */
 };
 
-/*     Type       backoff  limit  timeout  retention s, of errors, on_sequence_failure */
-#define SIM_TYPES(XX)                               \
-    XX(WebCart, 1000, 3, 60000, 86400, 86400, hold) \
-    XX(Sweeper, 500, 1, 20000, 86400, 86400, skip)  \
-    XX(XClean, 1000, 5, 5000, 60, 60, fail)
+/*     Type       backoff  limit  timeout  retention s, of errors, on_sequence_failure, merge_max and _bytes, per parent */
+#define SIM_TYPES(XX)                                                     \
+    XX(WebCart, 1000, 3, 60000, 86400, 86400, hold, 1, 1048576, 0)        \
+    XX(Sweeper, 500, 1, 20000, 86400, 86400, skip, 1, 1048576, 0)         \
+    XX(XClean, 1000, 5, 5000, 60, 60, fail, 1, 1048576, 0)                \
+    XX(ExternalObject, 1000, 3, 30000, 86400, 86400, hold, 4, 130, 0)     \
+    XX(SiteTaskPublish, 500, 1, 10000, 60, 86400, fail, 3, 1048576, 0)    \
+    XX(SiteTaskCreate, 1000, 2, 20000, 86400, 86400, skip, 1, 1048576, 2)
 enum {
 #define XX(name, ...) TYPE_##name,
     SIM_TYPES(XX)
@@ -39,8 +43,10 @@ struct sim_type {
     const char *name;
     int64_t backoff_ms, limit, timeout_ms, retention_s, retention_error_s;
     const char *on_sequence_failure;
+    int merge_max, merge_max_bytes, max_running_per_parent;
 };
 extern const struct sim_type sim_types[TYPES];
+extern const char sim_type_names[]; /* joined by blanks */
 extern const char *const sim_statuses[]; /* enum op_status, of common/record/tables.h */
 
 /* ---- topics ---- */
@@ -68,6 +74,7 @@ struct log_entry {    /* of bgop.status */
     uint64_t token;
     int64_t started_ms, duration_ms, retry_after_ms; /* -1: absent */
     int worker;                                      /* whose WorkerUri; -1: none */
+    int leader;                                      /* of a follower's outcome; -1: none */
 };
 struct log_batch {
     size_t first, count;
@@ -102,9 +109,18 @@ struct coordinator {
     int64_t read_to_ms[SHARDS];
 };
 
-struct execution {
+struct member { /* of a group: a follower */
+    int op;
+    uint64_t token;
+    const char *kind; /* NULL: the handler says nothing of it, and its worker neither */
+    int64_t retry_after_ms;
+    bool told, reported; /* reported: the delivery of its outcome is known */
+};
+struct execution { /* of one operation, or of a group's leader */
     int op, shard;
     uint64_t token;
+    struct member followers[MEMBERS - 1];
+    int follower_count;
     int64_t started_ms, timeout_ms; /* as the claim answered them */
     int64_t end_ms;                 /* when the handler will be done */
     int rollbacks;                  /* of Redis, when it last heard of its lease */
@@ -114,14 +130,14 @@ struct execution {
     bool done, ended_event, hung, told; /* hung: nobody stops it at Timeout or at the end of its lease */
 };
 struct unseen {
-    int op;
+    int op, leader; /* leader: -1: it has a lease of its own */
     uint64_t token;
     int64_t until_ms;
 };
 struct claim_state { /* waiting: the reply was lost, unseen is what it granted */
     bool waiting;
     int nonce, want, unseen_count;
-    struct unseen unseen[SLOTS];
+    struct unseen unseen[SLOTS * MEMBERS];
 };
 struct worker {
     int number, incarnation; /* WorkerUri and instance are made of them */
@@ -151,7 +167,9 @@ struct snapshot {
     XX(LEASE_LOST)      \
     XX(SUPERSEDED)      \
     XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) \
-    XX(BLOCKED) XX(RETRIED) XX(ROLLED_BACK) XX(PAUSED) XX(LAID_ASIDE)
+    XX(BLOCKED) XX(RETRIED) XX(ROLLED_BACK) XX(PAUSED) XX(LAID_ASIDE) \
+    XX(GROUPED) XX(MERGED) XX(OUTLIVED_LEADER) XX(LEFT_GROUP) XX(LEADER_LEFT) XX(SKIPPED) XX(UNANSWERED) XX(UNTOLD) \
+    XX(GROUP_LOST) XX(GROUP_REASSERTED) XX(ALONE) XX(MEMBER_CANCELED) XX(FOLLOWERS_FIRST) XX(LIMITED)
 enum sim_effect {
 #define XX(id) EFFECT_##id,
     SIM_EFFECTS(XX)
@@ -234,7 +252,7 @@ int64_t world_gate(struct world *world, int shard, bool *open);
 void world_gate_send(struct world *world, int shard);
 int64_t world_gate_answer(struct world *world, bool *open);
 
-/* ---- user.c, coordinator.c, worker.c: steps ---- */
+/* ---- user.c, coordinator.c, worker.c, execution.c: steps ---- */
 
 void user_submit(struct world *world);
 void user_command(struct world *world);
@@ -254,6 +272,13 @@ void worker_run(struct world *world, struct worker *worker); /* what ends, ends;
 void worker_report(struct world *world, struct worker *worker);
 void worker_renew(struct world *world, struct worker *worker, int shard);
 void worker_crash(struct world *world, struct worker *worker);
+
+/* An execution ends, whatever becomes of its outcome; the last one takes its place. */
+void execution_stop(struct world *world, struct worker *worker, int index);
+/* How it will end, and when. */
+void execution_plan(struct world *world, struct execution *execution);
+/* Somebody wants this member (-1: the leader) canceled. */
+void execution_cancel(struct world *world, struct execution *execution, int member);
 
 /* ---- structure.c: what must hold in Redis at any time ---- */
 
