@@ -7,7 +7,7 @@
 #include "coordinator/ctl/print.h"
 #include "coordinator/ctl/session.h"
 
-enum { DOCTOR_BATCH = 100 };            /* subjects of one bgop_check */
+enum { DOCTOR_BATCH = 50 };             /* subjects of one bgop_check */
 
 struct stream_position { uint64_t ms, sequence; };
 

@@ -1,5 +1,6 @@
 /* bgop_check and bgop_mend: every index is broken by hand, is named, and is mended. Every test ends with a shard_check of
  * its own kind (tests/support/shard.c), so what mend says is not taken on trust. */
+#include "tests/support/groups.h"
 #include "tests/support/shard.h"
 #include "tests/support/test.h"
 
@@ -331,6 +332,92 @@ static void a_lease_that_was_put_again_ends_by_itself(void **state)
     assert_string_equal(shard_field(shard, 2, "Status"), "Waiting");
 }
 
+/* ---- lanes and execution groups: ExternalObject merges up to four, everything of ParentKey p ---- */
+
+static void expect_mended(struct shard *shard, int number, const char *index)
+{
+    assert_has(wrong_with(shard, number), index);
+    shard_call(shard, "bgop_mend", "record %s", shard_id(number));
+    assert_has(shard->answer, index);
+    assert_string_equal(wrong_with(shard, number), "");
+}
+
+static void all_are_well(struct shard *shard, int from, int to)
+{
+    for (int number = from; number <= to; number++) {
+        if (*wrong_with(shard, number))
+            fail_msg("%d: %s", number, wrong_with(shard, number));
+    }
+}
+
+static void lanes_and_groups_raise_no_alarm(void **state)
+{
+    struct shard *shard = *state;
+
+    for (int number = 1; number <= 6; number++)
+        groups_submit(shard, number, (struct shard_op){ .payload = "x" });
+    all_are_well(shard, 1, 6);
+    groups_claim(shard, 1, "1 2 3 4");
+    all_are_well(shard, 1, 6);
+    groups_apply(shard, "ok", 2, 1, 1, "");
+    groups_apply(shard, "error", 3, 1, 1, "no");
+    all_are_well(shard, 1, 6);
+    assert_string_equal(check(shard, "lanes ExternalObject:p"), "");
+    shard_apply(shard, "ok", 1, 1, "");
+    all_are_well(shard, 1, 6);
+}
+
+static void what_has_lost_its_lane_gets_it_back(void **state)
+{
+    struct shard *shard = *state;
+
+    for (int number = 1; number <= 3; number++)
+        groups_submit(shard, number, (struct shard_op){ .payload = "x" });
+    shard_command(shard, "ZREM " P "lane:ExternalObject:p %s", shard_id(3));
+    expect_mended(shard, 3, "lane:ExternalObject:p");
+    shard_check(shard);
+    shard_command(shard, "ZADD " P "pending:ExternalObject 5 %s", shard_id(2));
+    expect_mended(shard, 2, "pending:ExternalObject");
+    shard_check(shard);
+    shard_command(shard, "SREM " P "lane_out:ExternalObject:p %s", shard_id(1));
+    assert_has(check(shard, "lanes ExternalObject:p"), "lets nobody go");
+    shard_call(shard, "bgop_mend", "record %s", shard_id(1));
+    shard_call(shard, "bgop_mend", "lane ExternalObject:p");
+    all_are_well(shard, 1, 3);
+    assert_string_equal(check(shard, "lanes ExternalObject:p"), "");
+    shard_check(shard);
+    shard_command(shard, "SADD " P "lane_out:ExternalObject:q %s", shard_id(1));
+    assert_has(shard_command(shard, "FCALL_RO bgop_check 1 " SHARD_PREFIX " members lane_out:ExternalObject:q %s",
+                             shard_id(1)), "belongs elsewhere");
+    shard_call(shard, "bgop_mend", "member lane_out:ExternalObject:q %s", shard_id(1));
+    assert_has(shard->answer, "lane_out:ExternalObject:q");
+}
+
+static void followers_without_a_leader_go_on(void **state)
+{
+    struct shard *shard = *state;
+
+    for (int number = 1; number <= 3; number++)
+        groups_submit(shard, number, (struct shard_op){ .payload = "x" });
+    groups_claim(shard, 1, "1 2 3");
+    groups_apply(shard, "ok", 2, 1, 1, "");
+    shard_command(shard, "LREM " P "group:%s-1 0 %s", shard_id(1), shard_id(3));
+    expect_mended(shard, 3, "group");
+    shard_command(shard, "HDEL " P "leases %s", shard_id(1));
+    expect_mended(shard, 1, "leases");
+    shard_command(shard, "DEL " P "group:%s-1", shard_id(1));
+    shard_apply(shard, "ok", 1, 1, "");
+    expect_mended(shard, 2, "group");
+    assert_string_equal(shard_field(shard, 2, "Status"), "Complete");
+    expect_mended(shard, 3, "group");
+    assert_string_equal(shard_field(shard, 3, "Status"), "Waiting");
+    shard_command(shard, "RPUSH " P "group:%s-9 %s", shard_id(1), shard_id(1));
+    assert_has(shard_command(shard, "FCALL_RO bgop_check 1 " SHARD_PREFIX " keys group:%s-9", shard_id(1)),
+               "its leader does not run");
+    shard_call(shard, "bgop_mend", "key group:%s-9", shard_id(1));
+    all_are_well(shard, 1, 3);
+}
+
 static void the_gate_and_wrong_arguments_refuse(void **state)
 {
     struct shard *shard = *state;
@@ -362,6 +449,9 @@ int main(void)
         shard_test(what_lies_parked_for_a_record_is_applied),
         shard_test(what_nobody_can_mend_is_left_alone),
         shard_test(a_lease_that_was_put_again_ends_by_itself),
+        groups_test(lanes_and_groups_raise_no_alarm),
+        groups_test(what_has_lost_its_lane_gets_it_back),
+        groups_test(followers_without_a_leader_go_on),
         shard_test(the_gate_and_wrong_arguments_refuse),
     };
 
