@@ -104,3 +104,53 @@ void groups_field(struct shard *shard, int op, const char *field, const char *va
     if (strcmp(shard_field(shard, op, field), value) != 0)
         fail_msg("%s of operation %d is '%s', not '%s'", field, op, shard_field(shard, op, field), value);
 }
+
+/* ---- groups ---- */
+
+void groups_submit_all(struct shard *shard, int from, int to)
+{
+    for (int op = from; op <= to; op++)
+        groups_submit(shard, op, (struct shard_op){.payload = "x"});
+}
+
+void groups_member(struct shard *shard, int op, const char *group, const char *number)
+{
+    groups_submit(shard, op, (struct shard_op){.sequence_group = group, .sequence_number = number});
+}
+
+void groups_three(struct shard *shard)
+{
+    groups_submit_all(shard, 1, 3);
+    groups_claim(shard, 1, "1 2 3");
+    shard_clock(shard, shard_now(shard) + 100);
+}
+
+/* The group's name: the leader's Id and attempt. */
+static const char *group(int leader, int attempt)
+{
+    static char name[32];
+
+    snprintf(name, sizeof name, "%s-%d", shard_id(leader), attempt);
+    return name;
+}
+
+void groups_is_lone(struct shard *shard, int op)
+{
+    groups_field(shard, op, "ExecutionGroup", "");
+    groups_field(shard, op, "GroupLeaderId", "");
+    groups_field(shard, op, "NumFollowers", "");
+}
+
+void groups_follows(struct shard *shard, int op, int leader, int attempt)
+{
+    groups_field(shard, op, "ExecutionGroup", group(leader, attempt));
+    groups_field(shard, op, "GroupLeaderId", shard_id(leader));
+    groups_field(shard, op, "NumFollowers", "");
+}
+
+void groups_leads(struct shard *shard, int op, int attempt, const char *followers)
+{
+    groups_field(shard, op, "ExecutionGroup", followers[0] ? group(op, attempt) : "");
+    groups_field(shard, op, "NumFollowers", followers);
+    groups_field(shard, op, "GroupLeaderId", "");
+}

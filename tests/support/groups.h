@@ -21,6 +21,15 @@ void groups_hinted(struct shard *shard, int op);                    /* by the la
 void groups_not_granted(struct shard *shard, const char *type, int op);
 void groups_field(struct shard *shard, int op, const char *field, const char *value); /* "": absent */
 
+/* Submits them, of payload x. */
+void groups_submit_all(struct shard *shard, int from, int to);
+void groups_member(struct shard *shard, int op, const char *sequence_group, const char *number);
+void groups_three(struct shard *shard); /* 1 leads 2 and 3 */
+/* What the three fields of execution groups say. */
+void groups_is_lone(struct shard *shard, int op);
+void groups_follows(struct shard *shard, int op, int leader, int attempt);
+void groups_leads(struct shard *shard, int op, int attempt, const char *followers); /* "": none, so no group */
+
 int groups_setup(void **state);
 #define groups_test(test) cmocka_unit_test_setup_teardown(test, groups_setup, shard_teardown)
 
