@@ -414,20 +414,25 @@ do
         done_add(b, retention, r.id)
     end
 
-    -- A follower whose leader is gone: what succeeded is Complete, the rest waits again.
+    -- A follower whose leader runs no more: what succeeded stays Merged beside a leader that completed, else it is
+    -- Complete; what did not waits again.
     local function follow_again(b, r, text)
         if text:find('list') then
             return call('RPUSH', b.prefix .. ':group:' .. r.ExecutionGroup, r.id)
         end
         if r.ok then
             local retention = retention_of(b, r.Type, 'Complete')
+            local leader = call('HMGET', b.ops .. (r.GroupLeaderId or ''), 'Status', 'ExecutionGroup')
             call('HDEL', b.ops .. r.id, 'ok')
             done_add(b, retention, r.id)
+            if leader[1] == 'Complete' and leader[2] == r.ExecutionGroup then
+                return transition(b, r.Type, r.id, 'Merged', 'Merged', 'ExpiresAt', integer(b.now + retention * 1000))
+            end
             return transition(b, r.Type, r.id, 'Merged', 'Complete', 'FinishedAt', r.ok, 'ExpiresAt',
                               integer(tonumber(r.ok) + retention * 1000))
         end
         local rec = record_load(b, r.id)
-        call('HDEL', b.ops .. r.id, 'ExecutionGroup', 'GroupLeaderId')
+        if rec.leader then group_leave(b, rec) end
         wait_again(b, rec, 'alone', '1')
     end
 

@@ -408,7 +408,8 @@ static void followers_without_a_leader_go_on(void **state)
     shard_command(shard, "DEL " P "group:%s-1", shard_id(1));
     shard_apply(shard, "ok", 1, 1, "");
     expect_mended(shard, 2, "group");
-    assert_string_equal(shard_field(shard, 2, "Status"), "Complete");
+    assert_string_equal(shard_field(shard, 2, "Status"), "Merged");
+    assert_true(*shard_field(shard, 2, "ExpiresAt"));
     expect_mended(shard, 3, "group");
     assert_string_equal(shard_field(shard, 3, "Status"), "Waiting");
     shard_command(shard, "RPUSH " P "group:%s-9 %s", shard_id(1), shard_id(1));
