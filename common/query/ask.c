@@ -32,17 +32,22 @@ static enum status ask_once(struct ask *ask, json_t **answer, const struct redis
                              error.text);
 }
 
-enum status ask_function(struct ask *ask, json_t **answer, const char *function, const char *const *args, size_t count)
+enum status ask_function(struct ask *ask, json_t **answer, int shard, const char *function, const char *const *args,
+                         size_t count)
 {
     struct redis_command command;
     int64_t deadline = clock_boot_ms() + ask->recovering_ms;
     enum status st;
+    char key[32];
 
     *answer = NULL;
     redis_command_init(&command);
     redis_command_add_text(&command, "FCALL_RO");
     redis_command_add_text(&command, function);
-    redis_command_add_text(&command, "0");
+    redis_command_add_text(&command, shard == ASK_ALL_SHARDS ? "0" : "1");
+    snprintf(key, sizeof key, "bgop:{%d}", shard);
+    if (shard != ASK_ALL_SHARDS)
+        redis_command_add_text(&command, key);
     for (size_t i = 0; i < count; i++)
         redis_command_add_text(&command, args[i]);
     for (;;) {
@@ -61,9 +66,22 @@ enum status ask_function(struct ask *ask, json_t **answer, const char *function,
 enum status ask_open(struct ask *ask)
 {
     json_t *answer = NULL;
-    enum status st = ask_function(ask, &answer, "bgop_lookup", (const char *[]){ "Name", "" }, 2);
+    enum status st = ask_function(ask, &answer, ASK_ALL_SHARDS, "bgop_lookup", (const char *[]){ "Name", "" }, 2);
 
     json_decref(answer);
+    return st;
+}
+
+enum status ask_shards(struct ask *ask, int *shards)
+{
+    struct redis_reply *reply = NULL;
+    enum status st = redis_call(ask->redis, &reply, ask->err, "HGET", "bgop:meta", "shards", NULL);
+    int64_t number = redis_reply_int(reply, 0);
+
+    redis_reply_free(reply);
+    if (st == ST_OK && (number < 0 || number > ID_SHARDS_MAX))
+        return err_set(ask->err, ST_FAILED, "bgop:meta says %lld shards", (long long)number);
+    *shards = (int)number;
     return st;
 }
 
@@ -92,7 +110,7 @@ enum status ask_leaders(struct ask *ask, json_t *rows, const struct field_set *f
             args[count++] = leader_id(row);
     }
     if (count > 1)
-        st = ask_function(ask, &leaders, "bgop_retrieve", args, count);
+        st = ask_function(ask, &leaders, ASK_ALL_SHARDS, "bgop_retrieve", args, count);
     if (st == ST_OK && count > 1 && json_array_size(leaders) != count - 1)
         st = err_set(ask->err, ST_FAILED, "bgop_retrieve answered %zu rows for %zu Ids", json_array_size(leaders),
                      count - 1);
@@ -271,19 +289,6 @@ static enum status find_names(struct spellings *spellings, struct redis_command 
     return st;
 }
 
-static enum status read_shards(struct spellings *spellings)
-{
-    struct redis_reply *reply = NULL;
-    enum status st =
-        redis_call(spellings->ask->redis, &reply, spellings->ask->err, "HGET", "bgop:meta", "shards", NULL);
-
-    spellings->shards = (int)redis_reply_int(reply, 0);
-    redis_reply_free(reply);
-    if (st == ST_OK && (spellings->shards < 1 || spellings->shards > ID_SHARDS_MAX))
-        return err_set(spellings->ask->err, ST_FAILED, "bgop:meta says %d shards", spellings->shards);
-    return st;
-}
-
 enum status ask_spellings(struct ask *ask, json_t **result, const struct query_condition *spelled)
 {
     struct spellings spellings = { .ask = ask, .found = json_array() };
@@ -293,7 +298,7 @@ enum status ask_spellings(struct ask *ask, json_t **result, const struct query_c
     redis_command_init(&command);
     spell(&spellings, spelled);
     if (st == ST_OK)
-        st = read_shards(&spellings);
+        st = ask_shards(ask, &spellings.shards);
     if (st == ST_OK)
         st = spelled->field.index == FIELD_INDEX_NAME ? find_names(&spellings, &command)
                                                       : find_parent_keys(&spellings, &command);

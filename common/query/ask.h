@@ -14,9 +14,12 @@ struct ask {
     struct err *err;
 };
 
-/* FCALL_RO function 0 args...; the caller decrefs *answer. */
-enum status ask_function(struct ask *ask, json_t **answer, const char *function, const char *const *args,
+enum { ASK_ALL_SHARDS = -1 };
+/* FCALL_RO function args..., of all shards or of one; the caller decrefs *answer. */
+enum status ask_function(struct ask *ask, json_t **answer, int shard, const char *function, const char *const *args,
                          size_t count) MUST_CHECK;
+/* The number of shards, 0 when no queue was set up here yet. */
+enum status ask_shards(struct ask *ask, int *shards) MUST_CHECK;
 /* The queue answers for its records; a replay of its log is waited out. */
 enum status ask_open(struct ask *ask) MUST_CHECK;
 /* Puts member GroupLeader, an object or null, into each of these rows (an array). */

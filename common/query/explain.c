@@ -66,7 +66,8 @@ static const char *index_of(const struct plan *plan)
         return "those of a Status where they are few, else the queue in order of submission";
     if (asks_for(plan, "SubmittedAt", "=<>") || asks_for(plan, "CreatedDate", "=<>"))
         return "the queue in order of submission, only the times asked for";
-    return "the queue in order of submission";
+    return plan->by_shard ? "the queue in order of submission, one shard after the other"
+                          : "the queue in order of submission";
 }
 
 static json_t *leaders_text(const struct plan *plan)

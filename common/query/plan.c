@@ -1,11 +1,6 @@
 /* A plan: which parts of the condition go down, what leads to few records, what is read of each, and in which order. */
 #include "common/query/plan.h"
 
-static enum field_type type_of(struct query_field field)
-{
-    return record_fields[field.index].type;
-}
-
 static bool same_field(struct query_field a, struct query_field b)
 {
     return a.index == b.index && a.of_leader == b.of_leader;
@@ -157,17 +152,16 @@ static bool is_submission(const struct query_item *item)
            (item->field.index == FIELD_INDEX_SUBMITTED_AT || item->field.index == FIELD_INDEX_CREATED_DATE);
 }
 
-/* bgop_find orders texts byte by byte, and knows one place for nulls: first when rising, last when falling. */
-static bool orders_alike(const struct query_order *order)
+/* bgop_find walks back in the order of the last change. It knows every other order too, but by a look at all candidates
+ * for each 200 rows, which is dearer than to order them here. */
+static bool is_last_change(const struct query_order *order)
 {
-    enum field_type type = type_of(order->item.field);
-    bool never_null = !(record_fields[order->item.field.index].properties & FIELD_N);
+    const struct query_item *item = &order->item;
 
-    return !order->item.field.of_leader && type != FIELD_STRING && type != FIELD_PICKLIST && type != FIELD_BOOLEAN &&
-           (never_null || order->nulls_first != order->descending);
+    return !item->field.of_leader && order->descending &&
+           (item->field.index == FIELD_INDEX_SYSTEM_MODSTAMP || item->field.index == FIELD_INDEX_LAST_MODIFIED_DATE);
 }
 
-/* An order that no index has costs bgop_find a look at every candidate, for each 200 rows: worth it for a few. */
 static bool few_are_wanted(const struct plan *plan)
 {
     const struct query *query = plan->query;
@@ -180,18 +174,18 @@ static void choose_order(struct plan *plan)
     const struct query *query = plan->query;
     const struct query_order *first = query->orders;
     const char *field = "SubmittedAt";
-    bool descending = true;
+    bool descending = true, few = few_are_wanted(plan);
 
     if (!query->aggregate && query->order_count > 0) {
         plan->by_submission = is_submission(&first->item);
-        plan->ordered =
-            query->order_count == 1 &&
-            (plan->by_submission || (orders_alike(first) && few_are_wanted(plan) && !plan->ids && !plan->spelled));
+        plan->ordered = query->order_count == 1 &&
+                        (plan->by_submission || (is_last_change(first) && few && !plan->ids && !plan->spelled));
     }
     if (plan->by_submission || plan->ordered)
         descending = first->descending;
     if (plan->ordered && !plan->by_submission)
         field = record_fields[first->item.field.index].name;
+    plan->by_shard = query->aggregate || (query->order_count > 0 && !plan->by_submission && !plan->ordered);
     json_object_set_new(plan->find, "order", json_sprintf("%s%s", descending ? "-" : "", field));
 }
 

@@ -39,6 +39,7 @@ struct plan {
     bool leaders_early;             /* they are needed before it is known which rows are answered */
     bool by_submission;             /* the first key of ORDER BY is SubmittedAt: so bgop_find is asked */
     bool ordered;                   /* one run of bgop_find answers in the order of the whole ORDER BY */
+    bool by_shard;                  /* the order of records means nothing: shards are asked one after the other */
     struct query_memory *memory;
 };
 

@@ -63,7 +63,7 @@ static enum status take_page(struct run *run, json_t *rows)
 }
 
 /* ---- pages of one bgop_find, with one more condition ---- */
-static enum status find(struct run *run, json_t *condition)
+static enum status find_in(struct run *run, int shard, json_t *condition)
 {
     json_t *query = json_deep_copy(run->plan->find), *page = NULL;
     enum status st = ST_OK;
@@ -74,7 +74,7 @@ static enum status find(struct run *run, json_t *condition)
     while (more && st == ST_OK) {
         char *text = json_dumps(query, JSON_COMPACT);
 
-        st = ask_function(&run->ask, &page, "bgop_find", (const char *[]){ text }, 1);
+        st = ask_function(&run->ask, &page, shard, "bgop_find", (const char *[]){ text }, 1);
         free(text);
         if (st == ST_OK)
             st = take_page(run, json_object_get(page, "rows"));
@@ -85,6 +85,25 @@ static enum status find(struct run *run, json_t *condition)
         page = NULL;
     }
     json_decref(query);
+    return st;
+}
+
+static enum status find(struct run *run, json_t *condition)
+{
+    return find_in(run, ASK_ALL_SHARDS, condition);
+}
+
+/* Where the order of records means nothing, one shard after the other: a call has nothing to merge then, and looks at as
+ * many records in half the time. */
+static enum status find_shards(struct run *run)
+{
+    int shards = 0;
+    enum status st = ask_shards(&run->ask, &shards);
+
+    if (st == ST_OK && shards == 0)
+        return find(run, NULL); /* which says what is missing */
+    for (int s = 0; s < shards && st == ST_OK && !run->settled; s++)
+        st = find_in(run, s, NULL);
     return st;
 }
 
@@ -155,7 +174,7 @@ static enum status find_counts(struct run *run)
     const char *mode;
 
     if (st == ST_OK)
-        st = ask_function(&run->ask, &stats, "bgop_stats", NULL, 0);
+        st = ask_function(&run->ask, &stats, ASK_ALL_SHARDS, "bgop_stats", NULL, 0);
     mode = json_string_value(json_object_get(stats, "mode"));
     if (st == ST_OK && (!mode || strcmp(mode, "OPEN") != 0))
         st = err_set(run->ask.err, ST_RECOVERING, "RECOVERING the queue replays its log, try again shortly");
@@ -184,6 +203,8 @@ static enum status find_all(struct run *run)
         return find_ids(run, plan->ids);
     if (plan->spelled)
         return find_spelled(run, plan->spelled);
+    if (plan->by_shard)
+        return find_shards(run);
     walk_is_one(run, true);
     return find(run, NULL);
 }
