@@ -1,0 +1,142 @@
+"""bgopctl steers and examines a queue of real programs: nothing is redriven twice, and the doctor raises no alarm."""
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from queue_stack import BIN, Stack, eventually, shard_of
+
+BROKEN = tempfile.mkdtemp(prefix="bgop-ctl-") + "/broken"
+CONFIG = f"""
+[type WebCart]
+handler = noop
+[type ExternalObject]
+handler = noop
+[type Sweeper]
+handler = exec
+command = /bin/sh -c 'test ! -e {BROKEN} || {{ echo backend is away >&2; exit 65; }}'
+concurrency = 16
+redrive_limit = 2
+"""
+
+
+class Ctl(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack(CONFIG)
+        cls.stack.__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.__exit__(None, None, None)
+        if os.path.exists(BROKEN):
+            os.remove(BROKEN)
+        os.rmdir(os.path.dirname(BROKEN))
+
+    def break_backend(self, broken):
+        if broken:
+            open(BROKEN, "w").close()
+        elif os.path.exists(BROKEN):
+            os.remove(BROKEN)
+
+    def failed(self, parent, count):
+        self.break_backend(True)
+        ids = self.stack.submit([{"Type": "Sweeper", "ParentKey": parent} for _ in range(count)])
+        self.stack.wait_terminal(ids)
+        self.assertEqual(set(self.stack.statuses(ids)), {"Error"})
+        return ids
+
+    def attempts(self, ids):
+        return [int(self.stack.record(i)["token"]) % 2**20 for i in ids]
+
+    def doctor(self, *options, code=0):
+        done = self.stack.ctl("doctor", "--json", *options, check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def test_the_doctor_raises_no_alarm_while_everything_moves(self):
+        operations = []
+        for n in range(4000):
+            operations.append({"Type": ("WebCart", "ExternalObject")[n % 2], "ParentKey": f"k{n % 40}",
+                               **({"SequenceGroup": "g", "SequenceNumber": n} if n % 3 == 0 else {}),
+                               **({"Name": f"busy-{n}"} if n % 5 == 0 else {})})
+        for start in range(0, len(operations), 1000):
+            self.stack.submit(operations[start:start + 1000])
+            report = self.doctor()
+            self.assertEqual(report["mismatches"], [])
+        eventually(lambda: self.doctor()["operations"] >= 4000, "every submission recorded")
+
+    def test_what_is_broken_by_hand_is_named_and_mended(self):
+        [operation] = self.stack.submit([{"Type": "WebCart", "ProcessAfter": "2036-01-01T00:00:00Z"}])
+        self.stack.wait_status(operation, "Scheduled")
+        key = f"bgop:{{{shard_of(operation)}}}"
+        self.stack.redis.zrem(f"{key}:due", operation)
+        self.stack.redis.hincrby(f"{key}:counts", "WebCart:Complete", -2)
+        found = {m["index"] for m in self.doctor(code=1)["mismatches"]}
+        self.assertEqual(found, {"due", "counts"})
+        self.assertTrue(all(m["mended"] for m in self.doctor("--fix")["mismatches"]))
+        self.assertEqual(self.doctor()["mismatches"], [])
+        self.assertEqual(self.stack.redis.zscore(f"{key}:due", operation), 2082758400000)
+
+    def test_a_redrive_of_what_goes_on_failing_hits_each_once(self):
+        ids = self.failed("still", 30)
+        before = self.attempts(ids)
+        done = self.stack.ctl("redrive", "--where", "Status = 'Error' AND ParentKey = 'still'", "--rate", "60/s",
+                              "--reason", "again")
+        self.assertIn("30 redriven", done.stdout)
+        self.stack.wait_terminal(ids)
+        self.assertEqual(self.attempts(ids), [attempt + 1 for attempt in before])
+        record = json.loads(self.stack.ctl("get", ids[0], "--json").stdout)
+        self.assertEqual([(c["command"], c["reason"]) for c in record["commands"]], [("redrive", "again")])
+
+    def test_an_interrupted_redrive_goes_on_with_the_command_it_prints(self):
+        ids = self.failed("halfway", 24)
+        run = subprocess.Popen([BIN / "bgopctl", "redrive", "--where", "ParentKey = 'halfway'", "--rate", "4/s"],
+                               env=self.stack.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        eventually(lambda: sum(a > 1 for a in self.attempts(ids)) >= 3, "some are redriven")
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=30)
+        self.assertEqual(run.returncode, 1)
+        again = errors.split("go on with:\n")[1].strip().replace("--rate 4/s", "--rate 1000/s")
+        self.stack.wait_terminal(ids)
+        left = sum(a == 1 for a in self.attempts(ids))
+        self.assertGreater(left, 0)
+        done = subprocess.run(again.replace("bgopctl", str(BIN / "bgopctl"), 1), shell=True, env=self.stack.env,
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.stack.wait_terminal(ids)
+        self.assertEqual(set(self.attempts(ids)), {2}, "each was redriven once in all")
+
+    def test_what_recovers_completes_and_the_limit_refuses(self):
+        ids = self.failed("limit", 2)
+        for _ in range(2):
+            self.stack.ctl("redrive", *ids)
+            self.stack.wait_terminal(ids)
+        refused = self.stack.ctl("redrive", *ids, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("redrive_limit of Sweeper is 2", refused.stderr)
+        fine = self.failed("fine", 2)
+        self.break_backend(False)
+        self.stack.ctl("redrive", "--where", "ParentKey = 'fine'")
+        self.stack.wait_terminal(fine)
+        self.assertEqual(set(self.stack.statuses(fine)), {"Complete"})
+
+    def test_changes_are_streamed_as_they_happen(self):
+        watch = subprocess.Popen([BIN / "bgopctl", "watch", "--json", "--parent", "seen", "--status", "Complete", "--count",
+                                  "5"], env=self.stack.env, stdout=subprocess.PIPE, text=True)
+        time.sleep(0.3)                 # whether it is there in time decides nothing: it is given more until it ends
+        ids = []
+        while watch.poll() is None:
+            ids += self.stack.submit([{"Type": "WebCart", "ParentKey": "seen"} for _ in range(5)])
+            time.sleep(0.2)
+        lines = [json.loads(line) for line in watch.stdout]
+        self.assertEqual(len(lines), 5)
+        self.assertTrue(all(line["Id"] in ids and line["Status"] == "Complete" for line in lines))
+        watch.stdout.close()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
