@@ -223,23 +223,11 @@ read.part({}, function()
         return yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - math.floor((153 * mp + 2) / 5) + 1
     end
 
-    -- read.dates[ms as text] is the date as JSON: "2026-11-23T10:00:00.000+0000". Records of one call share most of their
-    -- dates, so the last ones are remembered; of the others, their minute.
-    local seconds, thousandths = {}, {}
-    for i = 0, 59 do seconds[i] = string.format('%02d.', i) end
-    for i = 0, 999 do thousandths[i] = string.format('%03d+0000"', i) end
-
-    local function minute_text(minute)
-        local days = math.floor(minute / 1440)
-        local year, month, day = civil_from_days(days)
-        return string.format('"%04d-%02d-%02dT%02d:%02d:', year, month, day, math.floor(minute / 60) % 24, minute % 60)
-    end
-
     -- A table that makes what is asked for, and remembers the last ones.
     function read.remembering(make)
         local count = 0
         return setmetatable({}, {__index = function(known, name)
-            if count == 1000 then
+            if count == 2000 then
                 for old in pairs(known) do known[old] = nil end
                 count = 0
             end
@@ -249,13 +237,24 @@ read.part({}, function()
         end})
     end
 
-    local minutes = read.remembering(minute_text)
+    -- read.dates[ms as text] is the date as JSON: "2026-11-23T10:00:00.000+0000". Made of texts of few kinds: Redis waits
+    -- for this up to a thousand times a call.
+    local seconds, thousandths = {}, {}
+    for i = 0, 59 do seconds[i] = string.format('%02d.', i) end
+    for i = 0, 999 do thousandths[i] = string.format('%03d+0000"', i) end
+    local days = read.remembering(function(day) return string.format('"%04d-%02d-%02dT', civil_from_days(day)) end)
+    local minutes = read.remembering(function(minute)
+        return string.format('%02d:%02d:', math.floor(minute / 60), minute % 60)
+    end)
+
+    local floor = math.floor
     read.dates = read.remembering(function(text)
         local ms = tonumber(text)
-        local minute = math.floor(ms / 60000)
-        local rest = ms - minute * 60000
-        local second = math.floor(rest / 1000)
-        return minutes[minute] .. seconds[second] .. thousandths[rest - second * 1000]
+        local second = floor(ms / 1000)
+        local minute = floor(second / 60)
+        local day = floor(minute / 1440)
+        return days[day] .. minutes[minute - day * 1440] .. seconds[second - minute * 60] ..
+               thousandths[ms - second * 1000]
     end)
 
     -- 2026-11-23T10:00:00.000+0000
@@ -333,9 +332,6 @@ read.part({}, function()
         if text:find('[\128-\255]') then text = utf8_repair(text) end
         return '"' .. text:gsub('[%c"\\]', escape) .. '"'
     end
-
-    -- The same of texts that many records share: Types, ParentKeys, addresses of workers.
-    read.json_shared = read.remembering(read.json_text)
 
     function read.json_texts(texts)
         local out = {}

@@ -6,8 +6,10 @@
 --          "cursor":null}
 --   errors INVALID_REPLICATION_DATE, MALFORMED_QUERY, RECOVERING
 -- Seconds are cut to the minute, windows are [start, end). An Id stands where its last change is, so successive windows
--- neither lose nor repeat. The first page of a window that reaches to now fixes how far its pages go: what changes
--- while they are fetched belongs to the next window.
+-- neither lose nor repeat: what the next window begins with is latestDateCovered. That is min(end, the least `now` of the
+-- shards), cut to the minute: whatever changes from here on is stamped later, even when the server's clock steps back.
+-- The first page of a window that reaches to now fixes how far its pages go: what changes while they are fetched belongs to
+-- the next window. So what lies behind latestDateCovered may be listed already, and is listed again by the next window.
 read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
     local EXAMINED_MAX = 500        -- Ids looked at in one call
     local MINUTE, DAY = 60000, 86400000
@@ -22,39 +24,44 @@ read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
         return minute(ms)
     end
 
-    -- The oldest moment a log can still answer for: so many days back from this UTC midnight, later when it was cut.
-    local function earliest(shards, days, cut_field, now)
-        local oldest = now - now % DAY - days * DAY
+    -- The oldest moment that the logs can still answer for (so many days back from this UTC midnight, later when one was
+    -- cut), and the least `now` of the shards.
+    local function bounds(shards, days, cut_field, now)
+        local oldest, known = now - now % DAY - days * DAY, now
         for _, shard in ipairs(shards) do
-            oldest = math.max(oldest, tonumber(call('HGET', read.prefix(shard) .. ':gate', cut_field)) or 0)
+            local g = call('HMGET', read.prefix(shard) .. ':gate', cut_field, 'now')
+            oldest = math.max(oldest, tonumber(g[1]) or 0)
+            known = math.min(known, tonumber(g[2]) or 0)
         end
-        return oldest + (-oldest) % MINUTE          -- the first whole minute that can be asked for
+        return oldest + (-oldest) % MINUTE, known       -- the first whole minute that can be asked for
     end
 
-    -- { least, greatest, covered, position } of a call.
+    -- A cursor: how far the pages go, what was known when the first was answered, and where the last one ended.
+    local function cursor_of(text, now)
+        local reached, known, ms, id = text:match('^(%d+):(%d+):(%d+):(%w+)$')
+        if not reached or #reached > 15 or #known > 15 or #ms > 15 or tonumber(reached) > now or not read.id_parse(id) then
+            read.fail('MALFORMED_QUERY', 'the cursor %s does not belong to this query', read.quote(text))
+        end
+        return tonumber(reached), tonumber(known), {ms = tonumber(ms), id = id}
+    end
+
+    -- { earliest, least, greatest, reached, known, covered, position } of a call.
     local function window_of(shards, args, days, cut_field)
         if #args > 3 then read.fail('MALFORMED_QUERY', 'give start, end and at most one cursor') end
         local from, to, now = date_of(args[1], 'start'), date_of(args[2], 'end'), clock_ms()
         if to - from < MINUTE then
             read.fail('INVALID_REPLICATION_DATE', 'start must precede end by at least one minute (seconds are cut)')
         end
-        local window = {earliest = earliest(shards, days, cut_field, now)}
-        if from < window.earliest then
+        local earliest, known = bounds(shards, days, cut_field, now)
+        if from < earliest then
             read.fail('INVALID_REPLICATION_DATE', 'start is before %s, the earliest date available',
-                      read.date(integer(window.earliest)))
+                      read.date(integer(earliest)))
         end
-        local reached, ms, id = now, nil, nil
-        if args[3] then
-            reached, ms, id = args[3]:match('^(%d+):(%d+):(%w+)$')
-            if not reached or #reached > 15 or #ms > 15 or tonumber(reached) > now or not read.id_parse(id) then
-                read.fail('MALFORMED_QUERY', 'the cursor %s does not belong to this query', read.quote(args[3]))
-            end
-            reached = tonumber(reached)
-            window.position = {ms = tonumber(ms), id = id}
-        end
+        local window = {earliest = earliest, least = from, reached = now, known = known}
+        if args[3] then window.reached, window.known, window.position = cursor_of(args[3], now) end
         -- Of this very ms there may come more, so it belongs to the next window.
-        window.least, window.greatest, window.reached = from, math.min(to, reached) - 1, reached
-        window.covered = read.date(integer(math.min(to, minute(reached))))
+        window.greatest = math.min(to, window.reached) - 1
+        window.covered = read.date(integer(math.min(to, minute(window.known))))
         return window
     end
 
@@ -64,7 +71,8 @@ read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
         local taken, examined, last, last_ms = 0, 0, nil, nil
         for id, shard, ms in read.walk(shards, walk) do
             if taken == read.PAGE_MAX or examined == EXAMINED_MAX then
-                return '"' .. integer(window.reached) .. ':' .. integer(last_ms) .. ':' .. last .. '"'
+                return '"' .. table.concat({integer(window.reached), integer(window.known), integer(last_ms), last}, ':') ..
+                       '"'
             end
             if take(id, shard, ms) then taken = taken + 1 end
             examined, last, last_ms = examined + 1, id, ms
@@ -75,7 +83,7 @@ read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
     function read.calls.bgop_get_updated(keys, args)
         local shards = read.shards(keys)
         read.require_open(shards)
-        local window, ids = window_of(shards, args, UPDATED_DAYS, 'changes_floor'), {}
+        local window, ids = window_of(shards, args, UPDATED_DAYS, 'changes_from'), {}
         local cursor = page(shards, window, 'changes', function(id, shard, ms)
             local last_change = call('HGET', read.prefix(shard) .. ':op:' .. id, 'SystemModstamp')
             if last_change ~= integer(ms) then return false end         -- changed later, or removed
@@ -89,7 +97,7 @@ read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
     function read.calls.bgop_get_deleted(keys, args)
         local shards = read.shards(keys)
         read.require_open(shards)
-        local window, records = window_of(shards, args, DELETED_DAYS, 'deleted_floor'), {}
+        local window, records = window_of(shards, args, DELETED_DAYS, 'deleted_from'), {}
         local cursor = page(shards, window, 'deleted', function(id, _, ms)
             records[#records + 1] = '{"id":"' .. id .. '","deletedDate":"' .. read.date(integer(ms)) .. '"}'
             return true

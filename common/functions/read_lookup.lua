@@ -5,7 +5,7 @@
 --   ->    {"ids":[...],"cursor":null}, at most 500 a page; a page may be short while there is a cursor
 --   errors INVALID_FIELD, MALFORMED_QUERY, RECOVERING
 read.part({'bgop_lookup'}, function()
-    local EXAMINED_MAX = 500        -- Ids looked at in one call
+    local CLAIMS_MAX = 350          -- claims of a worker looked at in one call
 
     local function exists(shard, id) return call('EXISTS', read.prefix(shard) .. ':op:' .. id) == 1 end
 
@@ -62,12 +62,12 @@ read.part({'bgop_lookup'}, function()
         return {ms = tonumber(ms), id = id}
     end
 
-    -- Ids of one walk, newest first, that take(id, shard, ms) accepts.
-    local function page(shards, walk, cursor, take)
+    -- Ids of one walk, newest first, that take(id, shard, ms) accepts, of so many looked at.
+    local function page(shards, walk, cursor, examined_max, take)
         walk.newest_first, walk.position = true, cursor_of(cursor)
         local ids, examined, last, last_ms = {}, 0, nil, nil
         for id, shard, ms in read.walk(shards, walk) do
-            if #ids == read.PAGE_MAX or examined == EXAMINED_MAX then
+            if #ids == read.PAGE_MAX or examined == examined_max then
                 return ids, '"' .. integer(last_ms) .. ':' .. last .. '"'
             end
             if take(id, shard, ms) then ids[#ids + 1] = id end
@@ -89,7 +89,7 @@ read.part({'bgop_lookup'}, function()
     local function ids_of_worker(shards, uri, cursor)
         local worker, started = read.field('WorkerUri'), read.field('StartedAt')
         local look, stream, again = read.loader({worker, started}), 'worker:' .. uri, {}
-        return page(shards, {stream = stream}, cursor, function(id, shard, ms)
+        return page(shards, {stream = stream}, cursor, CLAIMS_MAX, function(id, shard, ms)
             local h = look(shard, id)
             if not h or worker.value(h) ~= uri or not h.StartedAt then return false end
             if h.StartedAt == integer(ms) then return true end
@@ -104,7 +104,8 @@ read.part({'bgop_lookup'}, function()
         Id = function(shards, value) return ids_of_id(shards, value), 'null' end,
         Name = function(shards, value) return ids_of_name(shards, value), 'null' end,
         ParentKey = function(shards, value, cursor)
-            return page(shards, {index = 'parent:' .. value}, cursor, function(id, shard) return exists(shard, id) end)
+            return page(shards, {index = 'parent:' .. value}, cursor, read.PAGE_MAX,
+                        function(id, shard) return exists(shard, id) end)
         end,
         WorkerUri = ids_of_worker,
     }

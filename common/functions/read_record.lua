@@ -15,9 +15,10 @@ read.part({'bgop_retrieve'}, function()
                     Canceled = {FinishedAt = true, Error = true}, Merged = {FinishedAt = true, Error = true},
                     Complete = {Error = true}, Error = {}}
 
-    -- Every field has: from, the hash's fields it is made from; and where it is more than h[from[1]]: raw(h), its text
-    -- (times in epoch ms) or nil for null, and json(h), what an answer says. h holds what was read of the hash, with its Id
-    -- as h.id and its shard as h.shard.
+    -- Every field has: from, the hash's fields it is made from; null, its piece of an answer where it is null; and either
+    -- source and pieces: what the hash has, and that as a piece of an answer; or, where it is more than that,
+    -- raw(h), its text (times in epoch ms), and piece(h). h holds what was read of the hash, with its Id as h.id and its
+    -- shard as h.shard.
     local default_texts = setmetatable({}, {__mode = 'k'})      -- settings of a Type -> setting -> text
 
     local function default_text(h, setting)
@@ -37,32 +38,38 @@ read.part({'bgop_retrieve'}, function()
     end
 
     local function default_of(name, setting)
-        local function raw(h) return h[name] or default_text(h, setting) end
-        return {from = {name, 'Type', 'v'}, raw = raw, json = raw}
+        return {from = {name, 'Type', 'v'}, raw = function(h) return h[name] or default_text(h, setting) end}
     end
-    local function retries(h) return h.RetryCount or '0' end
+    local function id(h) return h.id end
+    local function name(h) return h.Name or 'BO-' .. h.id:sub(1, 15) end
     local MADE = {
-        Id = {from = {}, raw = function(h) return h.id end, json = function(h) return '"' .. h.id .. '"' end},
-        IsDeleted = {from = {}, raw = function() return 'false' end, json = function() return 'false' end},
+        Id = {from = {}, raw = id, piece = function(h) return ',"Id":"' .. h.id .. '"' end},
+        IsDeleted = {from = {}, raw = function() return 'false' end},
         CreatedDate = {from = {'SubmittedAt'}},
         LastModifiedDate = {from = {'SystemModstamp'}},
-        Name = {from = {'Name'}, raw = function(h) return h.Name or 'BO-' .. h.id:sub(1, 15) end,
-                json = function(h) return h.Name and read.json_text(h.Name) or '"BO-' .. h.id:sub(1, 15) .. '"' end},
-        RetryCount = {from = {'RetryCount'}, raw = retries, json = retries},
+        Name = {from = {'Name'}, raw = name, piece = function(h)
+            return h.Name and ',"Name":' .. read.json_text(h.Name) or ',"Name":"BO-' .. h.id:sub(1, 15) .. '"'
+        end},
+        RetryCount = {from = {'RetryCount'}, raw = function(h) return h.RetryCount or '0' end},
         RetryBackoff = default_of('RetryBackoff', 'retry_backoff_ms'),
         RetryLimit = default_of('RetryLimit', 'retry_limit'),
         Timeout = default_of('Timeout', 'timeout_ms'),
     }
-    local KIND = {id = 'shared', reference = 'shared', int = 'bare', boolean = 'bare', dateTime = 'date'}
+    local function bare(raw) return raw end
+    local function date(raw) return read.dates[raw] end
+    local JSON = {int = bare, boolean = bare, dateTime = date}
 
     for _, field in ipairs(FIELDS) do
         local made = MADE[field.name] or {from = {field.name}}
-        local name, raw, source = field.name, made.raw, made.from[1]
-        field.from, field.json, field.source = made.from, made.json, source
-        field.kind = KIND[field.type] or name == 'Error' and 'text' or 'shared'
-        field.null, field.key = ',"' .. name .. '":null', ',"' .. name .. '":'
-        field.value = raw or function(h)        -- as its readers see it
-            if HIDDEN[h.Status][name] then return nil end
+        local key, json, source = ',"' .. field.name .. '":', JSON[field.type] or read.json_text, made.from[1]
+        local pieces = read.remembering(function(raw) return key .. json(raw) end)
+        field.from, field.source, field.pieces, field.null = made.from, source, pieces, key .. 'null'
+        if made.raw then
+            local raw = made.raw
+            field.piece = made.piece or function(h) return pieces[raw(h)] end
+        end
+        field.value = made.raw or function(h)        -- as its readers see it
+            if HIDDEN[h.Status][field.name] then return nil end
             return h[source] or nil
         end
     end
@@ -114,29 +121,31 @@ read.part({'bgop_retrieve'}, function()
         end
     end
 
+    -- What to write of a record in a status: its fields, and of those hidden in it only their null.
+    local function steps_of(fields, status)
+        local steps = {}
+        for i, field in ipairs(fields) do
+            steps[i] = HIDDEN[status][field.name] and {source = '', null = field.null} or field
+        end
+        return steps
+    end
+
     -- Appends a record as a JSON object of these fields, in their order, to the pieces of an answer. Two hundred records
     -- make five thousand fields: nothing here is called that need not be.
-    local dates, shared, json_text = read.dates, read.json_shared, read.json_text
-    function read.record_write(out, h, fields)
-        local n, hidden = #out, HIDDEN[h.Status]
+    local function record_write(out, h, steps)
+        local n = #out
         local first = n + 1
-        for i = 1, #fields do
-            local field = fields[i]
-            local json = field.json
-            if json then
-                out[n + 1], out[n + 2], n = field.key, json(h), n + 2
+        for i = 1, #steps do
+            local step = steps[i]
+            local piece = step.piece
+            if piece then
+                piece = piece(h)
             else
-                local raw = h[field.source]
-                if not raw or hidden[field.name] then
-                    out[n + 1], n = field.null, n + 1
-                else
-                    local kind = field.kind
-                    if kind == 'date' then raw = dates[raw]
-                    elseif kind == 'shared' then raw = shared[raw]
-                    elseif kind == 'text' then raw = json_text(raw) end
-                    out[n + 1], out[n + 2], n = field.key, raw, n + 2
-                end
+                local raw = h[step.source]
+                piece = raw and step.pieces[raw] or step.null
             end
+            n = n + 1
+            out[n] = piece
         end
         out[first] = '{' .. out[first]:sub(2)
         out[n + 1] = '}'
@@ -144,10 +153,16 @@ read.part({'bgop_retrieve'}, function()
 
     -- Records as the elements of a JSON array; false stands for null.
     function read.records_json(records, fields)
-        local out = {'['}
+        local out, steps = {'['}, {}
         for i, h in ipairs(records) do
             if i > 1 then out[#out + 1] = ',' end
-            if h then read.record_write(out, h, fields) else out[#out + 1] = 'null' end
+            if h then
+                local of_status = steps[h.Status] or steps_of(fields, h.Status)
+                steps[h.Status] = of_status
+                record_write(out, h, of_status)
+            else
+                out[#out + 1] = 'null'
+            end
         end
         out[#out + 1] = ']'
         return table.concat(out)

@@ -7,7 +7,7 @@
 -- Sources: `ids`, `names` (of conditions on them), `parent`, `running`, `errors`, `due`, `new` (indexes of a ParentKey and
 -- of statuses), `born` (everything).
 read.part({}, function()
-    local SCAN_MAX = 300            -- candidates of a call
+    local SCAN_MAX = 250            -- candidates of a call
     local SCAN_COUNT = 100          -- of one command
     local KEPT_MAX = 200            -- entries in a cursor
     local KEPT_BYTES = 20000        -- of their values

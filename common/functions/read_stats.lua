@@ -1,5 +1,5 @@
 -- bgop_stats: the queue in numbers. Cheap whatever the queue holds: counters, four small hashes a shard, the heads of
--- the pending indexes, and the newest 500 errors.
+-- the pending indexes, and the newest 500 errors (beyond that many, as many of each shard).
 --   keys  none or bgop:{s}
 --   ->    {"mode","shards","byType":{Type:{Status:n}},"oldestWaitingMs":{Type:ms},
 --          "rates":{"accepted":{"1m","5m","60m"},"finished":..,"failed":..,"retried":..},          a second
@@ -9,7 +9,7 @@
 -- mode: OPEN; RECOVERING while any shard replays its log (numbers are what Redis knows so far); EMPTY: no queue yet.
 read.part({'bgop_stats'}, function()
     local ERRORS_MAX, TEXTS_MAX = 500, 50
-    local WINDOWS = {{'1m', 60}, {'5m', 300}, {'60m', 3600}}
+    local WINDOWS = {{name = '1m', minutes = 1}, {name = '5m', minutes = 5}, {name = '60m', minutes = 60}}
     local RATES = {'accepted', 'finished', 'failed', 'retried'}
 
     local function add(sums, name, number) sums[name] = (sums[name] or 0) + number end
@@ -29,10 +29,13 @@ read.part({'bgop_stats'}, function()
         return '{' .. table.concat(out, ',') .. '}'
     end
 
-    -- Fields of a hash of counters, added to sums by `weight`.
-    local function take_hash(sums, hash, weight)
+    -- Fields of a hash of counters, added to sums.
+    local function take_hash(sums, hash)
         local all = call('HGETALL', hash)
-        for i = 1, #all, 2 do add(sums, all[i], weight * tonumber(all[i + 1])) end
+        for i = 1, #all, 2 do
+            local name = all[i]
+            sums[name] = (sums[name] or 0) + all[i + 1]
+        end
     end
 
     -- ---- modes, counts ----
@@ -52,7 +55,7 @@ read.part({'bgop_stats'}, function()
     local function take_counts(answer, shards)
         local sums = {}
         answer.by_type, answer.totals = {}, {accepted = 0, duplicates = 0, rejected = 0}
-        for _, shard in ipairs(shards) do take_hash(sums, read.prefix(shard) .. ':counts', 1) end
+        for _, shard in ipairs(shards) do take_hash(sums, read.prefix(shard) .. ':counts') end
         for name, number in pairs(sums) do
             local type, status = name:match('^(.*):(%a+)$')
             if not type then
@@ -87,26 +90,45 @@ read.part({'bgop_stats'}, function()
         end
     end
 
-    -- ---- rates and times: stats:<minute> of this minute and the last, stats:5 and stats:60 of full minutes ----
+    -- ---- rates and times: stats:<minute> of this minute, stats:5 and stats:60 of full minutes up to `rolled` ----
 
+    -- Numbers of RATES in a hash, added to sums by sign.
+    local function take_rates(sums, hash, sign)
+        for i, number in ipairs(call('HMGET', hash, unpack(RATES))) do
+            if number then sums[i] = sums[i] + sign * tonumber(number) end
+        end
+    end
+
+    -- Sums of the last `minutes` full minutes before `minute`: what tick has rolled up, put right by the minutes since
+    -- (one, for a moment after each full minute; more when nothing ticks).
+    local function take_window(sums, stats, minutes, rolled, minute)
+        local late = math.min(minute - 1 - rolled, minutes)
+        if late < minutes then
+            take_rates(sums, stats .. minutes, 1)
+            for m = rolled - minutes + 1, rolled - minutes + late do take_rates(sums, stats .. integer(m), -1) end
+        end
+        for m = minute - late, minute - 1 do take_rates(sums, stats .. integer(m), 1) end
+    end
+
+    -- A rate is what was counted in the last full minutes and in this one, over the time that these took.
     local function take_windows(answer, shards, now)
         local minute, elapsed = math.floor(now / 60000), now % 60000 / 1000
-        local one, five, hour, current = {}, {}, {}, {}
+        local sums, current, hour = {}, {}, {}
+        for w = 1, #WINDOWS do sums[w] = {0, 0, 0, 0} end
         for _, shard in ipairs(shards) do
             local stats = read.prefix(shard) .. ':stats:'
-            take_hash(current, stats .. integer(minute), 1)
-            take_hash(one, stats .. integer(minute - 1), 1 - elapsed / 60)
-            take_hash(five, stats .. '5', 1)
-            take_hash(hour, stats .. '60', 1)
+            local rolled = tonumber(call('HGET', read.prefix(shard) .. ':gate', 'rolled')) or minute - 1
+            take_hash(current, stats .. integer(minute))
+            take_hash(hour, stats .. '60')
+            take_rates(sums[1], stats .. integer(minute - 1), 1)
+            for w = 2, #WINDOWS do take_window(sums[w], stats, WINDOWS[w].minutes, rolled, minute) end
         end
         answer.rates, answer.hour = {}, hour
-        for _, name in ipairs(RATES) do
-            local now_count = current[name] or 0
-            answer.rates[name] = {
-                ((one[name] or 0) + now_count) / 60,
-                ((five[name] or 0) + now_count) / (300 + elapsed),
-                ((hour[name] or 0) + now_count) / (3600 + elapsed),
-            }
+        for i, name in ipairs(RATES) do
+            local rates, now_count = {}, current[name] or 0
+            rates[1] = (sums[1][i] * (1 - elapsed / 60) + now_count) / 60
+            for w = 2, #WINDOWS do rates[w] = (sums[w][i] + now_count) / (WINDOWS[w].minutes * 60 + elapsed) end
+            answer.rates[name] = rates
         end
         for name, number in pairs(current) do add(hour, name, number) end
     end
@@ -116,7 +138,7 @@ read.part({'bgop_stats'}, function()
         for i, name in ipairs(RATES) do
             local windows = {}
             for w, window in ipairs(WINDOWS) do
-                windows[w] = string.format('"%s":%.3f', window[1], rates[name][w])
+                windows[w] = string.format('"%s":%.3f', window.name, rates[name][w])
             end
             out[i] = '"' .. name .. '":{' .. table.concat(windows, ',') .. '}'
         end
@@ -161,15 +183,39 @@ read.part({'bgop_stats'}, function()
 
     -- ---- errors, workers ----
 
+    -- How many of the newest errors of each shard are looked at: all where there are few, else the same number.
+    local function error_shares(shards)
+        local counts, total, share = {}, 0, ERRORS_MAX
+        for i, shard in ipairs(shards) do
+            counts[i] = call('ZCARD', read.prefix(shard) .. ':errors')
+            total = total + counts[i]
+        end
+        if total > ERRORS_MAX then
+            local left, rising = ERRORS_MAX, {unpack(counts)}
+            table.sort(rising)
+            for i, count in ipairs(rising) do
+                share = math.floor(left / (#rising - i + 1))
+                if count > share then break end
+                left = left - count
+            end
+        end
+        for i, count in ipairs(counts) do counts[i] = math.min(count, share) end
+        return counts
+    end
+
     local function errors_json(shards)
         local counts, texts, looked_at = {}, {}, 0
-        for id, shard in read.walk(shards, {index = 'errors', newest_first = true}) do
-            if looked_at == ERRORS_MAX then break end
-            looked_at = looked_at + 1
-            local text = call('HGET', read.prefix(shard) .. ':op:' .. id, 'Error')
-            if text then
-                if not counts[text] then texts[#texts + 1] = text end
-                add(counts, text, 1)
+        for i, share in ipairs(error_shares(shards)) do
+            local ops = read.ops(shards[i])
+            local ids = share > 0 and call('ZREVRANGE', read.prefix(shards[i]) .. ':errors', 0, share - 1) or {}
+            looked_at = looked_at + #ids
+            for n = 1, #ids do
+                local text = call('HGET', ops .. ids[n], 'Error')
+                if text then
+                    local count = counts[text]
+                    if not count then texts[#texts + 1] = text end
+                    counts[text] = (count or 0) + 1
+                end
             end
         end
         table.sort(texts, function(a, b)

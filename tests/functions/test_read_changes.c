@@ -38,6 +38,7 @@ static void an_id_stands_where_its_last_change_is(void **state)
     shard_clock(shard, 170000); /* 22:16:10 */
     reads_apply(shard, "ok", 1, 1, "");
     shard_clock(shard, 171000);
+    reads_tick(shard);
     reads_expect(shard, "{\"ids\":[\"08P003000000002EAA\"]," COVERED("15"),
                  "bgop_get_updated 0 2023-11-14T22:14:00Z 2023-11-14T22:15:00Z");
     reads_expect(shard, "{\"ids\":[\"08P000000000001EAA\"]," COVERED("16"),
@@ -57,6 +58,7 @@ static void seconds_are_cut_and_a_window_is_a_minute_at_least(void **state)
     shard_clock(shard, 50000);
     reads_submit(shard, 3, 1, 1, "WebCart " PLAIN);
     shard_clock(shard, 110000);
+    reads_tick(shard);
     reads_refused(shard, "INVALID_REPLICATION_DATE", "at least one minute",
                   "bgop_get_updated 0 2023-11-14T22:14:05Z 2023-11-14T22:14:55Z");
     reads_refused(shard, "INVALID_REPLICATION_DATE", "at least one minute",
@@ -75,13 +77,14 @@ static void seconds_are_cut_and_a_window_is_a_minute_at_least(void **state)
 static void start_is_as_old_as_the_logs_answer_for(void **state)
 {
     (void)state;
+    reads_tick(shard);
     json_decref(reads_json(shard, "bgop_get_updated 0 2023-10-15 2023-11-14"));
     reads_refused(shard, "INVALID_REPLICATION_DATE", "2023-10-15T00:00:00.000+0000, the earliest",
                   "bgop_get_updated 0 2023-10-14T23:59:00Z 2023-11-14");
     json_decref(reads_json(shard, "bgop_get_deleted 0 2023-10-30 2023-11-14"));
     reads_refused(shard, "INVALID_REPLICATION_DATE", "earliest date available",
                   "bgop_get_deleted 0 2023-10-29T23:59:00Z 2023-11-14");
-    shard_command(shard, "HSET bgop:{2}:gate changes_floor 1699999205000 deleted_floor 1699999205000"); /* 22:00:05 */
+    shard_command(shard, "HSET bgop:{2}:gate changes_from 1699999205000 deleted_from 1699999205000"); /* 22:00:05 */
     reads_refused(shard, "INVALID_REPLICATION_DATE", "2023-11-14T22:01:00.000+0000",
                   "bgop_get_updated 0 2023-11-14T22:00:00Z 2023-11-14T22:10:00Z");
     reads_expect(shard,
@@ -97,8 +100,9 @@ static void removed_records_are_listed_once_and_no_longer_as_updated(void **stat
     reads_claim(shard, 1);
     reads_apply(shard, "ok", 1, 1, "");
     shard_clock(shard, 50000 + 3600000 + 1000); /* retention: an hour */
-    shard_tick(shard);
+    reads_tick(shard);
     shard_clock(shard, 50000 + 3600000 + 2000);
+    reads_tick(shard);
     reads_expect(shard, "[null]", "bgop_retrieve 0 Id %s", reads_id(3, 1));
     reads_expect(shard,
                  "{\"ids\":[\"08P003000000002EAA\"],\"latestDateCovered\":\"2023-11-14T23:00:00.000+0000\","
@@ -168,6 +172,7 @@ static void pages_do_not_repeat_and_the_next_window_has_the_rest(void **state)
         reads_submit(shard, 3, 1 + 100 * i, 100, "WebCart " PLAIN);
     }
     shard_clock(shard, 60000);
+    reads_tick(shard);
     assert_int_equal(window_walk("2023-11-14T22:00:00Z", times, true, covered), 3);
     assert_string_equal(covered, "2023-11-14T22:14:00.000+0000");
     for (int n = 1; n <= 1200; n++) {
@@ -177,11 +182,52 @@ static void pages_do_not_repeat_and_the_next_window_has_the_rest(void **state)
             fail_msg("%d was listed %d times", n, times[n]);
     }
     shard_clock(shard, 70000);
+    reads_tick(shard);
     assert_int_equal(window_walk(covered, again, false, covered), 3);
     for (int n = 1; n <= 1200; n++) {
         if (again[n] != 1)
             fail_msg("%d was listed %d times in the next window", n, again[n]);
     }
+}
+
+/* What is covered is what no shard can stamp any more: a shard that stands still holds it back, and a clock that stepped
+ * back does not bring changes into a window that was answered. */
+static void what_is_covered_is_what_every_shard_has_passed(void **state)
+{
+    (void)state;
+    shard_clock(shard, 170000); /* 22:16:10 */
+    reads_tick(shard);
+    shard_clock(shard, 300000); /* 22:18:20: only shard 3 has been heard of */
+    reads_submit(shard, 3, 1, 1, "WebCart " PLAIN);
+    shard_clock(shard, 300001); /* what is stamped this very ms may not be all */
+    reads_expect(shard, "{\"ids\":[\"08P003000000001EAA\"]," COVERED("16"),
+                 "bgop_get_updated 0 2023-11-14T22:00:00Z 2023-11-14T23:00:00Z");
+    reads_expect(shard, "{\"ids\":[\"08P003000000001EAA\"]," COVERED("18"),
+                 "bgop_get_updated 1 bgop:{3} 2023-11-14T22:00:00Z 2023-11-14T23:00:00Z");
+    shard_clock(shard, 200000); /* steps back */
+    reads_submit(shard, 3, 2, 1, "WebCart " PLAIN);
+    reads_expect(shard, "{\"ids\":[]," COVERED("16"), "bgop_get_updated 0 2023-11-14T22:00:00Z 2023-11-14T23:00:00Z");
+    shard_clock(shard, 420000);
+    reads_tick(shard);
+    reads_expect(shard, "{\"ids\":[\"08P003000000001EAA\",\"08P003000000002EAA\"]," COVERED("20"),
+                 "bgop_get_updated 0 2023-11-14T22:16:00Z 2023-11-14T23:00:00Z");
+}
+
+/* Trimmed by tick itself: what is gone is not answered for. */
+static void a_trimmed_log_says_from_when_on_it_is_whole(void **state)
+{
+    static const int64_t day = 86400000;
+
+    (void)state;
+    reads_submit(shard, 3, 1, 1, "WebCart \"\" \"\" 1710000000000 \"\" \"\" \"\" \"\" \"\"");
+    shard_clock(shard, 5 * day);
+    reads_submit(shard, 3, 2, 1, "WebCart \"\" \"\" 1710000000000 \"\" \"\" \"\" \"\" \"\"");
+    shard_clock(shard, 31 * day);
+    reads_tick(shard);
+    assert_int_equal(shard_number(shard, "XLEN " SHARD_PREFIX ":changes"), 1);
+    reads_refused(shard, "INVALID_REPLICATION_DATE", "earliest date available",
+                  "bgop_get_updated 0 2023-11-16T00:00:00Z 2023-12-15T00:00:00Z");
+    json_decref(reads_json(shard, "bgop_get_updated 0 2023-11-19T22:14:00Z 2023-12-15T00:00:00Z"));
 }
 
 static void a_recovering_shard_is_an_error(void **state)
@@ -201,6 +247,8 @@ int main(void)
         TEST(start_is_as_old_as_the_logs_answer_for),
         TEST(removed_records_are_listed_once_and_no_longer_as_updated),
         TEST(pages_do_not_repeat_and_the_next_window_has_the_rest),
+        TEST(what_is_covered_is_what_every_shard_has_passed),
+        TEST(a_trimmed_log_says_from_when_on_it_is_whole),
         TEST(a_recovering_shard_is_an_error),
     };
     int failed;

@@ -88,6 +88,14 @@ void reads_apply(struct shard *shard, const char *kind, int number, int attempt,
     assert_memory_equal(shard->answer, "OK ", 3);
 }
 
+void reads_tick(struct shard *shard)
+{
+    for (int s = 0; s < READS_SHARDS; s++) {
+        shard_command(shard, "FCALL bgop_tick 1 bgop:{%d} %" PRId64 " %" PRId64 " 500", s, shard->generation, shard->now_ms);
+        assert_memory_equal(shard->answer, "OK ", 3);
+    }
+}
+
 static const char *question_ask(struct shard *shard, const char *format, va_list args)
 {
     char *question = malloc(QUESTION_SIZE);

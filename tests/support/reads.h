@@ -22,6 +22,9 @@ void reads_submit(struct shard *shard, int shard_number, int first, int count, c
 void reads_claim(struct shard *shard, int number);
 void reads_apply(struct shard *shard, const char *kind, int number, int attempt, const char *text);
 
+/* Every shard ticks once: fires, removes, and knows what time it is. */
+void reads_tick(struct shard *shard);
+
 /* FCALL_RO of "bgop_find 0 '...'": the answer, or the error's text. */
 const char *reads_ask(struct shard *shard, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The answer as JSON; the test fails when it is an error or no JSON. The caller decrefs it. */
