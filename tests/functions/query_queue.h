@@ -93,4 +93,38 @@ static inline void query_queue_merge(struct shard *shard, int number, int leader
     shard_command(shard, "HINCRBY bgop:{3}:counts %s:Merged 1", type);
 }
 
+static inline void query_queue_submit(struct query_queue *queue, int number, const char *type_to_number)
+{
+    shard_clock(&queue->shard, 30000 + 1000 * number);
+    reads_submit(&queue->shard, 3, number, 1, type_to_number);
+}
+
+/* n1 New, n2 Scheduled, (no Name) Waiting, n4 Running, n5 Complete, n6 Error, n7 Canceled, n8 Merged under n5; and n9,
+ * New, of another shard and Type; a second between them. */
+static inline void query_queue_fill(struct query_queue *queue)
+{
+    struct shard *shard = &queue->shard;
+
+    query_queue_submit(queue, 1, "WebCart acct-1 n1 \"\" \"\" \"\" \"\" \"\" \"\"");
+    query_queue_submit(queue, 2, "WebCart acct-1 n2 1700000900000 \"\" 9 \"\" \"\" \"\"");
+    query_queue_submit(queue, 3, "WebCart Acct-1 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_claim(shard, 3);
+    reads_apply(shard, "error", 3, 1, "try again");
+    query_queue_submit(queue, 4, "WebCart 42 n4 \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_claim(shard, 4);
+    query_queue_submit(queue, 5, "WebCart 42 N5 \"\" \"\" \"\" 1234 \"\" \"\"");
+    reads_claim(shard, 5);
+    reads_apply(shard, "ok", 5, 1, "");
+    query_queue_submit(queue, 6, "WebCart \"\" n6 \"\" \"\" \"\" \"\" g 6");
+    reads_claim(shard, 6);
+    reads_apply(shard, "permanent", 6, 1, "No such 100% host");
+    query_queue_submit(queue, 7, "WebCart \"\" n7 \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_apply(shard, "cancel", 7, 0, "no longer");
+    query_queue_submit(queue, 8, "WebCart \"\" n8 \"\" \"\" \"\" \"\" \"\" \"\"");
+    query_queue_merge(shard, 8, 5);
+    shard_clock(shard, 39000);
+    reads_submit(shard, 0, 9, 1, "Declared acct-2 n9 \"\" \"\" \"\" \"\" h 7");
+    shard_clock(shard, 40000);
+}
+
 #endif

@@ -22,41 +22,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void submit(int number, const char *type_to_number)
-{
-    shard_clock(&queue->shard, 30000 + 1000 * number);
-    reads_submit(&queue->shard, 3, number, 1, type_to_number);
-}
-
-/* n1 New, n2 Scheduled, (no Name) Waiting, n4 Running, n5 Complete, n6 Error, n7 Canceled, n8 Merged under n5; and n9,
- * New, of another shard and Type; a second between them. */
-static void nine_records(void)
-{
-    struct shard *shard = &queue->shard;
-
-    submit(1, "WebCart acct-1 n1 \"\" \"\" \"\" \"\" \"\" \"\"");
-    submit(2, "WebCart acct-1 n2 1700000900000 \"\" 9 \"\" \"\" \"\"");
-    submit(3, "WebCart Acct-1 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
-    reads_claim(shard, 3);
-    reads_apply(shard, "error", 3, 1, "try again");
-    submit(4, "WebCart 42 n4 \"\" \"\" \"\" \"\" \"\" \"\"");
-    reads_claim(shard, 4);
-    submit(5, "WebCart 42 N5 \"\" \"\" \"\" 1234 \"\" \"\"");
-    reads_claim(shard, 5);
-    reads_apply(shard, "ok", 5, 1, "");
-    submit(6, "WebCart \"\" n6 \"\" \"\" \"\" \"\" g 6");
-    reads_claim(shard, 6);
-    reads_apply(shard, "permanent", 6, 1, "No such 100% host");
-    submit(7, "WebCart \"\" n7 \"\" \"\" \"\" \"\" \"\" \"\"");
-    reads_apply(shard, "cancel", 7, 0, "no longer");
-    submit(8, "WebCart \"\" n8 \"\" \"\" \"\" \"\" \"\" \"\"");
-    query_queue_merge(shard, 8, 5);
-    shard_clock(shard, 39000);
-    reads_submit(shard, 0, 9, 1, "Declared acct-2 n9 \"\" \"\" \"\" \"\" h 7");
-    shard_clock(shard, 40000);
-}
-
-/* The last characters of the Names, in the order of the rows: "n9 n8", - for the one without. */
+/* The Names, in the order of the rows: "n9 n8", - for the one without. */
 static const char *names(const char *clauses)
 {
     static char text[1024];
@@ -145,7 +111,7 @@ static void conditions_select_rows(void **state)
     };
 
     (void)state;
-    nine_records();
+    query_queue_fill(queue);
     for (size_t i = 0; i < TEST_COUNT(cases); i++)
         expect_names(cases[i].where, cases[i].rows);
 }
@@ -179,7 +145,7 @@ static void rows_are_ordered_limited_and_skipped(void **state)
     };
 
     (void)state;
-    nine_records();
+    query_queue_fill(queue);
     for (size_t i = 0; i < TEST_COUNT(cases); i++)
         expect_names(cases[i].clauses, cases[i].rows);
 }
@@ -187,7 +153,7 @@ static void rows_are_ordered_limited_and_skipped(void **state)
 static void rows_hold_what_is_selected_in_its_order(void **state)
 {
     (void)state;
-    nine_records();
+    query_queue_fill(queue);
     query_queue_expect(queue, "SELECT Status, GroupLeader.Name, Id, groupleader.status" FROM " WHERE Name IN ('n8', 'n7') "
                        "ORDER BY Name DESC",
                        "{\"Status\":\"Merged\",\"GroupLeader\":{\"Name\":\"N5\",\"Status\":\"Complete\"},"
@@ -242,7 +208,7 @@ static void groups_are_counted(void **state)
     };
 
     (void)state;
-    nine_records();
+    query_queue_fill(queue);
     for (size_t i = 0; i < TEST_COUNT(cases); i++)
         query_queue_expect(queue, cases[i].text, cases[i].rows);
 }
@@ -273,6 +239,43 @@ static void hundreds_of_records_take_several_pages(void **state)
         assert_int_equal(queue->rows.size, (strlen(text) + 1) * (size_t)stop - 1);
         queue->stop_after = 0;
     }
+}
+
+/* What bgopctl cancel --where does: each row is changed as it comes, and new ones come in. */
+static bool cancel_row(void *arg, const json_t *row)
+{
+    const char *id = json_string_value(json_object_get(row, "Id"));
+    int *rows = arg, number = 0;
+
+    for (int n = 1; n <= 600; n++) {
+        if (strcmp(reads_id(3, n), id) == 0)
+            number = n;
+    }
+    reads_apply(&queue->shard, "cancel", number, 0, "x");
+    if (++*rows % 50 == 0)
+        reads_submit(&queue->shard, 2, *rows, 1, "Declared \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    return true;
+}
+
+static void rows_that_change_while_they_are_read_come_once(void **state)
+{
+    static const char condition[] = "Status = 'New' AND Type = 'WebCart'";
+    struct err err = ERR_INIT;
+    struct query *query = query_parse_condition(condition, strlen(condition), "Id, Name", &err);
+    int rows = 0;
+    int64_t total;
+
+    (void)state;
+    for (int from = 1; from <= 600; from += 100) {
+        shard_clock(&queue->shard, 30000 + from);
+        reads_submit(&queue->shard, 3, from, 100, "WebCart acct-1 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    }
+    shard_clock(&queue->shard, 40000);
+    assert_int_equal(query_run(query, queue->redis, NULL, cancel_row, &rows, &total, &err), ST_OK);
+    assert_int_equal(rows, 600);
+    assert_int_equal(total, 600);
+    query_queue_expect(queue, "SELECT COUNT()" FROM " WHERE Status = 'Canceled' AND RetryCount = 0", "600");
+    query_free(query);
 }
 
 static void more_ids_than_one_call_takes_are_asked_for_in_lots(void **state)
@@ -354,6 +357,7 @@ int main(void)
         TEST(rows_hold_what_is_selected_in_its_order),
         TEST(groups_are_counted),
         TEST(hundreds_of_records_take_several_pages),
+        TEST(rows_that_change_while_they_are_read_come_once),
         TEST(more_ids_than_one_call_takes_are_asked_for_in_lots),
         TEST(what_is_held_is_bounded),
         TEST(a_shard_that_replays_its_log_is_waited_for),
