@@ -84,6 +84,15 @@ static void on_ingest(struct check *check, const struct event *ingest)
     }
 }
 
+/* Redis granted it now, whoever heard of it. */
+static void on_grant(struct check *check, struct op_state *op, const struct event *grant)
+{
+    check_paused(check, grant);
+    if (!op->granted && check->rollbacks == 0)
+        check_order(check, grant);
+    op->granted = true;
+}
+
 static void on_claim(struct check *check, struct op_state *op, const struct event *claim)
 {
     const struct history_op *given = &check->history->ops[claim->op];
@@ -106,7 +115,7 @@ static void on_claim(struct check *check, struct op_state *op, const struct even
     if (!was_in_group(op, claim->token))
         op->run = (struct run){ claim->op, claim->token };
     if (op->granted_token != claim->token)
-        check_paused(check, claim);
+        on_grant(check, op, claim);
     if (given->lane != 0 && check->rollbacks == 0)
         check_lane(check, claim);
     if (given->sequence != 0 && check->rollbacks == 0)
@@ -274,7 +283,7 @@ static void on_event(struct check *check, int index)
         if (op->granted_token != event->token) {
             op->granted_token = event->token;
             op->granted_ms = event->at_ms;
-            check_paused(check, event);
+            on_grant(check, op, event);
         }
         break;
     case EVENT_GROUP: on_group(check, op, event); break;

@@ -23,6 +23,7 @@
     XX(SEQUENCE, "members of a sequence group run in the order of their numbers, never two at a time")         \
     XX(PAUSED, "nothing is granted of a Type or ParentKey between the applied pause and the applied resume")  \
     XX(LANE, "no more executions of a lane run at a time than its Type lets")                                 \
+    XX(ORDER, "of one ParentKey, where it merges, what one partition brought first starts first")             \
     XX(GROUP_BOUNDS, "no group is larger than its Type lets, and none mixes lanes")                           \
     XX(ONE_LEADER, "a follower has one leader, that runs and is no follower, until it leaves; NumFollowers agrees") \
     XX(ALONE, "what failed twice, crashed, lost its lease or shared a group's trouble runs alone")            \

@@ -129,6 +129,31 @@ void check_lane(struct check *check, const struct event *claim)
         violated(check, INVARIANT_LANE, claim, "runs beside %d of its lane", running);
 }
 
+/* Nothing but its turn decides when it starts. */
+static bool waits_for_its_turn(const struct check *check, size_t index)
+{
+    const struct history_op *given = &check->history->ops[index];
+
+    return given->lane != 0 && given->lane_most == 1 && given->sequence == 0 && given->process_after_ms < 0 &&
+           given->name == 0 && !given->poison;
+}
+
+void check_order(struct check *check, const struct event *grant)
+{
+    const struct op_state *op = &check->ops[grant->op];
+
+    if (!waits_for_its_turn(check, (size_t)grant->op))
+        return;
+    for (size_t i = 0; i < check->history->op_count; i++) {
+        const struct op_state *other = &check->ops[i];
+
+        if (check->history->ops[i].lane == check->history->ops[grant->op].lane && waits_for_its_turn(check, i) &&
+            other->submitted && other->known_ms >= 0 && other->partition == op->partition &&
+            other->offset < op->offset && !other->granted && other->ended_ms == 0)
+            violated(check, INVARIANT_ORDER, grant, "starts before operation %zu of its lane, which came first", i);
+    }
+}
+
 /* ---- what others saw ---- */
 
 void on_member(struct check *check, struct op_state *op, const struct event *member, bool final)

@@ -35,6 +35,7 @@ struct membership {
 struct op_state {
     bool succeeded; /* logged so in time; only judged without rollbacks */
     int64_t partition, offset, known_ms, last_started_ms, failed_ms; /* -1: not yet */
+    bool granted; /* at least once */
     bool submitted, given_up, seen, claimed, recorded, removed, redriven, delayed_by_handler;
     uint64_t last_token, granted_token; /* granted_ms: of an answer that was lost at first */
     int64_t granted_ms;
@@ -107,6 +108,7 @@ void check_sequence(struct check *check, const struct event *claim);
 void on_group(struct check *check, struct op_state *op, const struct event *group);
 void on_member(struct check *check, struct op_state *op, const struct event *member, bool final);
 void check_lane(struct check *check, const struct event *claim);
+void check_order(struct check *check, const struct event *grant); /* an operation's first */
 bool was_in_group(const struct op_state *op, uint64_t token);
 bool were_together(const struct op_state *op, struct run run); /* was it in this execution? */
 bool started_in(const struct op_state *op, struct run run);    /* ... and its worker knows */

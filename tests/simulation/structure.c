@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "common/record/tables.h"
+#include "tests/simulation/agree.h"
 #include "tests/simulation/world.h"
+
+enum { AGREEMENT_EVERY = 100, LATE_MS = 10000 };
 
 /* structure.lua, a library of its own beside the queue's. */
 void structure_load(struct world *world)
@@ -57,6 +60,14 @@ bool structure_is_done(struct world *world)
     return left == 0;
 }
 
+void structure_check_end(struct world *world)
+{
+    for (int s = 0; s < SHARDS; s++) {
+        world_send(world, "FCALL_RO sim_late 0 bgop:{%d} %lld", s, (long long)world->now_ms - LATE_MS);
+        script_answer(world, s);
+    }
+}
+
 static void fences_answer(struct world *world, int shard)
 {
     redisReply *reply = world_answer(world);
@@ -86,6 +97,8 @@ void structure_check(struct world *world, bool full)
         if (full)
             script_answer(world, s);
     }
+    for (int s = 0; full && s < SHARDS && (world->quiet || world->step % AGREEMENT_EVERY == 1); s++)
+        agreement_check(world, s);
 }
 
 /* ---- looks at records ---- */

@@ -2,6 +2,7 @@
 -- What must hold inside a shard after every call, whatever happened before: a library of its own, loaded beside the
 -- queue's. sim_cheap: counters against indexes; sim_full: every record against every index, and the other way round.
 --   FCALL_RO sim_cheap | sim_full | sim_left 0 bgop:{s} <1: Redis never went backwards> (Type, lane capacity)*
+--   FCALL_RO sim_late 0 bgop:{s} <ms: what expired before it should be gone>
 -- They answer what is wrong, or ''; sim_left what is not done yet.
 local call
 
@@ -301,6 +302,29 @@ local function left(_, args)
     return n
 end
 
+-- ---- what is late, or not gone: asked when everything is done and tick had time ----
+
+local function late(_, args)
+    call = redis.call
+    local p, before, wrong, gone = args[1], tonumber(args[2]), {}, {}
+    for _, key in ipairs(call('KEYS', p .. ':op:*')) do
+        -- its end was applied later than it was
+        local f = call('HMGET', key, 'ExpiresAt', 'led', 'FinishedAt', 'SystemModstamp', 'ok')
+        local finished = f[3] or f[5]
+        local expires = f[1] and tonumber(f[1]) + (finished and f[4] - finished or 0)
+        if expires and expires < before and not f[2] then wrong[#wrong + 1] = key .. ' should have been removed' end
+    end
+    for _, entry in ipairs(call('XRANGE', p .. ':deleted', '-', '+')) do
+        for id in entry[2][2]:gmatch('%S+') do
+            if gone[id] then wrong[#wrong + 1] = id .. ' was removed twice' end
+            gone[id] = true
+            if call('EXISTS', p .. ':op:' .. id) == 1 then wrong[#wrong + 1] = id .. ' was removed, and is there' end
+        end
+    end
+    return table.concat(wrong, ', ')
+end
+
+redis.register_function{function_name = 'sim_late', callback = late, flags = {'no-writes'}}
 redis.register_function{function_name = 'sim_cheap', callback = cheap, flags = {'no-writes'}}
 redis.register_function{function_name = 'sim_full', callback = full, flags = {'no-writes'}}
 redis.register_function{function_name = 'sim_left', callback = left, flags = {'no-writes'}}

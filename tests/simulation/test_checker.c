@@ -405,6 +405,32 @@ static void two_of_a_lane_run(struct history *history)
     event_insert(history, claim + 1, copy);
 }
 
+static bool waits_for_its_turn(const struct history_op *op)
+{
+    return op->lane != 0 && op->lane_most == 1 && op->sequence == 0 && op->process_after_ms < 0 && op->name == 0;
+}
+
+/* Two of a lane and a partition, that wait for nothing but their turn; the later one was there when the first started. */
+static void later_one_starts_first(struct history *history)
+{
+    for (struct event *later = history->events; later < history->events + history->count; later++) {
+        if (later->kind != EVENT_CLAIM || !waits_for_its_turn(&history->ops[later->op]))
+            continue;
+        const struct event *submit = event_of(history, EVENT_SUBMIT, later, 0);
+
+        for (struct event *first = history->events; first < later; first++) {
+            if (first->kind == EVENT_CLAIM && first > submit && first->op < later->op &&
+                waits_for_its_turn(&history->ops[first->op]) &&
+                history->ops[first->op].lane == history->ops[later->op].lane &&
+                event_of(history, EVENT_SUBMIT, first, 0)->a == submit->a) {
+                event_insert(history, first, *later);
+                return;
+            }
+        }
+    }
+    fail_msg("no two of a lane wait for each other");
+}
+
 static bool is_follower(struct history *history, struct event *event)
 {
     (void)history;
@@ -629,6 +655,7 @@ static const struct {
     CHANGE(PAUSED, paused_one_is_granted),
     CHANGE(PAUSED, one_of_a_paused_parent_is_granted),
     CHANGE(LANE, two_of_a_lane_run),
+    CHANGE(ORDER, later_one_starts_first),
     CHANGE(GROUP_BOUNDS, group_is_too_large),
     CHANGE(GROUP_BOUNDS, group_is_too_heavy),
     CHANGE(GROUP_BOUNDS, group_mixes_lanes),

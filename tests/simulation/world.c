@@ -252,6 +252,7 @@ static void world_drain(struct world *world)
             world_fail(world, "something is never done");
     }
     structure_check(world, true);
+    structure_check_end(world);
 }
 
 /* ---- a run ---- */

@@ -284,6 +284,7 @@ void execution_cancel(struct world *world, struct execution *execution, int memb
 
 void structure_load(struct world *world);
 void structure_check(struct world *world, bool full);
+void structure_check_end(struct world *world); /* after some ticks: what expired is gone, each listed once */
 bool structure_is_done(struct world *world); /* nothing waits, runs or is due */
 void world_observe(struct world *world, const int *ops, size_t count);
 void world_dump(struct world *world); /* the end of the history */
