@@ -88,6 +88,7 @@ class Handlers:
         if self.process.poll() is None:
             self.process.terminate()
         self.process.wait(30)
+        self.process.stdout.close()
 
     def book(self):
         """Ends the server; answers every line of its book: Line(what, ms, request, id, token, attempt, payload)."""

@@ -7,6 +7,7 @@ A payload is words: how the attempt ends, how long it takes, and a tag for whoev
     ok MS TAG                 succeeds after MS milliseconds
     fail MS TAG               fails
     flaky PERCENT MS TAG      fails in so many of a hundred attempts, always in the same ones (by Id and attempt)
+    once MS TAG               fails at the first attempt
     pick MS TAG               one member of each execution group fails: at its first two attempts, or (by Id) at all
 A body that is a JSON array is an execution group: each member does what its own payload says, after the longest time.
 
@@ -26,7 +27,7 @@ def outcome(payload, operation, attempt):
     words = payload.split(" ")
     if words[0] == "flaky":
         return zlib.crc32(f"{operation} {attempt}".encode()) % 100 >= int(words[1]), float(words[2])
-    return words[0] != "fail", float(words[1])
+    return words[0] != "fail" and (words[0] != "once" or attempt > 1), float(words[1])
 
 
 def pick(members, picked):
