@@ -7,6 +7,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/query/query.h"
 #include "coordinator/ctl/commands.h"
 #include "coordinator/ctl/print.h"
 #include "coordinator/ctl/steer.h"
@@ -155,6 +156,17 @@ static bool read_rate(const char *text, int64_t *rate)
     return text_copy(number, sizeof number, text, size) && text_parse_int64(number, 1, RATE_MAX, rate);
 }
 
+static bool check_where(const char *where)
+{
+    struct err err = ERR_INIT;
+    struct query *query = query_parse_condition(where, strlen(where), NULL, &err);
+
+    if (!query)
+        session_fail(EXIT_USAGE_ERROR, "--where: %s", err.text);
+    query_free(query);
+    return err.status == ST_OK;
+}
+
 static int read_options(struct steering *steering, int count)
 {
     int64_t length = options.reason ? (int64_t)text_utf8_length(options.reason, strlen(options.reason)) : 0;
@@ -169,6 +181,8 @@ static int read_options(struct steering *steering, int count)
                                               "'Error' AND Type = 'WebCart'\"", name);
     if (count && options.where)
         return session_fail(EXIT_USAGE_ERROR, "%s: give either Ids or --where, not both", name);
+    if (options.where && !check_where(options.where))
+        return EXIT_USAGE_ERROR;
     if (options.rate && !read_rate(options.rate, &steering->rate))
         return session_fail(EXIT_USAGE_ERROR, "--rate %s: a number of commands a second is expected, such as 50/s",
                             options.rate);

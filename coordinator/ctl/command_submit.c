@@ -186,6 +186,18 @@ static int run_lines(struct session *session, const struct submit_types *types)
     return code;
 }
 
+/* What no server is needed for. */
+static int check_values(void)
+{
+    struct submission submission;
+    bool fine;
+
+    submission_init(&submission);
+    fine = take_options(&submission);
+    submission_release(&submission);
+    return fine ? EXIT_OK : EXIT_USAGE_ERROR;
+}
+
 static int check_options(int count, char **operands)
 {
     bool from_stdin = count && strcmp(operands[0], "-") == 0;
@@ -203,7 +215,7 @@ static int check_options(int count, char **operands)
         return session_fail(
             EXIT_USAGE_ERROR,
             "submit needs --type TYPE, or --from FILE with one JSON object per line; `bgopctl help submit` tells more");
-    return EXIT_OK;
+    return options.from ? EXIT_OK : check_values();
 }
 
 static int run(struct session *session, int count, char **operands)

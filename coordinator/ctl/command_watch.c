@@ -33,6 +33,7 @@ struct watch {
     char (*positions)[64];              /* of each shard: the last entry seen */
     struct change *changes;             /* of one answer */
     size_t count, capacity;
+    int64_t since_ms;                   /* -1: now */
     int64_t left;                       /* lines until the end */
     bool away;                          /* Redis does not answer: said once */
 };
@@ -59,15 +60,11 @@ static enum status read_position(struct watch *watch, int shard, struct err *err
 static int begin(struct watch *watch)
 {
     struct err err = ERR_INIT;
-    int64_t since_ms = -1;
 
-    if (options.since && (!argument_time(options.since, clock_wall_ms(), &since_ms) || since_ms < 1))
-        return session_fail(EXIT_USAGE_ERROR, "--since %s: a time is expected: 2026-11-23T10:00:00Z, epoch "
-                                              "milliseconds, or a distance such as now-10m", options.since);
     watch->positions = xcalloc((size_t)watch->session->shards, sizeof *watch->positions);
     for (int shard = 0; shard < watch->session->shards; shard++) {
-        if (since_ms > 0)
-            snprintf(watch->positions[shard], sizeof *watch->positions, "%" PRId64 "-%" PRIu64, since_ms - 1,
+        if (watch->since_ms > 0)
+            snprintf(watch->positions[shard], sizeof *watch->positions, "%" PRId64 "-%" PRIu64, watch->since_ms - 1,
                      UINT64_MAX);
         else if (read_position(watch, shard, &err) != ST_OK)
             return session_fail_status(&err);
@@ -279,6 +276,11 @@ static int check_options(struct watch *watch)
     int code = argument_check_status(options.status);
 
     watch->left = INT64_MAX;
+    watch->since_ms = -1;
+    if (code == EXIT_OK && options.since &&
+        (!argument_time(options.since, clock_wall_ms(), &watch->since_ms) || watch->since_ms < 1))
+        code = session_fail(EXIT_USAGE_ERROR, "--since %s: a time is expected: 2026-11-23T10:00:00Z, epoch "
+                                              "milliseconds, or a distance such as now-10m", options.since);
     if (code == EXIT_OK && options.count && !text_parse_int64(options.count, 1, LIMIT_MAX, &watch->left))
         code = session_fail(EXIT_USAGE_ERROR, "--count %s: a number from 1 is expected", options.count);
     return code;

@@ -39,9 +39,26 @@ int session_fail(int code, const char *format, ...)
     return code;
 }
 
+/* What a read-only function refuses because of what it was asked. */
+static bool is_wrong_question(const char *text)
+{
+    static const char *const codes[] = { "INVALID_FIELD", "INVALID_TYPE", "MALFORMED_ID", "MALFORMED_QUERY",
+                                         "INVALID_REPLICATION_DATE" };
+
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        const char *at = strstr(text, codes[i]);        /* behind the server's address, perhaps */
+
+        if (at && (at == text || at[-1] == ' '))
+            return true;
+    }
+    return false;
+}
+
 int session_fail_status(const struct err *err)
 {
     switch (err->status) {
+    case ST_INVALID:
+        return session_fail(is_wrong_question(err->text) ? EXIT_USAGE_ERROR : EXIT_FAILED, "%s", err->text);
     case ST_AGAIN:      return session_fail(EXIT_UNREACHABLE, "%s", err->text);
     case ST_RECOVERING:
         return session_fail(EXIT_UNREACHABLE,
