@@ -96,6 +96,9 @@ bool parser_need(struct parser *parser, const char *word)
 bool parser_end(struct parser *parser)
 {
     static const char *const clauses[] = { "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "OFFSET" };
+    static const char *const words[] = { "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "AND", "OR" };
+    const size_t word_count = sizeof words / sizeof *words;
+    const char *nearest;
     char got[80];
 
     if (parser->token.kind == TOKEN_END)
@@ -112,5 +115,8 @@ bool parser_end(struct parser *parser)
     }
     if (is_refused(&parser->token) || parser->token.kind == TOKEN_UNCLOSED)
         return unexpected(parser, "the end");
-    return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is more than the query needs", parser_got(parser, got));
+    nearest = parser->token.kind == TOKEN_WORD ? text_nearest(parser_got(parser, got), words, word_count) : NULL;
+    return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is more than the query needs%s%s%s",
+                       parser_got(parser, got), nearest ? "; did you mean " : "", nearest ? nearest : "",
+                       nearest ? "?" : "");
 }

@@ -1,6 +1,8 @@
 /* A plan: which parts of the condition go down, what leads to few records, what is read of each, and in which order. */
 #include "common/query/plan.h"
 
+#include <string.h>
+
 static bool same_field(struct query_field a, struct query_field b)
 {
     return a.index == b.index && a.of_leader == b.of_leader;
@@ -152,14 +154,45 @@ static bool is_submission(const struct query_item *item)
            (item->field.index == FIELD_INDEX_SUBMITTED_AT || item->field.index == FIELD_INDEX_CREATED_DATE);
 }
 
-/* bgop_find walks back in the order of the last change. It knows every other order too, but by a look at all candidates
- * for each 200 rows, which is dearer than to order them here. */
+/* bgop_find walks back in the order of the last change. */
 static bool is_last_change(const struct query_order *order)
 {
     const struct query_item *item = &order->item;
 
     return !item->field.of_leader && order->descending &&
            (item->field.index == FIELD_INDEX_SYSTEM_MODSTAMP || item->field.index == FIELD_INDEX_LAST_MODIFIED_DATE);
+}
+
+/* It knows every other order too, but by a look at all candidates for each 200 rows: worth it where these are those of a
+ * Status that has an index; else it is cheaper to order them here. */
+static bool has_index_of_status(const struct plan *plan)
+{
+    static const enum op_status indexed[] = { OP_NEW, OP_SCHEDULED, OP_RUNNING, OP_ERROR };
+    json_t *condition;
+    size_t i;
+
+    json_array_foreach(json_object_get(plan->find, "where"), i, condition)
+    {
+        const char *value = json_string_value(json_array_get(condition, 2));
+        int status = value ? record_status_find(value) : -1;
+
+        for (size_t s = 0; s < sizeof indexed / sizeof *indexed; s++) {
+            if (status == (int)indexed[s] && strcmp(json_string_value(json_array_get(condition, 0)), "Status") == 0 &&
+                strcmp(json_string_value(json_array_get(condition, 1)), "=") == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* bgop_find orders texts byte by byte, and knows one place for nulls: first when rising, last when falling. */
+static bool orders_alike(const struct query_order *order)
+{
+    const struct record_field *field = &record_fields[order->item.field.index];
+    bool plain = field->type == FIELD_INT || field->type == FIELD_DATETIME || field->type == FIELD_ID;
+
+    return plain && !order->item.field.of_leader &&
+           (!(field->properties & FIELD_N) || order->nulls_first != order->descending);
 }
 
 static bool few_are_wanted(const struct plan *plan)
@@ -169,17 +202,22 @@ static bool few_are_wanted(const struct plan *plan)
     return !plan->rest && query->limit >= 0 && query->limit + query->offset <= PLAN_PAGE_ROWS;
 }
 
+static bool is_top_of_index(const struct plan *plan, const struct query_order *order)
+{
+    return few_are_wanted(plan) && !plan->ids && !plan->spelled &&
+           (is_last_change(order) || (has_index_of_status(plan) && orders_alike(order)));
+}
+
 static void choose_order(struct plan *plan)
 {
     const struct query *query = plan->query;
     const struct query_order *first = query->orders;
     const char *field = "SubmittedAt";
-    bool descending = true, few = few_are_wanted(plan);
+    bool descending = true;
 
     if (!query->aggregate && query->order_count > 0) {
         plan->by_submission = is_submission(&first->item);
-        plan->ordered = query->order_count == 1 &&
-                        (plan->by_submission || (is_last_change(first) && few && !plan->ids && !plan->spelled));
+        plan->ordered = query->order_count == 1 && (plan->by_submission || is_top_of_index(plan, first));
     }
     if (plan->by_submission || plan->ordered)
         descending = first->descending;

@@ -56,6 +56,8 @@ static enum status take_page(struct run *run, json_t *rows)
         if (condition_matches(plan->rest, row))
             st = take_row(run, row);
     }
+    if (st == ST_OK && plan->query->count_only && plan->query->limit >= 0)
+        run->settled = groups_count(&run->groups) >= plan->query->limit + plan->query->offset;
     if (st == ST_OK && run->way == AS_THEY_COME)
         st = answer_flush(&run->answer);
     run->settled = run->settled || (run->way == AS_THEY_COME && answer_full(&run->answer));
@@ -93,8 +95,7 @@ static enum status find(struct run *run, json_t *condition)
     return find_in(run, ASK_ALL_SHARDS, condition);
 }
 
-/* Where the order of records means nothing, one shard after the other: a call has nothing to merge then, and looks at as
- * many records in half the time. */
+/* Where the order of records means nothing, one shard after the other: a call has nothing to merge then. */
 static enum status find_shards(struct run *run)
 {
     int shards = 0;

@@ -201,6 +201,9 @@ static void what_is_no_query_is_refused_with_its_place(void **state)
         { "SELECT Id FROM", "MALFORMED_QUERY column 15: expected BackgroundOperation, got the end" },
         { "SELECT Id FROM 'x'", "MALFORMED_QUERY column 16: expected BackgroundOperation, got 'x'" },
         { IDS " b", "MALFORMED_QUERY column 36: b is more than the query needs" },
+        { IDS " WERE Id = null", "MALFORMED_QUERY column 36: WERE is more than the query needs; did you mean WHERE?" },
+        { IDS " ODRER BY Id", "MALFORMED_QUERY column 36: ODRER is more than the query needs" },
+        { IDS " ORDR BY Id", "MALFORMED_QUERY column 36: ORDR is more than the query needs; did you mean ORDER?" },
         { IDS " WHERE", "MALFORMED_QUERY column 41: expected a field, got the end" },
         { IDS " LIMIT 3 WHERE Id = null", "MALFORMED_QUERY column 44: WHERE is out of place: the order is SELECT, FROM, "
                                          "WHERE, GROUP BY, ORDER BY, LIMIT, OFFSET" },
