@@ -4,8 +4,8 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONDONTWRITEBYTECODE=1
 
-# The labels that run under the sanitizers; the simulation is long and works on the Lua code.
-sanitized='^(unit|functions|e2e)$'
+# The labels that run under the sanitizers; of the simulation some seeds only (tests/CMakeLists.txt): it works on the Lua code.
+sanitized='^(unit|functions|simulation|e2e)$'
 
 times=() results=() failed=0
 

@@ -105,9 +105,10 @@ static void group_plan(struct world *world, struct execution *execution)
 void execution_plan(struct world *world, struct execution *execution)
 {
     struct random *random = &world->random;
-    int64_t duration_ms = random_chance(random, 500)    ? random_between(random, 20000, 90000)
-                          : random_chance(random, 1500) ? random_between(random, 3000, 12000)
-                                                        : random_below(random, 2500);
+    int longer = execution->follower_count > 0 ? 4500 : 1000; /* long enough to hear of a cancel, of 10,000 */
+    int64_t duration_ms = random_chance(random, 500)      ? random_between(random, 20000, 90000)
+                          : random_chance(random, longer) ? random_between(random, 3000, 12000)
+                                                          : random_below(random, 2500);
 
     execution->kind = world->quiet ? "ok" : kind_choose(world);
     if (world->quiet)

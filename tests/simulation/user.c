@@ -170,7 +170,7 @@ static int running_choose(struct world *world)
 
 static void entry_choose(struct world *world, struct log_entry *entry)
 {
-    int op = random_chance(&world->random, 3000) ? running_choose(world) : -1;
+    int op = random_chance(&world->random, 5000) ? running_choose(world) : -1;
     const struct submission_message *message;
     redisReply *reply;
 
