@@ -14,11 +14,15 @@
 
 enum { EFFECT_TIMEOUT_MS = 15000, SHOWN_MAX = 20, RATE_MAX = 1000000 };
 
-static struct { const char *reason, *timeout, *where, *dry_run, *rate; } options;
+static struct {
+    const char *reason, *timeout, *where, *dry_run, *rate;
+} options;
 
 /* ---- what became of all ---- */
 
-struct sums { size_t done, failed, passed, open, unseen; };
+struct sums {
+    size_t done, failed, passed, open, unseen;
+};
 
 static struct sums sum_up(const struct steering *steering)
 {
@@ -128,8 +132,8 @@ static void print_go_on(const struct steering *steering, const struct sums *sums
     if (!steering->where) {
         buf_printf(&text, "; go on with the same command: what is %s already is left alone", done_word(steering));
     } else {
-        buf_printf(&text, "; go on with:\n  bgopctl %s --where ", steering->kind == COMMAND_CANCEL ? "cancel"
-                                                                                                   : "redrive");
+        buf_printf(&text, "; go on with:\n  bgopctl %s --where ",
+                   steering->kind == COMMAND_CANCEL ? "cancel" : "redrive");
         add_where(&text, steering);
         if (steering->rate)
             buf_printf(&text, " --rate %lld/s", (long long)steering->rate);
@@ -177,8 +181,10 @@ static int read_options(struct steering *steering, int count)
     steering->where = options.where;
     steering->dry_run = options.dry_run;
     if (!count && !options.where)
-        return session_fail(EXIT_USAGE_ERROR, "%s: give Ids (or Names), or --where CONDITION such as \"Status = "
-                                              "'Error' AND Type = 'WebCart'\"", name);
+        return session_fail(EXIT_USAGE_ERROR,
+                            "%s: give Ids (or Names), or --where CONDITION such as \"Status = "
+                            "'Error' AND Type = 'WebCart'\"",
+                            name);
     if (count && options.where)
         return session_fail(EXIT_USAGE_ERROR, "%s: give either Ids or --where, not both", name);
     if (options.where && !check_where(options.where))
@@ -251,9 +257,10 @@ const struct subcommand command_cancel = {
     .name = "cancel",
     .usage = "ID|NAME... | --where COND [--dry-run] [--rate N/s] [--reason TEXT]",
     .about = "operations shall not run (any more)",
-    .help = "What does not run is Canceled at once; what runs is asked to stop, and the first outcome wins.\n"
-            "Of what --where finds, that which has ended already is passed over. Stopped by Ctrl-C it says how to go on.\n"
-            "Exit 1 when one of them could not be canceled, or when no effect was seen in time.",
+    .help =
+        "What does not run is Canceled at once; what runs is asked to stop, and the first outcome wins.\n"
+        "Of what --where finds, that which has ended already is passed over. Stopped by Ctrl-C it says how to go on.\n"
+        "Exit 1 when one of them could not be canceled, or when no effect was seen in time.",
     .flags = COMMAND_FLAGS(control_flags),
     .max_operands = -1,
     .run = run_cancel,

@@ -8,7 +8,9 @@
 
 enum { LOOKS_AGAIN = 2, LOOK_PAUSE_MS = 200, SHOWN_MAX = 200 };
 
-static struct { const char *fix; } options;
+static struct {
+    const char *fix;
+} options;
 
 static const struct flag flags[] = {
     { "fix", NULL, "mend what can be mended safely: indexes and counters follow the records", &options.fix },
@@ -66,7 +68,9 @@ static int mend_all(struct doctor *doctor)
 
 /* ---- the report ---- */
 
-struct sums { long long wrong, mended; };
+struct sums {
+    long long wrong, mended;
+};
 
 static struct sums sum_up(const struct doctor *doctor)
 {
@@ -107,8 +111,8 @@ static void print_report_json(const struct doctor *doctor)
 static void print_findings(const struct doctor *doctor)
 {
     static const struct column columns[] = {
-        { "SHARD", COLUMN_RIGHT }, { "WHAT", COLUMN_SHRINK }, { "INDEX", COLUMN_SHRINK }, { "WHAT IS WRONG", 0 },
-        { "MENDED", 0 },
+        { "SHARD", COLUMN_RIGHT }, { "WHAT", COLUMN_SHRINK }, { "INDEX", COLUMN_SHRINK },
+        { "WHAT IS WRONG", 0 },    { "MENDED", 0 },
     };
     struct table table;
     char text[32];

@@ -14,7 +14,9 @@
 
 enum { EFFECT_TIMEOUT_MS = 15000, FLUSH_MS = 10000, LOOK_MS = 50 };
 
-static struct { const char *type, *parent, *reason, *timeout; } options;
+static struct {
+    const char *type, *parent, *reason, *timeout;
+} options;
 
 /* Of how many shards Redis shows another state than is wanted; -1: it could not be asked. */
 static int shards_missing(struct session *session, const char *field, bool paused)
@@ -148,12 +150,18 @@ static const struct flag pause_flags[] = {
 };
 
 const struct subcommand command_pause = {
-    .name = "pause", .usage = "--type T | --parent K", .about = "nothing of a Type or a ParentKey starts any more",
-    .help = "What runs goes on; what would start is Waiting until it is resumed. `bgopctl paused` lists what is paused.",
+    .name = "pause",
+    .usage = "--type T | --parent K",
+    .about = "nothing of a Type or a ParentKey starts any more",
+    .help =
+        "What runs goes on; what would start is Waiting until it is resumed. `bgopctl paused` lists what is paused.",
     .flags = COMMAND_FLAGS(pause_flags),
     .run = run_pause,
 };
 const struct subcommand command_resume = {
-    .name = "resume", .usage = "--type T | --parent K", .about = "what was paused goes on",
-    .flags = COMMAND_FLAGS(pause_flags), .run = run_resume,
+    .name = "resume",
+    .usage = "--type T | --parent K",
+    .about = "what was paused goes on",
+    .flags = COMMAND_FLAGS(pause_flags),
+    .run = run_resume,
 };

@@ -94,8 +94,12 @@ static int read_shard(struct session *session, int shard, json_t *pauses)
 static void print_pauses(json_t *pauses)
 {
     static const struct column columns[] = {
-        { "WHAT", 0 }, { "NAME", COLUMN_SHRINK }, { "SINCE", 0 }, { "LAID ASIDE", COLUMN_RIGHT },
-        { "REASON", COLUMN_SHRINK }, { "", 0 },
+        { "WHAT", 0 },
+        { "NAME", COLUMN_SHRINK },
+        { "SINCE", 0 },
+        { "LAID ASIDE", COLUMN_RIGHT },
+        { "REASON", COLUMN_SHRINK },
+        { "", 0 },
     };
     struct table table;
     json_t *pause;
@@ -103,7 +107,8 @@ static void print_pauses(json_t *pauses)
     char text[64];
 
     table_init(&table, columns, sizeof columns / sizeof *columns);
-    json_object_foreach(pauses, name, pause) {
+    json_object_foreach(pauses, name, pause)
+    {
         const char *since = json_string_value(json_object_get(pause, "since"));
 
         table_add(&table, *name == 'T' ? "Type" : "ParentKey");
@@ -131,8 +136,7 @@ static int run(struct session *session, int count, char **operands)
         code = session_shards(session);
     for (int shard = 0; shard < session->shards && code == EXIT_OK; shard++)
         code = read_shard(session, shard, pauses);
-    json_object_foreach(pauses, name, pause)
-        json_array_append(list, pause);
+    json_object_foreach(pauses, name, pause) json_array_append(list, pause);
     if (code == EXIT_OK && session->json)
         print_json(stdout, list);
     else if (code == EXIT_OK)
@@ -143,6 +147,9 @@ static int run(struct session *session, int count, char **operands)
 }
 
 const struct subcommand command_paused = {
-    .name = "paused", .usage = "", .about = "which Types and ParentKeys are paused, since when and why",
-    .help = "LAID ASIDE is how many were about to start and wait for the resume; more may lie there unseen.", .run = run,
+    .name = "paused",
+    .usage = "",
+    .about = "which Types and ParentKeys are paused, since when and why",
+    .help = "LAID ASIDE is how many were about to start and wait for the resume; more may lie there unseen.",
+    .run = run,
 };

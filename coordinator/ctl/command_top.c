@@ -17,18 +17,27 @@
 
 enum { INTERVAL_MS = 2000, RUNNING_A_SHARD = 50, RUNNING_SHOWN = 20, WORKERS_SHOWN = 10 };
 
-static struct { const char *interval; } options;
+static struct {
+    const char *interval;
+} options;
 
 static const struct flag flags[] = {
     { "interval", "S", "seconds between two looks (2)", &options.interval },
 };
 
 /* What was read at one moment. */
-struct moment { json_t *stats, *running; int64_t at_ms; };
+struct moment {
+    json_t *stats, *running;
+    int64_t at_ms;
+};
 
 /* ---- reading ---- */
 
-struct running { struct session *session; json_t *list; int64_t now_ms; };
+struct running {
+    struct session *session;
+    json_t *list;
+    int64_t now_ms;
+};
 
 static enum status read_one(struct running *running, int shard, const char *id, struct err *err)
 {
@@ -62,8 +71,8 @@ static enum status read_running(struct running *running, struct err *err)
     enum status st = redis_call(running->session->redis, &reply, err, "TIME", NULL);
 
     if (st == ST_OK)
-        running->now_ms = redis_reply_int(redis_reply_at(reply, 0), 0) * 1000 +
-                          redis_reply_int(redis_reply_at(reply, 1), 0) / 1000;
+        running->now_ms =
+            redis_reply_int(redis_reply_at(reply, 0), 0) * 1000 + redis_reply_int(redis_reply_at(reply, 1), 0) / 1000;
     redis_reply_free(reply);
     for (int shard = 0; shard < running->session->shards && st == ST_OK; shard++) {
         char key[64], last[16];
@@ -135,8 +144,7 @@ static double rate(const struct moment *moment, const struct moment *before, con
 {
     if (before->stats && moment->at_ms > before->at_ms)
         return (double)(total(moment, name) - total(before, name)) * 1000 / (double)(moment->at_ms - before->at_ms);
-    return json_number_value(
-        json_object_get(json_object_get(json_object_get(moment->stats, "rates"), name), "1m"));
+    return json_number_value(json_object_get(json_object_get(json_object_get(moment->stats, "rates"), name), "1m"));
 }
 
 static void print_head(const struct moment *moment, const struct moment *before, FILE *to)
@@ -158,7 +166,9 @@ static void print_head(const struct moment *moment, const struct moment *before,
 static void print_workers(const json_t *workers, FILE *to, int width)
 {
     static const struct column columns[] = {
-        { "WORKER", COLUMN_SHRINK }, { "STATUS PAGE", COLUMN_SHRINK }, { "SLOTS", COLUMN_RIGHT },
+        { "WORKER", COLUMN_SHRINK },
+        { "STATUS PAGE", COLUMN_SHRINK },
+        { "SLOTS", COLUMN_RIGHT },
         { "TYPES", COLUMN_SHRINK },
     };
     struct table table;
@@ -166,7 +176,8 @@ static void print_workers(const json_t *workers, FILE *to, int width)
     size_t i;
 
     table_init(&table, columns, sizeof columns / sizeof *columns);
-    json_array_foreach(workers, i, worker) {
+    json_array_foreach(workers, i, worker)
+    {
         if (i == WORKERS_SHOWN)
             break;
         table_add_json(&table, json_object_get(worker, "instance"));
@@ -185,8 +196,9 @@ static void print_workers(const json_t *workers, FILE *to, int width)
 static void print_running(const json_t *running, FILE *to, int width)
 {
     static const struct column columns[] = {
-        { "RUNNING", COLUMN_ALWAYS }, { "TYPE", 0 }, { "FOR", COLUMN_RIGHT }, { "ATTEMPT", COLUMN_RIGHT },
-        { "PARENT", COLUMN_SHRINK }, { "WORKER", COLUMN_SHRINK },
+        { "RUNNING", COLUMN_ALWAYS }, { "TYPE", 0 },
+        { "FOR", COLUMN_RIGHT },      { "ATTEMPT", COLUMN_RIGHT },
+        { "PARENT", COLUMN_SHRINK },  { "WORKER", COLUMN_SHRINK },
     };
     struct table table;
     const json_t *one;
@@ -196,7 +208,8 @@ static void print_running(const json_t *running, FILE *to, int width)
     if (!json_array_size(running))
         return;
     table_init(&table, columns, sizeof columns / sizeof *columns);
-    json_array_foreach(running, i, one) {
+    json_array_foreach(running, i, one)
+    {
         table_add_json(&table, json_object_get(one, "Id"));
         table_add_json(&table, json_object_get(one, "Type"));
         table_add(&table, format_length(text, json_integer_value(json_object_get(one, "runningMs"))));
@@ -253,7 +266,7 @@ static void screen_begin(void)
         raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
         tcsetattr(STDIN_FILENO, TCSANOW, &raw);
     }
-    fputs("\033[?1049h\033[?25l", stdout);      /* the other screen, no cursor */
+    fputs("\033[?1049h\033[?25l", stdout); /* the other screen, no cursor */
 }
 
 static void screen_end(void)
@@ -314,7 +327,7 @@ static void draw(const struct moment *moment, const struct moment *before)
 static int run_live(struct session *session, int64_t interval_ms)
 {
     struct moment before = { 0 }, moment = { 0 };
-    int code = moment_read(&moment, session);       /* who is not there at the start is not waited for */
+    int code = moment_read(&moment, session); /* who is not there at the start is not waited for */
 
     if (code != EXIT_OK) {
         moment_release(&moment);
@@ -347,8 +360,8 @@ static int run(struct session *session, int count, char **operands)
     int code;
 
     (void)count, (void)operands;
-    if (options.interval && (!argument_seconds(options.interval, &interval_ms) || interval_ms < 100 ||
-                             interval_ms > 3600000))
+    if (options.interval &&
+        (!argument_seconds(options.interval, &interval_ms) || interval_ms < 100 || interval_ms > 3600000))
         return session_fail(EXIT_USAGE_ERROR, "--interval %s: seconds from 0.1 to 3600 are expected", options.interval);
     code = session_redis(session);
     if (code == EXIT_OK)

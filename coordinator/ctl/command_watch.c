@@ -14,7 +14,9 @@
 
 enum { BLOCK_MS = 1000, AGAIN_MS = 1000, ENTRIES_MAX = 100, LIMIT_MAX = 1000000000 };
 
-static struct { const char *type, *status, *parent, *since, *count; } options;
+static struct {
+    const char *type, *status, *parent, *since, *count;
+} options;
 
 static const struct flag flags[] = {
     { "type", "TYPE", "only this Type", &options.type },
@@ -26,16 +28,19 @@ static const struct flag flags[] = {
 };
 
 /* One status of one entry, with the Ids that got it. */
-struct change { int64_t at_ms; char *status, *ids; };
+struct change {
+    int64_t at_ms;
+    char *status, *ids;
+};
 
 struct watch {
     struct session *session;
-    char (*positions)[64];              /* of each shard: the last entry seen */
-    struct change *changes;             /* of one answer */
+    char (*positions)[64];  /* of each shard: the last entry seen */
+    struct change *changes; /* of one answer */
     size_t count, capacity;
-    int64_t since_ms;                   /* -1: now */
-    int64_t left;                       /* lines until the end */
-    bool away;                          /* Redis does not answer: said once */
+    int64_t since_ms; /* -1: now */
+    int64_t left;     /* lines until the end */
+    bool away;        /* Redis does not answer: said once */
 };
 
 /* ---- reading ---- */
@@ -110,7 +115,7 @@ static enum status read_changes(struct watch *watch, struct err *err)
     struct redis_command command;
     struct redis_reply *reply = NULL;
     int shards = watch->session->shards;
-    char (*keys)[64] = xcalloc((size_t)shards, sizeof *keys);
+    char(*keys)[64] = xcalloc((size_t)shards, sizeof *keys);
     enum status st;
 
     redis_command_init(&command);
@@ -180,14 +185,13 @@ static void print_one(struct watch *watch, const struct change *change, const ch
 {
     const char *type = redis_reply_text(redis_reply_at(reply, 0), NULL);
     const char *parent = redis_reply_text(redis_reply_at(reply, 1), NULL);
-    bool is_error = strcmp(change->status, "Error") == 0 &&
-                    strcmp(redis_reply_text(redis_reply_at(reply, 2), NULL), "Error") == 0;
+    bool is_error =
+        strcmp(change->status, "Error") == 0 && strcmp(redis_reply_text(redis_reply_at(reply, 2), NULL), "Error") == 0;
 
     if (!watch->left || (options.type && strcmp(options.type, type) != 0) ||
         (options.parent && strcmp(options.parent, parent) != 0))
         return;
-    print_line(watch, change, id, type, parent,
-               is_error ? redis_reply_text(redis_reply_at(reply, 3), NULL) : "");
+    print_line(watch, change, id, type, parent, is_error ? redis_reply_text(redis_reply_at(reply, 3), NULL) : "");
     watch->left--;
 }
 
@@ -279,8 +283,10 @@ static int check_options(struct watch *watch)
     watch->since_ms = -1;
     if (code == EXIT_OK && options.since &&
         (!argument_time(options.since, clock_wall_ms(), &watch->since_ms) || watch->since_ms < 1))
-        code = session_fail(EXIT_USAGE_ERROR, "--since %s: a time is expected: 2026-11-23T10:00:00Z, epoch "
-                                              "milliseconds, or a distance such as now-10m", options.since);
+        code = session_fail(EXIT_USAGE_ERROR,
+                            "--since %s: a time is expected: 2026-11-23T10:00:00Z, epoch "
+                            "milliseconds, or a distance such as now-10m",
+                            options.since);
     if (code == EXIT_OK && options.count && !text_parse_int64(options.count, 1, LIMIT_MAX, &watch->left))
         code = session_fail(EXIT_USAGE_ERROR, "--count %s: a number from 1 is expected", options.count);
     return code;

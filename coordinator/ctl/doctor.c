@@ -45,7 +45,11 @@ void doctor_find(struct doctor *doctor, int shard, const char *what, const char 
 {
     GROW(doctor->findings, doctor->finding_count, doctor->finding_capacity);
     doctor->findings[doctor->finding_count++] = (struct finding){
-        .shard = shard, .what = what, .subject = xstrdup(subject), .index = xstrdup(index), .text = xstrdup(text),
+        .shard = shard,
+        .what = what,
+        .subject = xstrdup(subject),
+        .index = xstrdup(index),
+        .text = xstrdup(text),
         .argument = argument ? xstrdup(argument) : NULL,
     };
 }
@@ -239,9 +243,10 @@ int doctor_mend(struct doctor *doctor, struct finding *finding)
 /* What bgop_check calls what bgop_mend calls so; NULL: not found by one look. */
 static const char *check_name(const struct finding *finding)
 {
-    static const struct { const char *mend, *check; } names[] = {
-        { "record", "records" }, { "member", "members" }, { "group", "groups" }, { "lane", "lanes" },
-        { "key", "keys" },
+    static const struct {
+        const char *mend, *check;
+    } names[] = {
+        { "record", "records" }, { "member", "members" }, { "group", "groups" }, { "lane", "lanes" }, { "key", "keys" },
     };
 
     for (size_t i = 0; finding->what && i < sizeof names / sizeof *names; i++) {

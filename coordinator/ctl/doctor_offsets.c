@@ -18,8 +18,8 @@ struct logs {
     struct doctor *doctor;
     struct kafka_consumer *consumer;
     char submit[300], status[300];
-    struct shard_fences *fences;        /* of each shard; read before any log's end */
-    int64_t *committed;                 /* of the intake, by submit partition */
+    struct shard_fences *fences; /* of each shard; read before any log's end */
+    int64_t *committed;          /* of the intake, by submit partition */
     int partitions;
 };
 
@@ -134,8 +134,7 @@ static enum status open_logs(struct logs *logs, struct err *err)
 
 static int check_logs(struct doctor *doctor)
 {
-    struct logs logs = { .doctor = doctor,
-                         .fences = xcalloc((size_t)doctor->session->shards, sizeof *logs.fences) };
+    struct logs logs = { .doctor = doctor, .fences = xcalloc((size_t)doctor->session->shards, sizeof *logs.fences) };
     struct err err = ERR_INIT;
     enum status st;
 
@@ -178,8 +177,7 @@ static int first_late(struct doctor *doctor, int shard, const char *name, char i
     *late_ms = -1;
     if (code == EXIT_OK && redis_reply_count(reply) == 2) {
         snprintf(id, ID_SIZE, "%.18s", redis_reply_text(redis_reply_at(reply, 0), NULL));
-        *late_ms = redis_now_ms(doctor->session) -
-                   strtoll(redis_reply_text(redis_reply_at(reply, 1), NULL), NULL, 10);
+        *late_ms = redis_now_ms(doctor->session) - strtoll(redis_reply_text(redis_reply_at(reply, 1), NULL), NULL, 10);
     }
     redis_reply_free(reply);
     return code;

@@ -11,11 +11,14 @@
 
 /* ---- subjects of one shard, until there are enough for a call ---- */
 
-struct batch { char *subjects[DOCTOR_BATCH]; size_t count; };
+struct batch {
+    char *subjects[DOCTOR_BATCH];
+    size_t count;
+};
 
 struct scan {
     struct doctor *doctor;
-    struct batch *records, *keys;       /* of each shard */
+    struct batch *records, *keys; /* of each shard */
     long long keys_met, keys_all;
 };
 
@@ -39,11 +42,11 @@ static void take_record(struct doctor *doctor, int shard, const struct redis_rep
     int status;
 
     if (!*type && !*text_at(reply, at + 2))
-        return;                                     /* removed meanwhile */
+        return; /* removed meanwhile */
     seen = doctor_seen(doctor, id);
     status = record_status_find(text_at(reply, at + 2));
     if (seen->read)
-        return;                                     /* SCAN may come by twice */
+        return; /* SCAN may come by twice */
     seen->read = true;
     seen->type = doctor_type(doctor, type);
     seen->status = (uint8_t)(status < 0 ? OP_STATUS_COUNT : status);
@@ -58,8 +61,8 @@ static void take_record(struct doctor *doctor, int shard, const struct redis_rep
 static int records_flush(struct doctor *doctor, int shard, struct batch *batch)
 {
     struct redis_reply *reply = NULL;
-    int code = batch->count
-                   ? doctor_check(doctor, shard, "records", NULL, batch->subjects, batch->count, &reply) : EXIT_OK;
+    int code =
+        batch->count ? doctor_check(doctor, shard, "records", NULL, batch->subjects, batch->count, &reply) : EXIT_OK;
 
     for (size_t at = 1; at + 5 < redis_reply_count(reply);
          at += 6 + 2 * (size_t)redis_reply_int(redis_reply_at(reply, at + 5), 0))
@@ -74,8 +77,8 @@ static int others_flush(struct doctor *doctor, int shard, const char *check, con
                         struct batch *batch)
 {
     struct redis_reply *reply = NULL;
-    int code = batch->count ? doctor_check(doctor, shard, check, index, batch->subjects, batch->count, &reply)
-                            : EXIT_OK;
+    int code =
+        batch->count ? doctor_check(doctor, shard, check, index, batch->subjects, batch->count, &reply) : EXIT_OK;
 
     doctor->entries += (long long)batch->count;
     for (size_t i = 0; i + 2 < redis_reply_count(reply); i += 3)
@@ -103,12 +106,13 @@ static bool any_begins(const char *text, const char *const *prefixes)
 
 static int take_key(struct scan *scan, int shard, const char *name)
 {
-    static const char *const belongings[] = { "in:", "out:", "tries:", "commands:", "done:", "w:", "worker:",
-                                              "aside:", "group:", NULL };
-    static const char *const looked_through[] = { "pending:", "due", "running", "errors", "blocked", "parent:", "seq:",
-                                                  "aside:", "leases", "cancels", "seq_active:", "seq_failed:",
-                                                  "seq_released", "seq_failing", "names", "done:", "lane:", "lane_out:",
-                                                  NULL };
+    static const char *const belongings[] = { "in:", "out:",    "tries:", "commands:", "done:",
+                                              "w:",  "worker:", "aside:", "group:",    NULL };
+    static const char *const looked_through[] = {
+        "pending:", "due",    "running", "errors",      "blocked",     "parent:",      "seq:",
+        "aside:",   "leases", "cancels", "seq_active:", "seq_failed:", "seq_released", "seq_failing",
+        "names",    "done:",  "lane:",   "lane_out:",   NULL
+    };
     struct doctor *doctor = scan->doctor;
 
     if (begins(name, "op:")) {
@@ -149,8 +153,7 @@ static void draw(struct scan *scan)
     char text[64], number[32];
 
     snprintf(text, sizeof text, "%s operations", format_count(number, scan->doctor->operations));
-    progress_draw(&scan->doctor->progress,
-                  scan->keys_all ? (double)scan->keys_met / (double)scan->keys_all : -1, text);
+    progress_draw(&scan->doctor->progress, scan->keys_all ? (double)scan->keys_met / (double)scan->keys_all : -1, text);
 }
 
 static int scan_keys(struct scan *scan)
@@ -184,7 +187,12 @@ static int scan_keys(struct scan *scan)
 
 /* ---- members of indexes ---- */
 
-struct walk { struct doctor *doctor; const struct index_key *index; const char *verb; int step; };
+struct walk {
+    struct doctor *doctor;
+    const struct index_key *index;
+    const char *verb;
+    int step;
+};
 
 /* Calls take for each member (with its value, of a hash), in slices. */
 static int walk_index(const struct walk *walk, int (*take)(void *arg, const char *member, const char *value), void *arg)
@@ -209,7 +217,12 @@ static int walk_index(const struct walk *walk, int (*take)(void *arg, const char
     return code;
 }
 
-struct members { struct doctor *doctor; const struct index_key *index; const char *check, *mend; struct batch batch; };
+struct members {
+    struct doctor *doctor;
+    const struct index_key *index;
+    const char *check, *mend;
+    struct batch batch;
+};
 
 static int members_flush(struct members *members)
 {
@@ -230,7 +243,11 @@ static int take_member(void *arg, const char *member, const char *value)
 
 /* ---- names: Name -> JSON list of [Id, Type, routing key, content] ---- */
 
-struct holders { struct doctor *doctor; int shard; json_t *gone; };      /* gone: Id -> Name, of those without a record */
+struct holders {
+    struct doctor *doctor;
+    int shard;
+    json_t *gone;
+}; /* gone: Id -> Name, of those without a record */
 
 static int take_name(void *arg, const char *name, const char *value)
 {
@@ -239,7 +256,8 @@ static int take_name(void *arg, const char *name, const char *value)
     size_t i;
 
     holders->doctor->entries++;
-    json_array_foreach(list, i, holder) {
+    json_array_foreach(list, i, holder)
+    {
         const char *id = json_string_value(json_array_get(holder, 0));
 
         if (id && !doctor_seen_find(holders->doctor, id))
@@ -279,7 +297,8 @@ static int find_holders(struct holders *holders)
     const char *id;
     json_t *name;
 
-    json_object_foreach(holders->gone, id, name) {
+    json_object_foreach(holders->gone, id, name)
+    {
         struct redis_reply *reply = NULL;
         char key[64];
         int code;
@@ -328,13 +347,13 @@ static int scan_one(struct doctor *doctor, const struct index_key *index, const 
 static int scan_index(struct doctor *doctor, const struct index_key *index)
 {
     static const char *const hashes[] = { "leases", "cancels", NULL }, *const sets[] = { "seq_active:", "seq_failed:",
-                                                                                           "lane_out:", NULL };
+                                                                                         "lane_out:", NULL };
     struct members members = { .doctor = doctor, .index = index, .check = "members", .mend = "member" };
     struct walk walk = { doctor, index, "ZSCAN", 2 };
     int code;
 
     if (begins(index->name, "done:"))
-        return EXIT_OK;                             /* doctor_streams */
+        return EXIT_OK; /* doctor_streams */
     if (strcmp(index->name, "names") == 0)
         return scan_names(doctor, index);
     if (strcmp(index->name, "seq_released") == 0 || strcmp(index->name, "seq_failing") == 0) {
@@ -361,7 +380,8 @@ static int scan_index(struct doctor *doctor, const struct index_key *index)
 int doctor_scan(struct doctor *doctor)
 {
     size_t shards = (size_t)doctor->session->shards;
-    struct scan scan = { .doctor = doctor, .records = xcalloc(shards, sizeof *scan.records),
+    struct scan scan = { .doctor = doctor,
+                         .records = xcalloc(shards, sizeof *scan.records),
                          .keys = xcalloc(shards, sizeof *scan.keys) };
     struct redis_reply *reply = NULL;
     int code = EXIT_OK;

@@ -1,4 +1,4 @@
-/* What takes more than one look. Streams of batches: read behind the records, so an operation that was there is in them.
+/* What takes more than one look. Streams of batches: read behind the records, so whoever was there is in them.
  * Counters: records were read one after the other while the queue went on; what the log of changes says since each was
  * read brings all of them to the one moment at which the counters were read. */
 #include "coordinator/ctl/doctor.h"
@@ -29,7 +29,8 @@ static int read_stream(struct doctor *doctor, int shard, const char *name, const
     do {
         struct redis_reply *reply = NULL;
 
-        code = doctor_ask(doctor, &reply, shard, "XRANGE", name, (const char *const[]){ next, to, "COUNT", "100", NULL });
+        code =
+            doctor_ask(doctor, &reply, shard, "XRANGE", name, (const char *const[]){ next, to, "COUNT", "100", NULL });
         if (code != EXIT_OK)
             return code;
         count = redis_reply_count(reply);
@@ -63,7 +64,11 @@ static void each_id(const char *text, void (*each)(void *arg, const char *id), v
 
 /* ---- born and done ---- */
 
-struct marking { struct doctor *doctor; int shard; bool born; };
+struct marking {
+    struct doctor *doctor;
+    int shard;
+    bool born;
+};
 
 static void mark(void *arg, const char *id)
 {
@@ -141,7 +146,7 @@ int doctor_streams(struct doctor *doctor)
         if (code == EXIT_OK)
             code = read_done(doctor, shard);
     }
-    for (size_t i = 0; i < doctor->index_count && code == EXIT_OK; i++) {      /* what `retentions` has forgotten */
+    for (size_t i = 0; i < doctor->index_count && code == EXIT_OK; i++) { /* what `retentions` has forgotten */
         const struct index_key *index = &doctor->indexes[i];
         struct marking marking = { doctor, index->shard, false };
 
@@ -159,7 +164,12 @@ int doctor_streams(struct doctor *doctor)
 
 /* ---- counters ---- */
 
-struct counting { struct doctor *doctor; int shard; int status; struct stream_position position; };
+struct counting {
+    struct doctor *doctor;
+    int shard;
+    int status;
+    struct stream_position position;
+};
 
 static void change(void *arg, const char *id)
 {
@@ -167,7 +177,7 @@ static void change(void *arg, const char *id)
     struct seen *seen = doctor_seen(counting->doctor, id);
 
     if (seen->read && !stream_position_before(seen->position, counting->position))
-        return;                                     /* read after this change */
+        return; /* read after this change */
     seen->status = (uint8_t)counting->status;
     seen->position = counting->position;
     seen->read = true;
@@ -243,7 +253,7 @@ static void compare(struct doctor *doctor, int shard, const struct redis_reply *
     size_t cells;
     long long *stored, *counted;
 
-    for (size_t i = 2; i + 1 < redis_reply_count(reply); i += 2) {      /* also Types of which no record is left */
+    for (size_t i = 2; i + 1 < redis_reply_count(reply); i += 2) { /* also Types of which no record is left */
         const char *name = text_at(reply, i), *colon = strrchr(name, ':');
         char type[300];
 

@@ -14,7 +14,7 @@
 #include "coordinator/ctl/print.h"
 
 enum {
-    CHUNK_MAX = 500,                    /* sent before effects are looked for */
+    CHUNK_MAX = 500, /* sent before effects are looked for */
     FLUSH_MS = 15000,
     LINGER_MS = 2,
     LOOK_FIRST_MS = 10,
@@ -24,8 +24,8 @@ enum {
 struct sending {
     struct steering *steering;
     char topic[300];
-    int64_t begun_ms, sent;             /* for the rate */
-    size_t seen;                        /* effects seen */
+    int64_t begun_ms, sent; /* for the rate */
+    size_t seen;            /* effects seen */
     struct progress progress;
 };
 
@@ -49,8 +49,8 @@ static int open_commands(struct sending *sending)
 {
     struct session *session = sending->steering->session;
     struct kafka_settings settings = config_kafka(&session->config, "bgopctl");
-    struct kafka_topic look = { .name = config_topic(&session->config, "command", sending->topic,
-                                                     sizeof sending->topic) };
+    struct kafka_topic look = { .name =
+                                    config_topic(&session->config, "command", sending->topic, sizeof sending->topic) };
     struct err err = ERR_INIT;
 
     if (kafka_topics_look(&settings, &look, 1, SESSION_TIMEOUT_MS, &err) != ST_OK)
@@ -119,7 +119,8 @@ static int send_chunk(struct sending *sending, size_t from, size_t to)
         sending->sent++;
     }
     return kafka_producer_flush(sending->steering->session->commands, FLUSH_MS, &err) == ST_OK
-               ? EXIT_OK : session_fail_status(&err);
+               ? EXIT_OK
+               : session_fail_status(&err);
 }
 
 /* ---- effects ---- */
@@ -129,8 +130,8 @@ static bool is_waited_for(const struct target *target)
     return target->progress == TARGET_OPEN && target->sent;
 }
 
-static enum status send_questions(struct steering *steering, const struct target *target,
-                                  struct redis_command *command, struct err *err)
+static enum status send_questions(struct steering *steering, const struct target *target, struct redis_command *command,
+                                  struct err *err)
 {
     struct id_parts parts;
     char key[64];
@@ -173,8 +174,7 @@ static void look_after(struct steering *steering, struct target *target, const s
         target_settle(target, TARGET_FAILED, "was removed meanwhile");
     else if (steering->kind == COMMAND_CANCEL)
         look_at_cancel(target, status, requested);
-    else if (strcmp(status, target->status) != 0 ||
-             redis_reply_int(redis_reply_at(record, 1), 0) > target->stamp_ms ||
+    else if (strcmp(status, target->status) != 0 || redis_reply_int(redis_reply_at(record, 1), 0) > target->stamp_ms ||
              redis_reply_int(redis_reply_at(record, 2), 0) > target->redrives)
         target_settle(target, TARGET_DONE, "redriven, now %s", status);
 }
@@ -246,7 +246,7 @@ static int wait_chunk(struct sending *sending, size_t from, size_t to)
                           "(`bgopctl why` tells where it stands; a refused command is in %s.rejects)",
                           (double)steering->timeout_ms / 1000, steering->session->config.prefix);
     }
-    return sending->seen ? EXIT_OK : EXIT_FAILED;       /* nobody acts: no use in sending more */
+    return sending->seen ? EXIT_OK : EXIT_FAILED; /* nobody acts: no use in sending more */
 }
 
 static bool any_open(const struct steering *steering)
@@ -276,7 +276,7 @@ int steering_go(struct steering *steering)
         draw(&sending, to);
     }
     progress_end(&sending.progress);
-    kafka_producer_free(steering->session->commands);   /* before the targets: late reports point at them */
+    kafka_producer_free(steering->session->commands); /* before the targets: late reports point at them */
     steering->session->commands = NULL;
     return code;
 }

@@ -49,6 +49,8 @@ void target_settle(struct target *target, enum target_progress progress, const c
 /* ---- steer_match.c ---- */
 /* Finds the targets: of these operands, or of steering->where. */
 int steering_match(struct steering *steering, char **operands, int count);
+
+/* ---- steer_dry.c ---- */
 /* The table (or JSON array) of a dry run. */
 void steering_print_dry(const struct steering *steering);
 

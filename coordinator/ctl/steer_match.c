@@ -9,10 +9,9 @@
 
 #include "common/base/memory.h"
 #include "common/query/query.h"
-#include "coordinator/ctl/print.h"
 
 #define FIELDS "Id, Type, ParentKey, Status, Error"
-enum { LOOK_MAX = 500, REDRIVE_LIMIT_DEFAULT = 10, DRY_ROWS_MAX = 50 };
+enum { LOOK_MAX = 500, REDRIVE_LIMIT_DEFAULT = 10 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -109,7 +108,9 @@ static void refuse(const struct steering *steering, struct target *target, const
 }
 
 /* What of the record decides, in the order it is read. */
-struct look { bool final, timed, held, grouped; };
+struct look {
+    bool final, timed, held, grouped;
+};
 
 static void judge_cancel(const struct steering *steering, struct target *target, const struct look *look)
 {
@@ -125,9 +126,10 @@ static void judge_redrive(struct steering *steering, struct target *target, cons
     int64_t limit = limit_of(steering, target->type);
 
     if (strcmp(target->status, "Error") != 0 || look->timed)
-        refuse(steering, target, look->timed ? "it is tried again by itself; only what ended in Error for good can be "
-                                               "redriven"
-                                             : "only what ended in Error can be redriven");
+        refuse(steering, target,
+               look->timed ? "it is tried again by itself; only what ended in Error for good can be "
+                             "redriven"
+                           : "only what ended in Error can be redriven");
     else if (steering->where && target->stamp_ms >= steering->begun_ms)
         target_settle(target, TARGET_PASSED, "changed after this run began");
     else if (target->redrives >= limit)
@@ -140,8 +142,8 @@ static void judge_redrive(struct steering *steering, struct target *target, cons
 static enum status send_look(struct steering *steering, const struct target *target, struct redis_command *command,
                              struct err *err)
 {
-    static const char *const fields[] = { "Status", "SystemModstamp", "token", "redrives", "ExpiresAt", "ok",
-                                          "SequenceGroup" };
+    static const char *const fields[] = { "Status", "SystemModstamp", "token", "redrives", "ExpiresAt",
+                                          "ok",     "SequenceGroup" };
     struct id_parts parts;
     char key[64];
     enum status st;
@@ -259,7 +261,12 @@ static struct target *add_target(struct steering *steering, const char *id, cons
 }
 
 /* Rows are kept until there are enough for a round trip. */
-struct matching { struct steering *steering; json_t *rows; enum status st; struct err *err; };
+struct matching {
+    struct steering *steering;
+    json_t *rows;
+    enum status st;
+    struct err *err;
+};
 
 static bool look_at_rows(struct matching *matching)
 {
@@ -268,7 +275,8 @@ static bool look_at_rows(struct matching *matching)
     const json_t *row;
 
     matching->st = look_at(steering, first, count, matching->err);
-    json_array_foreach(matching->rows, i, row) {
+    json_array_foreach(matching->rows, i, row)
+    {
         if (matching->st == ST_OK && steering->dry_run && json_is_object(row))
             count_row(steering, &steering->targets[first + i], row);
     }
@@ -311,7 +319,7 @@ static int match_where(struct steering *steering)
 
 static int match_ids(struct steering *steering, char **operands, int count)
 {
-    char (*ids)[ID_SIZE] = NULL;
+    char(*ids)[ID_SIZE] = NULL;
     struct err err = ERR_INIT;
     struct matching matching = { .steering = steering, .st = ST_OK, .err = &err };
     json_t *row;
@@ -320,8 +328,7 @@ static int match_ids(struct steering *steering, char **operands, int count)
 
     if (code == EXIT_OK)
         code = session_retrieve(steering->session, &matching.rows, FIELDS, ids, (size_t)count);
-    json_array_foreach(matching.rows, i, row)
-        add_target(steering, ids[i], text_of(row, "Type"));
+    json_array_foreach(matching.rows, i, row) add_target(steering, ids[i], text_of(row, "Type"));
     if (code == EXIT_OK && !look_at_rows(&matching))
         code = session_fail_status(&err);
     json_decref(matching.rows);
@@ -341,96 +348,8 @@ int steering_match(struct steering *steering, char **operands, int count)
         return code;
     if (redis_call(steering->session->redis, &reply, &err, "TIME", NULL) != ST_OK)
         return session_fail_status(&err);
-    steering->begun_ms = redis_reply_int(redis_reply_at(reply, 0), 0) * 1000 +
-                         redis_reply_int(redis_reply_at(reply, 1), 0) / 1000;
+    steering->begun_ms =
+        redis_reply_int(redis_reply_at(reply, 0), 0) * 1000 + redis_reply_int(redis_reply_at(reply, 1), 0) / 1000;
     redis_reply_free(reply);
     return steering->where ? match_where(steering) : match_ids(steering, operands, count);
-}
-
-/* ---- the dry run ---- */
-
-static int compare_groups(const void *a, const void *b)
-{
-    const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-    json_int_t left = json_integer_value(json_object_get(x, "count")),
-               right = json_integer_value(json_object_get(y, "count"));
-
-    if (left != right)
-        return left > right ? -1 : 1;
-    for (const char *const *field = (const char *const[]){ "Type", "ParentKey", "Error", NULL }; *field; field++) {
-        int order = strcmp(text_of(x, *field), text_of(y, *field));
-
-        if (order)
-            return order;
-    }
-    return 0;
-}
-
-static void print_dry_table(json_t *const *groups, size_t count)
-{
-    static const struct column columns[] = {
-        { "COUNT", COLUMN_RIGHT | COLUMN_ALWAYS }, { "REFUSED", COLUMN_RIGHT }, { "TYPE", COLUMN_ALWAYS },
-        { "PARENT", COLUMN_SHRINK }, { "ERROR", COLUMN_SHRINK },
-    };
-    struct table table;
-    char text[32];
-
-    table_init(&table, columns, sizeof columns / sizeof *columns);
-    for (size_t i = 0; i < count && i < DRY_ROWS_MAX; i++) {
-        json_int_t refused = json_integer_value(json_object_get(groups[i], "refused"));
-
-        table_add(&table, format_count(text, json_integer_value(json_object_get(groups[i], "count"))));
-        table_add(&table, refused ? format_count(text, refused) : "");
-        table_add_json(&table, json_object_get(groups[i], "Type"));
-        table_add_json(&table, json_object_get(groups[i], "ParentKey"));
-        table_add_json(&table, json_object_get(groups[i], "Error"));
-    }
-    if (count)
-        table_print(&table, stdout, terminal_width(stdout), false);
-    if (count > DRY_ROWS_MAX)
-        printf("... and %zu lines more; --json gives all\n", count - DRY_ROWS_MAX);
-    table_release(&table);
-}
-
-/* Lines of what would be hit, the largest first. */
-static json_t **sorted_groups(const struct steering *steering, size_t *count)
-{
-    json_t **groups = xcalloc(json_object_size(steering->groups) + 1, sizeof *groups), *group;
-    const char *key;
-
-    *count = 0;
-    json_object_foreach(steering->groups, key, group) {
-        if (json_integer_value(json_object_get(group, "count")) ||
-            json_integer_value(json_object_get(group, "refused")))
-            groups[(*count)++] = group;
-    }
-    qsort(groups, *count, sizeof(json_t *), compare_groups);
-    return groups;
-}
-
-void steering_print_dry(const struct steering *steering)
-{
-    size_t count, open = 0, passed = 0;
-    json_t **groups = sorted_groups(steering, &count);
-    char text[32], other[32];
-
-    for (size_t i = 0; i < steering->count; i++) {
-        open += steering->targets[i].progress == TARGET_OPEN;
-        passed += steering->targets[i].progress == TARGET_PASSED;
-    }
-    if (steering->session->json) {
-        json_t *list = json_array();
-
-        for (size_t i = 0; i < count; i++)
-            json_array_append(list, groups[i]);
-        print_json(stdout, list);
-        json_decref(list);
-    } else {
-        print_dry_table(groups, count);
-        printf("%s would be %s; nothing was sent\n", format_count(text, (long long)open),
-               steering->kind == COMMAND_CANCEL ? "canceled" : "redriven");
-        if (passed)
-            printf("%s more match, but there is nothing to do for them\n", format_count(other, (long long)passed));
-    }
-    free(groups);
 }

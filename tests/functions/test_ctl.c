@@ -129,7 +129,7 @@ static void what_fails_again_is_not_redriven_by_a_command_for_the_attempt_before
     fail_for_good(id, "again");
     snprintf(json, sizeof json, "{\"Command\":\"redrive\",\"Id\":\"%s\",\"Token\":\"%s\"}", id, token);
     stack_produce("command", 1, json, strlen(json));
-    assert_says(CTL(0, "cancel", submit("token-2", "")), "canceled");    /* read behind it */
+    assert_says(CTL(0, "cancel", submit("token-2", "")), "canceled"); /* read behind it */
     assert_true(stack_is(id, "Error"));
 }
 
@@ -156,8 +156,9 @@ static void an_interrupted_run_says_how_to_go_on_and_goes_on(void **state)
     (void)state;
     for (int i = 0; i < 10; i++)
         failed("stop", "it's");
-    program_start(&program, (const char *[]){ "bgopctl", "redrive", "--where", "ParentKey = 'stop'", "--rate", "2/s",
-                                              NULL }, NULL, PROGRAM_BOTH_OUTPUTS);
+    program_start(&program,
+                  (const char *[]){ "bgopctl", "redrive", "--where", "ParentKey = 'stop'", "--rate", "2/s", NULL },
+                  NULL, PROGRAM_BOTH_OUTPUTS);
     EVENTUALLY(strcmp(stack_ask("HGET", stack_key(routing_shard("stop", 4, 0, 0, STACK_SHARDS), "counts"), "redriven"),
                       "2") >= 0);
     kill(program.pid, SIGINT);
@@ -172,8 +173,10 @@ static void an_interrupted_run_says_how_to_go_on_and_goes_on(void **state)
     assert_says(where, "AND SystemModstamp < ");
     free(output);
     CTL(0, "redrive", "--where", where);
-    assert_says(CTL(0, "query", "SELECT COUNT() FROM BackgroundOperation WHERE ParentKey = 'stop' AND "
-                                "Status = 'Waiting'"), "10");
+    assert_says(CTL(0, "query",
+                    "SELECT COUNT() FROM BackgroundOperation WHERE ParentKey = 'stop' AND "
+                    "Status = 'Waiting'"),
+                "10");
 }
 
 static void what_was_redriven_too_often_is_refused_and_says_why(void **state)
@@ -202,7 +205,7 @@ static void a_condition_cancels_what_has_not_ended(void **state)
     EVENTUALLY(stack_claim(running, "WebCart") != 0);
     assert_says(CTL(0, "cancel", "--where", "ParentKey = 'c'", "--reason", "not wanted"), "2 canceled, 1 more match");
     assert_true(stack_is(waiting, "Canceled"));
-    EVENTUALLY(stack_is(running, "Canceled"));           /* when its lease ends: nobody renews it */
+    EVENTUALLY(stack_is(running, "Canceled")); /* when its lease ends: nobody renews it */
 }
 
 static void what_cannot_be_steered_is_said(void **state)
@@ -267,8 +270,10 @@ static void changes_are_watched(void **state)
     json_t *change;
 
     (void)state;
-    program_start(&program, (const char *[]){ "bgopctl", "watch", "--json", "--since", "now-1s", "--parent", "w", "--count",
-                                              "2", NULL }, NULL, 0);
+    program_start(
+        &program,
+        (const char *[]){ "bgopctl", "watch", "--json", "--since", "now-1s", "--parent", "w", "--count", "2", NULL },
+        NULL, 0);
     other = submit("w-2", "");
     id = submit("w", "");
     CTL(0, "cancel", id);
@@ -297,8 +302,9 @@ static void a_watch_waits_for_a_redis_that_goes_away(void **state)
     const char *before = submit("w-3", ""), *id;
 
     (void)state;
-    program_start(&program, (const char *[]){ "bgopctl", "watch", "--since", "now-10s", "--parent", "w-3", "--count", "2",
-                                              NULL }, NULL, PROGRAM_BOTH_OUTPUTS);
+    program_start(&program,
+                  (const char *[]){ "bgopctl", "watch", "--since", "now-10s", "--parent", "w-3", "--count", "2", NULL },
+                  NULL, PROGRAM_BOTH_OUTPUTS);
     assert_non_null(fgets(first, sizeof first, program.output));
     assert_says(first, before);
     redis_server_kill(&stack.server);
@@ -328,8 +334,8 @@ static void top_prints_once_without_a_terminal(void **state)
 
 static json_t *doctor(int expected_code, const char *fix)
 {
-    json_t *report = json_loads(fix ? CTL(expected_code, "doctor", "--json", fix) : CTL(expected_code, "doctor", "--json"),
-                                0, NULL);
+    json_t *report =
+        json_loads(fix ? CTL(expected_code, "doctor", "--json", fix) : CTL(expected_code, "doctor", "--json"), 0, NULL);
 
     assert_non_null(report);
     return report;
@@ -354,8 +360,8 @@ static void expect_mended(const char *index, bool mendable)
     bool named = false;
     size_t i;
 
-    json_array_foreach(mismatches, i, mismatch)
-        named = named || strcmp(json_string_value(json_object_get(mismatch, "index")), index) == 0;
+    json_array_foreach(mismatches, i, mismatch) named =
+        named || strcmp(json_string_value(json_object_get(mismatch, "index")), index) == 0;
     if (!named) {
         char *text = json_dumps(mismatches, JSON_COMPACT);
 

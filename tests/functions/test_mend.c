@@ -1,5 +1,5 @@
-/* bgop_check and bgop_mend: every index is broken by hand, is named, and is mended. Every test ends with a shard_check of
- * its own kind (tests/support/shard.c), so what mend says is not taken on trust. */
+/* bgop_check and bgop_mend: every index is broken by hand, is named, and is mended. Every test ends with a shard_check
+ * of its own kind (tests/support/shard.c), so what mend says is not taken on trust. */
 #include "tests/support/groups.h"
 #include "tests/support/shard.h"
 #include "tests/support/test.h"
@@ -26,7 +26,7 @@ static const char *wrong_with(struct shard *shard, int number)
 
     snprintf(arguments, sizeof arguments, "records %s", shard_id(number));
     answer = check(shard, arguments);
-    for (int blanks = 0; blanks < 6; blanks++) {            /* position, Id, Type, Status, final, SystemModstamp */
+    for (int blanks = 0; blanks < 6; blanks++) { /* position, Id, Type, Status, final, SystemModstamp */
         answer = strchr(answer, ' ');
         assert_non_null(answer);
         answer++;
@@ -95,7 +95,11 @@ static void a_healthy_shard_raises_no_alarm(void **state)
 }
 
 /* %d: nothing; the Id of the operation stands for @. */
-static const struct { const char *what, *broken; int number; const char *index; } breaks[] = {
+static const struct {
+    const char *what, *broken;
+    int number;
+    const char *index;
+} breaks[] = {
     { "pending lost", "ZREM " P "pending:WebCart @", 1, "pending:WebCart" },
     { "pending of what runs", "ZADD " P "pending:WebCart 5 @", 2, "pending:WebCart" },
     { "parent lost", "ZREM " P "parent:p @", 1, "parent:p" },
@@ -162,7 +166,9 @@ static void each_broken_index_is_named_and_mended(void **state)
 static void members_of_nothing_are_named_and_removed(void **state)
 {
     struct shard *shard = *state;
-    static const struct { const char *index, *add; } cases[] = {
+    static const struct {
+        const char *index, *add;
+    } cases[] = {
         { "pending:WebCart", "ZADD " P "pending:WebCart 5 @" },
         { "pending:XClean", "ZADD " P "pending:XClean 5 @" },
         { "due", "ZADD " P "due 5 @" },
@@ -298,7 +304,8 @@ static void what_lies_parked_for_a_record_is_applied(void **state)
     struct shard *shard = *state;
 
     fill(shard);
-    shard_command(shard, "HSET " P "parked %s '[[\"cancel\",\"%s\",\"0\",\"-1\",\"-1\",\"\",\"late\",\"-1\",\"\",\"\",\"\"]]'",
+    shard_command(shard,
+                  "HSET " P "parked %s '[[\"cancel\",\"%s\",\"0\",\"-1\",\"-1\",\"\",\"late\",\"-1\",\"\",\"\",\"\"]]'",
                   shard_id(1), shard_id(1));
     assert_has(wrong_with(shard, 1), "parked");
     shard_call(shard, "bgop_mend", "record %s", shard_id(1));
@@ -388,7 +395,8 @@ static void what_has_lost_its_lane_gets_it_back(void **state)
     shard_check(shard);
     shard_command(shard, "SADD " P "lane_out:ExternalObject:q %s", shard_id(1));
     assert_has(shard_command(shard, "FCALL_RO bgop_check 1 " SHARD_PREFIX " members lane_out:ExternalObject:q %s",
-                             shard_id(1)), "belongs elsewhere");
+                             shard_id(1)),
+               "belongs elsewhere");
     shard_call(shard, "bgop_mend", "member lane_out:ExternalObject:q %s", shard_id(1));
     assert_has(shard->answer, "lane_out:ExternalObject:q");
 }

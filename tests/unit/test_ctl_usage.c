@@ -29,21 +29,38 @@ static void expect(const char *const *words, int expected_code, const char *says
         all[i + 1] = words[i];
     code = program_run(all, NULL, PROGRAM_BOTH_OUTPUTS, &output);
     if (code != expected_code || !strstr(output, says))
-        fail_msg("bgopctl %s %s %s: exit code %d instead of %d, or \"%s\" is not in: %s", words[0], words[1] ? words[1] : "",
-                 words[1] && words[2] ? words[2] : "", code, expected_code, says, output);
+        fail_msg("bgopctl %s %s %s: exit code %d instead of %d, or \"%s\" is not in: %s", words[0],
+                 words[1] ? words[1] : "", words[1] && words[2] ? words[2] : "", code, expected_code, says, output);
     free(output);
 }
 #define EXPECT(code, says, ...) expect((const char *const[]){ __VA_ARGS__, NULL }, (code), (says))
 
 /* Of every command: the words that make it right. */
-static const struct { const char *name; const char *words[6]; } right[] = {
-    { "submit", { "--type", "WebCart" } },  { "get", { "x" } },                     { "query", { "SELECT Id FROM BackgroundOperation" } },
-    { "list", { NULL } },                   { "wait", { "x" } },                    { "cancel", { "x" } },
-    { "redrive", { "x" } },                 { "pause", { "--type", "WebCart" } },   { "resume", { "--parent", "p" } },
-    { "paused", { NULL } },                 { "why", { "x" } },                     { "blocked", { NULL } },
-    { "stats", { NULL } },                  { "top", { NULL } },                    { "workers", { NULL } },
-    { "watch", { NULL } },                  { "describe", { NULL } },               { "updated", { "now-1h", "now" } },
-    { "deleted", { "now-1h", "now" } },     { "doctor", { NULL } },                 { "lookup", { "Name", "x" } },
+static const struct {
+    const char *name;
+    const char *words[6];
+} right[] = {
+    { "submit", { "--type", "WebCart" } },
+    { "get", { "x" } },
+    { "query", { "SELECT Id FROM BackgroundOperation" } },
+    { "list", { NULL } },
+    { "wait", { "x" } },
+    { "cancel", { "x" } },
+    { "redrive", { "x" } },
+    { "pause", { "--type", "WebCart" } },
+    { "resume", { "--parent", "p" } },
+    { "paused", { NULL } },
+    { "why", { "x" } },
+    { "blocked", { NULL } },
+    { "stats", { NULL } },
+    { "top", { NULL } },
+    { "workers", { NULL } },
+    { "watch", { NULL } },
+    { "describe", { NULL } },
+    { "updated", { "now-1h", "now" } },
+    { "deleted", { "now-1h", "now" } },
+    { "doctor", { NULL } },
+    { "lookup", { "Name", "x" } },
     { "find", { "{}" } },
 };
 
@@ -138,7 +155,10 @@ static void what_is_right_needs_a_server(void **state)
 
 static void wrong_values_are_named_with_what_would_be_right(void **state)
 {
-    static const struct { const char *words[6]; const char *says; } cases[] = {
+    static const struct {
+        const char *words[6];
+        const char *says;
+    } cases[] = {
         { { "submit", "--type", "WebCart", "--retry-limit", "x" }, "--retry-limit x: a number" },
         { { "submit", "--type", "WebCart", "--after", "soon" }, "--after soon: a time" },
         { { "submit", "--from", "f", "--type", "WebCart" }, "--from takes everything" },
