@@ -140,6 +140,11 @@ read.part({}, function()
         return settings
     end
 
+    -- The settings of a record's Type as they are now.
+    function read.type_now(h)
+        return type_settings(read.prefix(h.shard), read.generation[h.shard], h.Type) or own[h.Type] or own.XClean
+    end
+
     -- ---- order of texts ----
 
     -- a before b, byte by byte. Lua compares as the server's locale does, which need not be C: then by hand.

@@ -4,7 +4,7 @@
 --   errors MALFORMED_ID
 -- Answers also while the shard replays its log: mode says so, and the answer is what Redis knows so far.
 read.part({'bgop_why'}, function()
-    local BLOCKERS_MAX = 20
+    local BLOCKERS_MAX, LOOKED_AT_MAX = 20, 200
 
     local function seconds(ms)
         if ms < 10000 then return string.format('%.1f s', ms / 1000) end
@@ -48,6 +48,47 @@ read.part({'bgop_why'}, function()
         return call('EXISTS', o.prefix .. ':resuming') == 1 and 'was paused, and is about to be released' or nil
     end
 
+    local function plural(number, one) return number .. ' ' .. one .. (number == 1 and '' or 's') end
+
+    local function merges(h) return (read.type_now(h).merge_max or 1) > 1 end
+
+    -- Trouble of its own, or of a group that it was in: since then it runs without others (group.lua).
+    local function alone_reason(h)
+        if h.alone then return 'it runs alone, after an execution group that failed as a whole' end
+        if h.lost or h.crashes then return 'it runs alone, after an attempt that was lost or crashed' end
+        if (tonumber(h.RetryCount) or 0) >= 2 then return 'it runs alone from its second retry on' end
+    end
+
+    -- What its lane says: of a ParentKey one execution at a time (where the Type merges), or so many as its limit.
+    local function lane_reason(o)
+        local h = o.h
+        local lane = LANED[h.more] and h.ParentKey and lane_name(h.Type, h.ParentKey)
+        if not lane then return nil end
+        local rank = call('ZRANK', o.prefix .. ':lane:' .. lane, h.id)
+        if not rank then return nil end
+        local out = call('SMEMBERS', o.prefix .. ':lane_out:' .. lane)
+        table.sort(out)
+        local limit, runs = read.type_now(h).max_running_per_parent or 0, 0
+        local most = merges(h) and 1 or limit > 0 and limit or #out
+        for i = 1, math.min(#out, LOOKED_AT_MAX) do
+            if call('HGET', o.prefix .. ':op:' .. out[i], 'Status') == 'Running' then runs = runs + 1 end
+        end
+        local what = runs > 0 and plural(runs, 'running execution') or plural(#out, 'claimable one')
+        local reason = string.format('waits for its turn: %s of ParentKey %s (at most %d), %d before it', what,
+                                     read.quote(h.ParentKey), most, rank)
+        for _, more in ipairs({pause_reason(o) or '', merges(h) and alone_reason(h) or ''}) do
+            if more ~= '' then reason = reason .. '; ' .. more end
+        end
+        return reason, {unpack(out, 1, BLOCKERS_MAX)}
+    end
+
+    -- The leader of the group it runs in, or its followers when it leads one.
+    local function group_reason(h)
+        if not h.ExecutionGroup then return '' end
+        if h.GroupLeaderId then return ' in the execution group of ' .. h.GroupLeaderId end
+        return ', leads an execution group with ' .. plural(tonumber(h.NumFollowers) or 0, 'follower')
+    end
+
     local function attempt(h) return (tonumber(h.token) or 0) % ATTEMPTS end
 
     -- New and Waiting: claimable, or held until something else ends.
@@ -61,7 +102,8 @@ read.part({'bgop_why'}, function()
             if not read.type_is_served(h.shard, h.Type, o.now) then
                 reason = reason .. '; no live worker serves this Type'
             end
-            return reason, {}
+            local alone = LANED[h.more] and merges(h) and alone_reason(h)
+            return alone and reason .. '; ' .. alone or reason, {}
         end
         local blockers = predecessors(o)
         local active = #blockers == 0 and active_of(o) or nil
@@ -72,12 +114,14 @@ read.part({'bgop_why'}, function()
             return string.format('waits for %d unfinished before it in sequence group %s', #blockers,
                                  read.quote(h.SequenceGroup)), blockers
         end
-        return pause_reason(o) or 'held until something else ends (group or limit)', {}
+        local reason, others = lane_reason(o)
+        if reason then return reason, others end
+        return pause_reason(o) or 'held until something else ends', {}
     end
 
     local function why_running(o)
         local h = o.h
-        local reason = string.format('attempt %d runs at %s', attempt(h), h.WorkerUri or 'a worker')
+        local reason = string.format('attempt %d runs at %s%s', attempt(h), h.WorkerUri or 'a worker', group_reason(h))
         if h.StartedAt then reason = reason .. ', started ' .. moment(tonumber(h.StartedAt), o.now) end
         local deadline = call('ZSCORE', o.prefix .. ':running', h.id)
         if deadline then reason = reason .. ', its lease ends ' .. moment(tonumber(deadline), o.now) end
@@ -121,8 +165,16 @@ read.part({'bgop_why'}, function()
             return ended(o, o.h.reason and 'canceled: ' .. read.quote(o.h.reason) or 'canceled')
         end,
         Merged = function(o)
-            if o.h.ExpiresAt then return ended(o, 'merged, its leader has ended') end
-            return 'runs inside its execution group', o.h.GroupLeaderId and {o.h.GroupLeaderId} or {}
+            local h = o.h
+            local leader = h.GroupLeaderId or 'its leader'
+            if h.ExpiresAt then return ended(o, 'merged: succeeded in the execution group of ' .. leader) end
+            if h.ok then
+                return 'succeeded in the execution group of ' .. leader .. ', which still runs', {h.GroupLeaderId}
+            end
+            local reason = string.format('attempt %d runs in the execution group of %s', attempt(h), leader)
+            if h.WorkerUri then reason = reason .. ' at ' .. h.WorkerUri end
+            if call('HEXISTS', o.prefix .. ':cancels', h.id) == 1 then reason = reason .. ', cancel requested' end
+            return reason, {h.GroupLeaderId}
         end,
     }
 
