@@ -163,8 +163,8 @@ static bool is_last_change(const struct query_order *order)
            (item->field.index == FIELD_INDEX_SYSTEM_MODSTAMP || item->field.index == FIELD_INDEX_LAST_MODIFIED_DATE);
 }
 
-/* It knows every other order too, but by a look at all candidates for each 200 rows: worth it where these are those of a
- * Status that has an index; else it is cheaper to order them here. */
+/* It knows every other order too, but by a look at all candidates for each 200 rows: worth it where these are those of
+ * a Status that has an index; else it is cheaper to order them here. */
 static bool has_index_of_status(const struct plan *plan)
 {
     static const enum op_status indexed[] = { OP_NEW, OP_SCHEDULED, OP_RUNNING, OP_ERROR };

@@ -1,5 +1,5 @@
-/* Single comparisons as bgop_find takes them. It compares texts byte by byte, but LIKE without the case of ASCII letters:
- * so `=` of a text goes down as a pattern without wildcards. Statuses have one spelling, which is known. */
+/* Single comparisons as bgop_find takes them. It compares texts byte by byte, but LIKE without the case of ASCII
+ * letters: so `=` of a text goes down as a pattern without wildcards. Statuses have one spelling, which is known. */
 #include "common/query/plan.h"
 
 #include <stdlib.h>

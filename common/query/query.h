@@ -114,7 +114,8 @@ struct query_options {
  * "GroupLeader": an object or null. Borrowed. false: no more rows, please (query_run then answers ST_OK). The
  * connection is free for other calls meanwhile. */
 typedef bool query_on_row(void *arg, const json_t *row);
-/* options may be NULL. *total (may be NULL): rows given to on_row; of SELECT COUNT() the number, and no row is given. */
+/* options may be NULL. *total (may be NULL): rows given to on_row; of SELECT COUNT() the number, and no row is
+ * given. */
 enum status query_run(const struct query *query, struct redis *redis, const struct query_options *options,
                       query_on_row *on_row, void *arg, int64_t *total, struct err *err) MUST_CHECK;
 

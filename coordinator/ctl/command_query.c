@@ -22,7 +22,7 @@ struct rows {
     int64_t count;
     struct table table;
     struct column *columns;
-    char **titles;                  /* those that are made here */
+    char **titles; /* those that are made here */
 };
 
 /* ---- JSON ---- */
@@ -145,7 +145,8 @@ static int run_explain(struct session *session, const struct query *query, const
 
     if (session->json)
         print_json(stdout, plan);
-    json_object_foreach(plan, name, value) {
+    json_object_foreach(plan, name, value)
+    {
         char *text = json_is_string(value) ? xstrdup(json_string_value(value)) : json_dumps(value, JSON_COMPACT);
 
         if (!session->json && !json_is_null(value))
@@ -186,7 +187,8 @@ const struct subcommand command_query = {
             "  bgopctl query \"SELECT COUNT() FROM BackgroundOperation WHERE Error LIKE '%timed out%'\"\n"
             "SELECT fields or COUNT COUNT_DISTINCT MIN MAX AVG SUM FROM BackgroundOperation [WHERE ..] [GROUP BY ..]\n"
             "[ORDER BY .. [ASC|DESC] [NULLS FIRST|LAST]] [LIMIT n] [OFFSET n]. Conditions: = != < <= > >= LIKE IN,\n"
-            "NOT IN, AND OR NOT ( ). Texts stand in single quotes, times without. GroupLeader.X: of the group's leader.",
+            "NOT IN, AND OR NOT ( ). Texts stand in single quotes, times without. GroupLeader.X: of the leader of the\n"
+            "execution group.",
     .flags = COMMAND_FLAGS(flags),
     .min_operands = 1,
     .max_operands = 1,

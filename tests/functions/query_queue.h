@@ -15,8 +15,8 @@ struct query_queue {
     struct shard shard;
     struct redis *redis;
     struct query_options options;
-    struct buf rows;                /* of the last query: JSON, a blank between */
-    int stop_after;                 /* rows; 0: never */
+    struct buf rows; /* of the last query: JSON, a blank between */
+    int stop_after;  /* rows; 0: never */
 };
 
 static inline void query_queue_open(struct query_queue *queue, struct redis_server *server)

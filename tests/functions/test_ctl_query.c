@@ -42,7 +42,8 @@ static void rows_are_a_table_or_json(void **state)
 {
     (void)state;
     expect("SELECT Name, Status, RetryLimit, SubmittedAt, GroupLeader.Name, IsDeleted" FROM
-           " WHERE Name IN ('n8', 'n9') ORDER BY Name", NULL, 0,
+           " WHERE Name IN ('n8', 'n9') ORDER BY Name",
+           NULL, 0,
            "Name  Status  RetryLimit  SubmittedAt           GroupLeader.Name  IsDeleted\n"
            "n8    Merged           3  2023-11-14T22:13:58Z  N5                false\n"
            "n9    New              2  2023-11-14T22:13:59Z                    false\n");
@@ -63,7 +64,8 @@ static void aggregates_have_their_names(void **state)
     expect("SELECT Type, COUNT(Id) n, AVG(RetryLimit)" FROM " GROUP BY Type", "--json", 0,
            "[{\"Type\":\"Declared\",\"n\":1,\"expr0\":2.0},\n{\"Type\":\"WebCart\",\"n\":8,\"expr0\":3.75}]\n");
     expect("SELECT COUNT()" FROM " WHERE Status = 'new'", NULL, 0, "2\n");
-    expect("SELECT COUNT()" FROM " WHERE Status = 'new'", "--json", 0, "{\"totalSize\":2,\"done\":true,\"records\":[]}\n");
+    expect("SELECT COUNT()" FROM " WHERE Status = 'new'", "--json", 0,
+           "{\"totalSize\":2,\"done\":true,\"records\":[]}\n");
 }
 
 static void a_plan_is_explained_without_a_server(void **state)
@@ -72,7 +74,8 @@ static void a_plan_is_explained_without_a_server(void **state)
     setenv("BGOP_REDIS", "unix:///nowhere", 1);
     expect("SELECT Id" FROM " WHERE Status = 'Error' AND NOT Name LIKE 'x%' ORDER BY Name LIMIT 3", "--explain", 0,
            "index        those of a Status where they are few, else the queue in order of submission\n"
-           "bgop_find    {\"where\":[[\"Status\",\"=\",\"Error\"]],\"fields\":[\"Name\",\"Id\"],\"order\":\"-SubmittedAt\","
+           "bgop_find    "
+           "{\"where\":[[\"Status\",\"=\",\"Error\"]],\"fields\":[\"Name\",\"Id\"],\"order\":\"-SubmittedAt\","
            "\"limit\":200}\n"
            "tested here  NOT Name LIKE 'x%'\n"
            "order        here, the first 3 are held\n");

@@ -53,7 +53,9 @@ static void expect_names(const char *clauses, const char *expected)
 
 static void conditions_select_rows(void **state)
 {
-    static const struct { const char *where, *rows; } cases[] = {
+    static const struct {
+        const char *where, *rows;
+    } cases[] = {
         { "", "n9 n8 n7 n6 N5 n4 - n2 n1" },
         { "WHERE Status = 'new'", "n9 n1" },
         { "WHERE Status = 'Scheduled'", "n2" },
@@ -118,7 +120,9 @@ static void conditions_select_rows(void **state)
 
 static void rows_are_ordered_limited_and_skipped(void **state)
 {
-    static const struct { const char *clauses, *rows; } cases[] = {
+    static const struct {
+        const char *clauses, *rows;
+    } cases[] = {
         { "ORDER BY Name", "- n1 n2 n4 N5 n6 n7 n8 n9" },
         { "ORDER BY Name DESC LIMIT 3", "n9 n8 n7" },
         { "ORDER BY Name DESC LIMIT 3 OFFSET 2", "n7 n6 N5" },
@@ -154,7 +158,8 @@ static void rows_hold_what_is_selected_in_its_order(void **state)
 {
     (void)state;
     query_queue_fill(queue);
-    query_queue_expect(queue, "SELECT Status, GroupLeader.Name, Id, groupleader.status" FROM " WHERE Name IN ('n8', 'n7') "
+    query_queue_expect(queue,
+                       "SELECT Status, GroupLeader.Name, Id, groupleader.status" FROM " WHERE Name IN ('n8', 'n7') "
                        "ORDER BY Name DESC",
                        "{\"Status\":\"Merged\",\"GroupLeader\":{\"Name\":\"N5\",\"Status\":\"Complete\"},"
                        "\"Id\":\"08P003000000008EAA\"} "
@@ -170,7 +175,9 @@ static void rows_hold_what_is_selected_in_its_order(void **state)
 
 static void groups_are_counted(void **state)
 {
-    static const struct { const char *text, *rows; } cases[] = {
+    static const struct {
+        const char *text, *rows;
+    } cases[] = {
         { "SELECT COUNT()" FROM, "9" },
         { "SELECT COUNT()" FROM " WHERE Status = 'new'", "2" },
         { "SELECT COUNT()" FROM " WHERE NOT Status = 'new' AND Type = 'WebCart'", "7" },
@@ -180,7 +187,8 @@ static void groups_are_counted(void **state)
         { "SELECT COUNT()" FROM " WHERE Name LIKE 'n%' LIMIT 100 OFFSET 3", "5" },
         { "SELECT COUNT(Id), COUNT(ParentKey) keys, COUNT_DISTINCT(ParentKey), COUNT_DISTINCT(Error)" FROM,
           "{\"expr0\":9,\"keys\":6,\"expr1\":3,\"expr2\":1}" },
-        { "SELECT MIN(SubmittedAt), MAX(Name), MIN(ParentKey), AVG(SequenceNumber), SUM(SequenceNumber), AVG(RetryCount), "
+        { "SELECT MIN(SubmittedAt), MAX(Name), MIN(ParentKey), AVG(SequenceNumber), SUM(SequenceNumber), "
+          "AVG(RetryCount), "
           "MAX(Error)" FROM,
           "{\"expr0\":\"2023-11-14T22:13:51.000+0000\",\"expr1\":\"n9\",\"expr2\":\"42\",\"expr3\":6.5,\"expr4\":13,"
           "\"expr5\":0.111111111111111,\"expr6\":\"No such 100% host\"}" },
@@ -228,8 +236,10 @@ static void hundreds_of_records_take_several_pages(void **state)
     query_queue_expect(queue, "SELECT COUNT()" FROM " WHERE RetryCount = 0", "1200");
     query_queue_expect(queue, "SELECT COUNT()" FROM " WHERE ParentKey = 'ACCT-1' AND Name > 'a'", "400");
     query_queue_expect(queue, "SELECT COUNT()" FROM " LIMIT 700", "700");
-    query_queue_expect(queue, "SELECT COUNT_DISTINCT(Id), COUNT_DISTINCT(RetryLimit)" FROM, "{\"expr0\":1200,\"expr1\":2}");
-    query_queue_expect(queue, "SELECT Id" FROM " ORDER BY Id DESC LIMIT 1 OFFSET 1199", "{\"Id\":\"08P000000000001EAA\"}");
+    query_queue_expect(queue, "SELECT COUNT_DISTINCT(Id), COUNT_DISTINCT(RetryLimit)" FROM,
+                       "{\"expr0\":1200,\"expr1\":2}");
+    query_queue_expect(queue, "SELECT Id" FROM " ORDER BY Id DESC LIMIT 1 OFFSET 1199",
+                       "{\"Id\":\"08P000000000001EAA\"}");
     query_queue_expect(queue, "SELECT Id" FROM " ORDER BY SubmittedAt LIMIT 1 OFFSET 1000",
                        "{\"Id\":\"08P00300000001dEAA\"}");
     for (int stop = 1; stop <= 601; stop += 200) {
@@ -286,7 +296,7 @@ static void more_ids_than_one_call_takes_are_asked_for_in_lots(void **state)
     (void)state;
     reads_submit(&queue->shard, 2, 0, 400, "WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
     reads_submit(&queue->shard, 2, 400, 400, "WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
-    for (int i = 0; i < 1600; i++)      /* each twice */
+    for (int i = 0; i < 1600; i++) /* each twice */
         used += (size_t)snprintf(text + used, sizeof text - used, "%s'%s'", i > 0 ? "," : "", reads_id(2, i % 800));
     snprintf(text + used, sizeof text - used, ")");
     query_queue_expect(queue, text, "800");
@@ -304,12 +314,14 @@ static void what_is_held_is_bounded(void **state)
     query_queue_expect(queue, "SELECT Id" FROM " ORDER BY Name LIMIT 101",
                        "MALFORMED_QUERY ordering more than 100 rows is more than is allowed at once: give a LIMIT, "
                        "conditions that leave fewer, or order by SubmittedAt alone");
-    query_queue_expect(queue, "SELECT COUNT_DISTINCT(Id)" FROM,
-                       "MALFORMED_QUERY more than 100 distinct values are more than is allowed at once: give conditions "
-                       "that leave fewer");
-    query_queue_expect(queue, "SELECT COUNT(Id)" FROM " GROUP BY Id",
-                       "MALFORMED_QUERY more than 100 groups are more than is allowed at once: give conditions that leave "
-                       "fewer");
+    query_queue_expect(
+        queue, "SELECT COUNT_DISTINCT(Id)" FROM,
+        "MALFORMED_QUERY more than 100 distinct values are more than is allowed at once: give conditions "
+        "that leave fewer");
+    query_queue_expect(
+        queue, "SELECT COUNT(Id)" FROM " GROUP BY Id",
+        "MALFORMED_QUERY more than 100 groups are more than is allowed at once: give conditions that leave "
+        "fewer");
     query_queue_expect(queue, "SELECT Id" FROM " ORDER BY Name LIMIT 1", "{\"Id\":\"08P000000000001EAA\"}");
     query_queue_expect(queue, "SELECT COUNT(Id), COUNT_DISTINCT(Type)" FROM " WHERE RetryCount = 0",
                        "{\"expr0\":120,\"expr1\":1}");
@@ -321,8 +333,11 @@ static void what_is_held_is_bounded(void **state)
 static void a_shard_that_replays_its_log_is_waited_for(void **state)
 {
     static const char *const queries[] = {
-        "SELECT COUNT()" FROM, "SELECT Id" FROM, "SELECT Id" FROM " WHERE ParentKey = 'acct-1'",
-        "SELECT Id" FROM " WHERE Name = 'x'", "SELECT Id" FROM " WHERE Id = '08P003000000002'",
+        "SELECT COUNT()" FROM,
+        "SELECT Id" FROM,
+        "SELECT Id" FROM " WHERE ParentKey = 'acct-1'",
+        "SELECT Id" FROM " WHERE Name = 'x'",
+        "SELECT Id" FROM " WHERE Id = '08P003000000002'",
     };
 
     (void)state;

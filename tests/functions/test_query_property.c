@@ -9,9 +9,9 @@ enum { OF_SHARD = 60 };
 
 static struct redis_server server;
 static struct query_queue *queue;
-static struct random chance;        /* test_query_property SEED ROUNDS: another seed is another queue */
+static struct random chance; /* test_query_property SEED ROUNDS: another seed is another queue */
 static int rounds = 250;
-static json_t *records;             /* every record, with its leader, read by bgop_retrieve */
+static json_t *records; /* every record, with its leader, read by bgop_retrieve */
 
 /* ---- the queue ---- */
 
@@ -92,7 +92,8 @@ static void read_records(void)
             json_decref(answer);
         }
     }
-    json_array_foreach(records, i, record) {
+    json_array_foreach(records, i, record)
+    {
         const char *leader = json_string_value(json_object_get(record, "GroupLeaderId"));
         json_t *copy = leader ? json_copy(json_object_get(by_id, leader)) : json_null();
 
@@ -202,7 +203,8 @@ static json_t *ids_by_looking(const struct query_condition *where)
     json_t *ids = json_object(), *record;
     size_t i;
 
-    json_array_foreach(records, i, record) {
+    json_array_foreach(records, i, record)
+    {
         if (condition_matches(where, record))
             json_object_set_new(ids, json_string_value(json_object_get(record, "Id")), json_true());
     }
@@ -253,7 +255,8 @@ static void random_conditions_select_what_a_look_at_every_record_selects(void **
         met += count;
         some += count > 0 && count < json_array_size(records);
     }
-    assert_true(some > (size_t)rounds / 3 && met > (size_t)rounds);    /* the conditions were neither all true nor all false */
+    assert_true(some > (size_t)rounds / 3 &&
+                met > (size_t)rounds); /* the conditions were neither all true nor all false */
     buf_release(&buf);
 }
 
@@ -311,7 +314,8 @@ static json_t *answered(const char *text)
     return rows;
 }
 
-static void check_order(const char *text, const json_t *rows, struct query_field field, bool descending, bool nulls_first)
+static void check_order(const char *text, const json_t *rows, struct query_field field, bool descending,
+                        bool nulls_first)
 {
     for (size_t i = 1; i < json_array_size(rows); i++) {
         struct query_value a = row_value(json_array_get(rows, i - 1), field);
@@ -319,7 +323,8 @@ static void check_order(const char *text, const json_t *rows, struct query_field
         int order = value_compare(&a, &b, record_fields[field.index].type);
         bool wrong = a.kind == QUERY_NULL || b.kind == QUERY_NULL
                          ? (a.kind == QUERY_NULL) != (b.kind == QUERY_NULL) && (a.kind == QUERY_NULL) != nulls_first
-                         : descending ? order < 0 : order > 0;
+                     : descending ? order < 0
+                                  : order > 0;
 
         if (wrong)
             fail_msg("%s: rows %zu and %zu", text, i - 1, i);
@@ -331,8 +336,8 @@ static size_t count_of_status(const char *status)
     json_t *record;
     size_t i, count = 0;
 
-    json_array_foreach(records, i, record)
-        count += strcmp(json_string_value(json_object_get(record, "Status")), status) == 0;
+    json_array_foreach(records, i, record) count +=
+        strcmp(json_string_value(json_object_get(record, "Status")), status) == 0;
     return count;
 }
 
@@ -356,7 +361,8 @@ static void random_orders_are_orders_and_their_pages_fit_together(void **state)
 {
     (void)state;
     for (int i = 0; i < rounds / 6; i++) {
-        struct query_field field = { (enum field_index)random_below(&chance, FIELD_COUNT), random_chance(&chance, 2000) };
+        struct query_field field = { (enum field_index)random_below(&chance, FIELD_COUNT),
+                                     random_chance(&chance, 2000) };
         bool descending = random_chance(&chance, 5000), nulls_first = random_chance(&chance, 5000);
         const char *status = record_statuses[random_below(&chance, OP_STATUS_COUNT)].name;
         char path[64], where[64] = "", text[300];
@@ -381,8 +387,8 @@ static void random_orders_are_orders_and_their_pages_fit_together(void **state)
 static void groups_count_what_their_condition_counts(void **state)
 {
     static const enum field_index fields[] = {
-        FIELD_INDEX_STATUS, FIELD_INDEX_TYPE, FIELD_INDEX_PARENT_KEY, FIELD_INDEX_RETRY_LIMIT, FIELD_INDEX_ERROR,
-        FIELD_INDEX_GROUP_LEADER_ID,
+        FIELD_INDEX_STATUS,      FIELD_INDEX_TYPE,  FIELD_INDEX_PARENT_KEY,
+        FIELD_INDEX_RETRY_LIMIT, FIELD_INDEX_ERROR, FIELD_INDEX_GROUP_LEADER_ID,
     };
 
     (void)state;
@@ -393,14 +399,17 @@ static void groups_count_what_their_condition_counts(void **state)
         json_t *groups, *group;
         size_t g, total = 0;
 
-        snprintf(text, sizeof text, "SELECT %s, COUNT(Id) n, MAX(Id) last FROM BackgroundOperation GROUP BY %s", name, name);
-        if (random_chance(&chance, 5000))       /* the numbers of bgop_stats may be enough */
+        snprintf(text, sizeof text, "SELECT %s, COUNT(Id) n, MAX(Id) last FROM BackgroundOperation GROUP BY %s", name,
+                 name);
+        if (random_chance(&chance, 5000)) /* the numbers of bgop_stats may be enough */
             snprintf(text, sizeof text, "SELECT %s, COUNT(Id) n FROM BackgroundOperation GROUP BY %s", name, name);
         groups = answered(text);
-        json_array_foreach(groups, g, group) {
+        json_array_foreach(groups, g, group)
+        {
             struct query_value value = row_value(group, field);
-            struct query_condition is = { .node = QUERY_TEST, .field = field, .relation = QUERY_EQUAL, .values = &value,
-                                          .value_count = 1 };
+            struct query_condition is = {
+                .node = QUERY_TEST, .field = field, .relation = QUERY_EQUAL, .values = &value, .value_count = 1
+            };
             json_t *ids = ids_by_looking(&is);
 
             assert_int_equal(json_object_size(ids), json_integer_value(json_object_get(group, "n")));

@@ -40,35 +40,104 @@ static void expect(const json_t *row, const char *condition, bool expected)
 static void rows_meet_conditions(void **state)
 {
     static const char *const conditions[] = {
-        "Name = 'job-ONE'", "Name != 'job'", "Name > 'JOB'", "Name < 'job-p'", "Name >= 'JOB-one'", "Name <= 'job-one'",
-        "Name IN ('x', 'JOB-ONE')", "Name NOT IN ('x', 'y')", "Status = 'error'", "Type LIKE 'web%'",
-        "Id = '08P003000000002'", "Id = '08P003000000002EAA'", "Id IN ('08P003000000002')", "Id < '08P003000000003'",
-        "GroupLeaderId != null", "RetryCount = 3", "RetryCount != 4", "RetryCount < 4", "RetryCount <= 3",
-        "RetryCount > 2", "RetryCount >= 3", "RetryCount IN (1,3)", "IsDeleted = false", "IsDeleted != true",
-        "SubmittedAt = 2026-11-23T10:00:00.125Z", "SubmittedAt > 2026-11-23T10:00:00.124Z",
-        "SubmittedAt < 2026-11-23T11:00:00.126+01:00", "SubmittedAt != 2026-11-23T10:00:00Z",
+        "Name = 'job-ONE'",
+        "Name != 'job'",
+        "Name > 'JOB'",
+        "Name < 'job-p'",
+        "Name >= 'JOB-one'",
+        "Name <= 'job-one'",
+        "Name IN ('x', 'JOB-ONE')",
+        "Name NOT IN ('x', 'y')",
+        "Status = 'error'",
+        "Type LIKE 'web%'",
+        "Id = '08P003000000002'",
+        "Id = '08P003000000002EAA'",
+        "Id IN ('08P003000000002')",
+        "Id < '08P003000000003'",
+        "GroupLeaderId != null",
+        "RetryCount = 3",
+        "RetryCount != 4",
+        "RetryCount < 4",
+        "RetryCount <= 3",
+        "RetryCount > 2",
+        "RetryCount >= 3",
+        "RetryCount IN (1,3)",
+        "IsDeleted = false",
+        "IsDeleted != true",
+        "SubmittedAt = 2026-11-23T10:00:00.125Z",
+        "SubmittedAt > 2026-11-23T10:00:00.124Z",
+        "SubmittedAt < 2026-11-23T11:00:00.126+01:00",
+        "SubmittedAt != 2026-11-23T10:00:00Z",
         /* null */
-        "ParentKey = null", "ParentKey = ''", "ParentKey != 'x'", "ParentKey NOT IN ('x')", "ParentKey IN ('x', null)",
-        "Name != null", "Name != ''", "Name NOT IN (null)", "StartedAt = null", "SequenceNumber != 5",
-        "NOT SequenceNumber < 5", "NOT SequenceNumber >= 5", "NOT ParentKey LIKE '%'", "NOT RetryCount > null",
-        "GroupLeader.Error = null", "GroupLeader.Type = null", "GroupLeader.Type != 'x'",
+        "ParentKey = null",
+        "ParentKey = ''",
+        "ParentKey != 'x'",
+        "ParentKey NOT IN ('x')",
+        "ParentKey IN ('x', null)",
+        "Name != null",
+        "Name != ''",
+        "Name NOT IN (null)",
+        "StartedAt = null",
+        "SequenceNumber != 5",
+        "NOT SequenceNumber < 5",
+        "NOT SequenceNumber >= 5",
+        "NOT ParentKey LIKE '%'",
+        "NOT RetryCount > null",
+        "GroupLeader.Error = null",
+        "GroupLeader.Type = null",
+        "GroupLeader.Type != 'x'",
         /* patterns */
-        "Error LIKE '%'", "Error LIKE '100%'", "Error LIKE '100\\%%'", "Error LIKE '%GONE'", "Error LIKE '%k_se%'",
-        "Error LIKE '%K\xc3\xa4se\\_eaten%'", "Error LIKE '%\\\\ gone'", "Error LIKE '%e%e%e%'", "Name LIKE 'job-one'",
-        "Name LIKE '_______'", "Name LIKE '%job%-%one%'", "NOT Name LIKE 'one%'", "NOT Name LIKE ''",
+        "Error LIKE '%'",
+        "Error LIKE '100%'",
+        "Error LIKE '100\\%%'",
+        "Error LIKE '%GONE'",
+        "Error LIKE '%k_se%'",
+        "Error LIKE '%K\xc3\xa4se\\_eaten%'",
+        "Error LIKE '%\\\\ gone'",
+        "Error LIKE '%e%e%e%'",
+        "Name LIKE 'job-one'",
+        "Name LIKE '_______'",
+        "Name LIKE '%job%-%one%'",
+        "NOT Name LIKE 'one%'",
+        "NOT Name LIKE ''",
         /* and, or, not */
-        "Name = 'x' OR Status = 'Error'", "NOT (Name = 'x' OR Status = 'New')", "NOT (Name = 'x' AND Status = 'Error')",
-        "Name = 'job-one' AND (RetryCount = 1 OR RetryCount = 2 OR RetryCount = 3)", "NOT NOT Name = 'job-one'",
+        "Name = 'x' OR Status = 'Error'",
+        "NOT (Name = 'x' OR Status = 'New')",
+        "NOT (Name = 'x' AND Status = 'Error')",
+        "Name = 'job-one' AND (RetryCount = 1 OR RetryCount = 2 OR RetryCount = 3)",
+        "NOT NOT Name = 'job-one'",
         "GroupLeader.Status = 'running' AND GroupLeader.NumFollowers > 1",
     };
     static const char *const not_met[] = {
-        "Name = 'job'", "Name != 'JOB-one'", "Name < 'JOB-ONE'", "Name LIKE 'job'", "Name LIKE '______'", "Name LIKE ''",
-        "Error LIKE '100\\_%'", "Error LIKE '%k\\_se%'", "Id = '08P003000000003'", "ParentKey = 'x'", "ParentKey != null",
-        "ParentKey != ''", "ParentKey LIKE '%'", "ParentKey IN ('x')", "ParentKey NOT IN ('x', null)", "StartedAt != null",
-        "StartedAt > 2026-11-23T10:00:00Z", "StartedAt <= 2026-11-23T10:00:00Z", "SequenceNumber < 5",
-        "SequenceNumber >= 5", "RetryCount > null", "RetryCount <= null", "NOT RetryCount = 3", "IsDeleted = true",
-        "GroupLeader.Status = 'Error'", "GroupLeader.Status = null", "Name = 'x' OR Status = 'New'",
-        "Name = 'job-one' AND Status = 'New'", "NOT (Name = 'job-one' AND NOT Status = 'New')",
+        "Name = 'job'",
+        "Name != 'JOB-one'",
+        "Name < 'JOB-ONE'",
+        "Name LIKE 'job'",
+        "Name LIKE '______'",
+        "Name LIKE ''",
+        "Error LIKE '100\\_%'",
+        "Error LIKE '%k\\_se%'",
+        "Id = '08P003000000003'",
+        "ParentKey = 'x'",
+        "ParentKey != null",
+        "ParentKey != ''",
+        "ParentKey LIKE '%'",
+        "ParentKey IN ('x')",
+        "ParentKey NOT IN ('x', null)",
+        "StartedAt != null",
+        "StartedAt > 2026-11-23T10:00:00Z",
+        "StartedAt <= 2026-11-23T10:00:00Z",
+        "SequenceNumber < 5",
+        "SequenceNumber >= 5",
+        "RetryCount > null",
+        "RetryCount <= null",
+        "NOT RetryCount = 3",
+        "IsDeleted = true",
+        "GroupLeader.Status = 'Error'",
+        "GroupLeader.Status = null",
+        "Name = 'x' OR Status = 'New'",
+        "Name = 'job-one' AND Status = 'New'",
+        "NOT (Name = 'job-one' AND NOT Status = 'New')",
     };
     json_t *row = json_loads(row_text, 0, NULL);
 
@@ -95,7 +164,9 @@ static void a_row_without_a_leader_has_nulls_there(void **state)
 
 static void a_normal_form_has_not_only_where_it_must(void **state)
 {
-    static const struct { const char *condition, *normal; } cases[] = {
+    static const struct {
+        const char *condition, *normal;
+    } cases[] = {
         { "NOT Name = 'a'", "Name != 'a'" },
         { "NOT NOT Name = 'a'", "Name = 'a'" },
         { "NOT Name NOT IN ('a')", "Name IN ('a')" },
@@ -122,7 +193,7 @@ static void a_normal_form_has_not_only_where_it_must(void **state)
         condition_write(&buf, condition_normal(memory, query->where));
         assert_string_equal(buf.data, cases[i].normal);
         buf_clear(&buf);
-        condition_normal(memory, query->where);     /* leaves the query's own as it was */
+        condition_normal(memory, query->where); /* leaves the query's own as it was */
         query_memory_free(memory);
         memory = query_memory_new();
         condition_write(&buf, condition_normal(memory, query->where));

@@ -86,7 +86,9 @@ static void refused(const char *text, const char *error)
 
 static void every_clause_is_understood(void **state)
 {
-    static const struct { const char *text, *meaning; } cases[] = {
+    static const struct {
+        const char *text, *meaning;
+    } cases[] = {
         { IDS, "Id" },
         { "select id,NAME , status\nfrom backgroundoperation", "Id,Name,Status" },
         { IDS " WHERE Status = 'Error'", "Id | Status = 'Error'" },
@@ -120,7 +122,9 @@ static void every_clause_is_understood(void **state)
 
 static void conditions_have_the_usual_precedence(void **state)
 {
-    static const struct { const char *text, *meaning; } cases[] = {
+    static const struct {
+        const char *text, *meaning;
+    } cases[] = {
         { "Name='a' OR Name='b' AND Type='c'", "Name = 'a' OR (Name = 'b' AND Type = 'c')" },
         { "(Name='a' OR Name='b') AND Type='c'", "(Name = 'a' OR Name = 'b') AND Type = 'c'" },
         { "NOT Name='a' AND NOT(Type='b')", "NOT Name = 'a' AND NOT Type = 'b'" },
@@ -138,11 +142,15 @@ static void conditions_have_the_usual_precedence(void **state)
 
 static void every_operator_and_literal_is_understood(void **state)
 {
-    static const struct { const char *text, *meaning; } cases[] = {
-        { "RetryCount=1 AND RetryCount!=2 AND RetryCount<>3", "RetryCount = 1 AND RetryCount != 2 AND RetryCount != 3" },
+    static const struct {
+        const char *text, *meaning;
+    } cases[] = {
+        { "RetryCount=1 AND RetryCount!=2 AND RetryCount<>3",
+          "RetryCount = 1 AND RetryCount != 2 AND RetryCount != 3" },
         { "RetryCount<1 AND RetryCount<=2 AND RetryCount>-3 AND RetryCount>=+4",
           "RetryCount < 1 AND RetryCount <= 2 AND RetryCount > -3 AND RetryCount >= 4" },
-        { "status in ('New','Error') and type not in('WebCart')", "Status IN ('New', 'Error') AND Type NOT IN ('WebCart')" },
+        { "status in ('New','Error') and type not in('WebCart')",
+          "Status IN ('New', 'Error') AND Type NOT IN ('WebCart')" },
         { "RetryCount IN (1, null, 3)", "RetryCount IN (1, null, 3)" },
         { "ParentKey = null AND ParentKey != NULL", "ParentKey = null AND ParentKey != null" },
         { "ParentKey = ''", "ParentKey = null" },
@@ -189,7 +197,9 @@ static void a_condition_alone_selects_what_its_caller_wants(void **state)
 
 static void what_is_no_query_is_refused_with_its_place(void **state)
 {
-    static const struct { const char *text, *error; } cases[] = {
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
         { "", "MALFORMED_QUERY column 1: expected SELECT, got the end" },
         { "UPDATE x", "MALFORMED_QUERY column 1: UPDATE is not supported" },
         { "SELECT", "MALFORMED_QUERY column 7: expected a field, got the end" },
@@ -205,8 +215,9 @@ static void what_is_no_query_is_refused_with_its_place(void **state)
         { IDS " ODRER BY Id", "MALFORMED_QUERY column 36: ODRER is more than the query needs" },
         { IDS " ORDR BY Id", "MALFORMED_QUERY column 36: ORDR is more than the query needs; did you mean ORDER?" },
         { IDS " WHERE", "MALFORMED_QUERY column 41: expected a field, got the end" },
-        { IDS " LIMIT 3 WHERE Id = null", "MALFORMED_QUERY column 44: WHERE is out of place: the order is SELECT, FROM, "
-                                         "WHERE, GROUP BY, ORDER BY, LIMIT, OFFSET" },
+        { IDS " LIMIT 3 WHERE Id = null",
+          "MALFORMED_QUERY column 44: WHERE is out of place: the order is SELECT, FROM, "
+          "WHERE, GROUP BY, ORDER BY, LIMIT, OFFSET" },
         { IDS " GROUP Status", "MALFORMED_QUERY column 42: expected BY, got Status" },
         { IDS " ORDER BY", "MALFORMED_QUERY column 44: expected a field, got the end" },
         { IDS " ORDER BY Name NULLS", "MALFORMED_QUERY column 55: expected LAST, got the end" },
@@ -228,7 +239,9 @@ static void what_is_no_query_is_refused_with_its_place(void **state)
 
 static void names_that_do_not_exist_are_refused_with_the_nearest(void **state)
 {
-    static const struct { const char *text, *error; } cases[] = {
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
         { "SELECT Name FROM Organization", "INVALID_TYPE sObject type 'Organization' is not supported." },
         { "SELECT Nonsense FROM Account WHERE x", "INVALID_TYPE sObject type 'Account' is not supported." },
         { "SELECT Message" FROM, "INVALID_FIELD column 8: no field Message; did you mean Error?" },
@@ -242,12 +255,13 @@ static void names_that_do_not_exist_are_refused_with_the_nearest(void **state)
         { "SELECT GroupLeader.Foo" FROM, "INVALID_FIELD column 20: no field Foo on BackgroundOperation" },
         { "SELECT Owner.Name" FROM, "INVALID_FIELD column 8: no relationship Owner on BackgroundOperation; there is "
                                     "GroupLeader" },
-        { "SELECT GroupLeader.GroupLeader.Id" FROM, "MALFORMED_QUERY column 8: a relationship is followed one level up, "
-                                                    "no further: GroupLeader.X" },
+        { "SELECT GroupLeader.GroupLeader.Id" FROM,
+          "MALFORMED_QUERY column 8: a relationship is followed one level up, "
+          "no further: GroupLeader.X" },
         { IDS " WHERE Attempts > 3", "INVALID_FIELD column 42: no field Attempts; did you mean RetryCount?" },
         { IDS " ORDER BY Created", "INVALID_FIELD column 45: no field Created; did you mean CreatedDate?" },
         { IDS " WHERE Name = '\xc3\xa4' AND Foo = 1",
-          "INVALID_FIELD column 57: no field Foo on BackgroundOperation" },      /* characters, not bytes */
+          "INVALID_FIELD column 57: no field Foo on BackgroundOperation" }, /* characters, not bytes */
     };
 
     (void)state;
@@ -257,7 +271,9 @@ static void names_that_do_not_exist_are_refused_with_the_nearest(void **state)
 
 static void comparisons_that_mean_nothing_are_refused(void **state)
 {
-    static const struct { const char *condition, *error; } cases[] = {
+    static const struct {
+        const char *condition, *error;
+    } cases[] = {
         { "Status", "MALFORMED_QUERY column 48: expected one of = != < <= > >= LIKE IN, NOT IN, got the end" },
         { "Status == 'x'", "MALFORMED_QUERY column 50: Status is compared with a text in single quotes, not '='" },
         { "Status =", "MALFORMED_QUERY column 50: Status is compared with a text in single quotes, not the end" },
@@ -265,10 +281,12 @@ static void comparisons_that_mean_nothing_are_refused(void **state)
         { "Status = \"Error\"", "MALFORMED_QUERY column 51: expected a value, got '\"': texts stand in single quotes" },
         { "Status = 'Error", "MALFORMED_QUERY column 51: this text has no closing quote" },
         { "Status = 5", "MALFORMED_QUERY column 51: Status is compared with a text in single quotes, not '5'" },
-        { "Name = 'a\\q'", "MALFORMED_QUERY column 49: unknown escape in a text: \\' \\\\ \\\" \\n \\r \\t \\b \\f \\uXXXX "
-                           "are known; \\% and \\_ belong into patterns of LIKE" },
-        { "Name = 'a\\%'", "MALFORMED_QUERY column 49: unknown escape in a text: \\' \\\\ \\\" \\n \\r \\t \\b \\f \\uXXXX "
-                           "are known; \\% and \\_ belong into patterns of LIKE" },
+        { "Name = 'a\\q'",
+          "MALFORMED_QUERY column 49: unknown escape in a text: \\' \\\\ \\\" \\n \\r \\t \\b \\f \\uXXXX "
+          "are known; \\% and \\_ belong into patterns of LIKE" },
+        { "Name = 'a\\%'",
+          "MALFORMED_QUERY column 49: unknown escape in a text: \\' \\\\ \\\" \\n \\r \\t \\b \\f \\uXXXX "
+          "are known; \\% and \\_ belong into patterns of LIKE" },
         { "Name LIKE '\\q'", "MALFORMED_QUERY column 52: unknown escape in a text: \\' \\\\ \\\" \\n \\r \\t \\b \\f "
                              "\\uXXXX are known, and \\% \\_ in a pattern" },
         { "Name = '\\u12g4'", "MALFORMED_QUERY column 49: unknown escape in a text: \\' \\\\ \\\" \\n \\r \\t \\b \\f "
@@ -291,12 +309,14 @@ static void comparisons_that_mean_nothing_are_refused(void **state)
           "MALFORMED_ID column 47: '08P003000000002EAB' is not an Id of a BackgroundOperation" },
         { "IsDeleted < true", "MALFORMED_QUERY column 52: IsDeleted is compared with = and != only" },
         { "IsDeleted = 'true'", "MALFORMED_QUERY column 54: IsDeleted is compared with true or false, not 'true'" },
-        { "StartedAt > '2026-11-23T10:00:00Z'", "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime, which "
-                                                "stands without quotes: 2026-11-23T10:00:00Z" },
+        { "StartedAt > '2026-11-23T10:00:00Z'",
+          "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime, which "
+          "stands without quotes: 2026-11-23T10:00:00Z" },
         { "StartedAt > 2026-11-23", "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
                                     "2026-11-23T10:00:00Z, not '2026-11-23'" },
-        { "StartedAt > 2026-02-30T10:00:00Z", "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
-                                              "2026-11-23T10:00:00Z, not '2026-02-30T10:00:00Z'" },
+        { "StartedAt > 2026-02-30T10:00:00Z",
+          "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
+          "2026-11-23T10:00:00Z, not '2026-02-30T10:00:00Z'" },
         { "StartedAt > TODAY", "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
                                "2026-11-23T10:00:00Z, not TODAY" },
         { "StartedAt > 5", "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
@@ -317,13 +337,15 @@ static void comparisons_that_mean_nothing_are_refused(void **state)
 
 static void aggregates_have_rules(void **state)
 {
-    static const struct { const char *text, *error; } cases[] = {
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
         { "SELECT Status, COUNT(Id)" FROM, "MALFORMED_QUERY column 8: field must be grouped or aggregated: Status" },
         { "SELECT GroupLeader.Type" FROM " GROUP BY Type",
           "MALFORMED_QUERY column 8: field must be grouped or aggregated: GroupLeader.Type" },
-        { "SELECT COUNT(Id)" FROM " GROUP BY StartedAt",
-          "MALFORMED_QUERY column 52: field StartedAt can not be grouped in a query call (dateTime, without the property "
-          "group)" },
+        { "SELECT COUNT(Id)" FROM " GROUP BY StartedAt", "MALFORMED_QUERY column 52: field StartedAt can not be "
+                                                         "grouped in a query call (dateTime, without the property "
+                                                         "group)" },
         { "SELECT COUNT(Id)" FROM " GROUP BY CALENDAR_YEAR(StartedAt)",
           "MALFORMED_QUERY column 52: functions can not stand in GROUP BY" },
         { "SELECT COUNT()" FROM " GROUP BY Status",
@@ -372,8 +394,7 @@ static void nesting_is_bounded(void **state)
     query_free(query);
     memmove(text + 1, text, strlen(text) + 1);
     assert_null(query_parse_condition(text, strlen(text), NULL, &err));
-    assert_string_equal(err.text,
-                        "MALFORMED_QUERY column 51: more than 50 parentheses and NOTs within each other");
+    assert_string_equal(err.text, "MALFORMED_QUERY column 51: more than 50 parentheses and NOTs within each other");
 }
 
 static void a_text_has_a_greatest_size(void **state)

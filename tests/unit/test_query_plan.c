@@ -39,7 +39,9 @@ static const char *split(const struct plan *plan)
 
 static void conditions_go_down_where_they_mean_the_same(void **state)
 {
-    static const struct { const char *condition, *split; } cases[] = {
+    static const struct {
+        const char *condition, *split;
+    } cases[] = {
         { "Status = 'error'", "[[\"Status\",\"=\",\"Error\"]]" },
         { "Status IN ('new','WAITING')", "[[\"Status\",\"in\",[\"New\",\"Waiting\"]]]" },
         { "Status NOT IN ('Complete',null)", "[[\"Status\",\"!=\",\"Complete\"],[\"Status\",\"!=\",null]]" },
@@ -70,8 +72,7 @@ static void conditions_go_down_where_they_mean_the_same(void **state)
         { "(RetryCount = 1 OR Error > 'x') AND NOT Error LIKE 'y'",
           "[] | (RetryCount = 1 OR Error > 'x') AND NOT Error LIKE 'y'" },
         /* what leads to few */
-        { "Id = '08P003000000002' AND Name = 'x'",
-          "Id = '08P003000000002EAA' : [[\"Name\",\"like\",\"x\"]]" },
+        { "Id = '08P003000000002' AND Name = 'x'", "Id = '08P003000000002EAA' : [[\"Name\",\"like\",\"x\"]]" },
         { "Name = 'ab1' AND ParentKey = 'c'", "Name = 'ab1' : [[\"ParentKey\",\"like\",\"c\"]]" },
         { "ParentKey IN ('a','b')", "ParentKey IN ('a', 'b') : []" },
         { "ParentKey IN ('a',null)", "[] | ParentKey IN ('a', null)" },
@@ -104,7 +105,8 @@ static void explained(const char *text, const char *name, const char *expected)
 {
     struct query *query = parsed(text);
     json_t *plan = query_explain(query, NULL), *value = json_object_get(plan, name);
-    char *got = json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *got =
+        json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
     if (got == NULL || strcmp(got, expected) != 0)
         fail_msg("%s: %s: expected %s, got %s", text, name, expected, got ? got : "nothing");
@@ -117,20 +119,20 @@ static void explained(const char *text, const char *name, const char *expected)
 
 static void a_plan_says_what_it_does(void **state)
 {
-    static const struct { const char *text, *name, *value; } cases[] = {
+    static const struct {
+        const char *text, *name, *value;
+    } cases[] = {
         { "SELECT COUNT()" FROM, "index", "the numbers of bgop_stats by Type and Status; no record is read" },
         { "SELECT COUNT()" FROM " WHERE Status = 'New' AND Type != 'XClean'", "tested here",
           "Status = 'New' AND Type != 'XClean'" },
         { "SELECT Type, Status, COUNT(Id)" FROM " GROUP BY Type, Status", "index",
           "the numbers of bgop_stats by Type and Status; no record is read" },
-        { "SELECT COUNT(ParentKey)" FROM, "index",
-          "the queue in order of submission, one shard after the other" },
+        { "SELECT COUNT(ParentKey)" FROM, "index", "the queue in order of submission, one shard after the other" },
         { "SELECT COUNT()" FROM " WHERE RetryCount > 0", "index",
           "the queue in order of submission, one shard after the other" },
         { "SELECT Type, MAX(StartedAt)" FROM " GROUP BY Type", "index",
           "the queue in order of submission, one shard after the other" },
-        { "SELECT COUNT(GroupLeader.Id)" FROM, "index",
-          "the queue in order of submission, one shard after the other" },
+        { "SELECT COUNT(GroupLeader.Id)" FROM, "index", "the queue in order of submission, one shard after the other" },
         { "SELECT Id" FROM " LIMIT 0", "index", "none: LIMIT 0" },
         { "SELECT Id" FROM " WHERE Id = '08P003000000002'", "index", "the Ids themselves, in lots of 500" },
         { "SELECT Id" FROM " WHERE Name = 'x'", "index", "Names, in every spelling that is in the queue" },
@@ -161,10 +163,13 @@ static void a_plan_says_what_it_does(void **state)
           "here, the first 3 are held" },
         { "SELECT Id" FROM " ORDER BY Name", "order", "here, all are held, at most 50000" },
         { "SELECT Id" FROM " ORDER BY Name LIMIT 10 OFFSET 5", "order", "here, the first 15 are held" },
-        { "SELECT Id, GroupLeader.Id" FROM, "GroupLeader", "looked up page by page, only of the rows that are answered" },
-        { "SELECT Id" FROM " ORDER BY GroupLeader.Name", "GroupLeader", "looked up page by page, before rows are tested" },
+        { "SELECT Id, GroupLeader.Id" FROM, "GroupLeader",
+          "looked up page by page, only of the rows that are answered" },
+        { "SELECT Id" FROM " ORDER BY GroupLeader.Name", "GroupLeader",
+          "looked up page by page, before rows are tested" },
         { "SELECT Id, Error, GroupLeader.Type" FROM " WHERE NOT Name LIKE 'x' ORDER BY SubmittedAt", "bgop_find",
-          "{\"where\":[],\"fields\":[\"Name\",\"SubmittedAt\",\"Id\",\"Error\",\"GroupLeaderId\"],\"order\":\"SubmittedAt\","
+          "{\"where\":[],\"fields\":[\"Name\",\"SubmittedAt\",\"Id\",\"Error\",\"GroupLeaderId\"],\"order\":"
+          "\"SubmittedAt\","
           "\"limit\":200}" },
         { "SELECT Id" FROM " LIMIT 7 OFFSET 3", "bgop_find",
           "{\"where\":[],\"fields\":[\"Id\"],\"order\":\"-SubmittedAt\",\"limit\":10}" },
