@@ -1,6 +1,9 @@
 /* SOQL over records in all eight statuses: rows, their order, groups, leaders, limits, and what is refused. */
 #include "tests/functions/query_queue.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #define FROM " FROM BackgroundOperation"
 
 static struct redis_server server;
@@ -173,6 +176,33 @@ static void rows_hold_what_is_selected_in_its_order(void **state)
                        "{\"GroupLeaderId\":\"08P00300000001bEAA\",\"GroupLeader\":null}");
 }
 
+/* An execution group as the functions make it: of a Type whose operations are merged. */
+static void followers_know_their_leader(void **state)
+{
+    struct shard *shard = &queue->shard;
+
+    (void)state;
+    shard->generation++;
+    shard_call(shard, "bgop_arm",
+               "0 0 %d %d 30 15 ExternalObject '{\"retry_backoff_ms\":1000,\"retry_limit\":3,"
+               "\"timeout_ms\":60000,\"retention_s\":3600,\"retention_error_s\":60,\"merge_max\":4}'",
+               SHARD_LEASE_MS, SHARD_RETRY_MAX_MS);
+    shard_call(shard, "bgop_open", " ");
+    reads_submit(shard, 3, 1, 3, "ExternalObject acct-1 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_claim(shard, 1);
+    query_queue_expect(queue,
+                       "SELECT Status, GroupLeaderId, GroupLeader.Status, GroupLeader.NumFollowers" FROM
+                       " WHERE ParentKey = 'acct-1' ORDER BY Id LIMIT 2",
+                       "{\"Status\":\"Running\",\"GroupLeaderId\":null,\"GroupLeader\":null} "
+                       "{\"Status\":\"Merged\",\"GroupLeaderId\":\"08P003000000001EAA\","
+                       "\"GroupLeader\":{\"Status\":\"Running\",\"NumFollowers\":2}}");
+    query_queue_expect(queue, "SELECT COUNT()" FROM " WHERE GroupLeader.Status = 'running'", "2");
+    query_queue_expect(queue, "SELECT ExecutionGroup, COUNT(Id)" FROM " GROUP BY ExecutionGroup",
+                       "{\"ExecutionGroup\":\"08P003000000001EAA-1\",\"expr0\":3}");
+    query_queue_expect(queue, "SELECT Status, COUNT(Id)" FROM " GROUP BY Status",
+                       "{\"Status\":\"Merged\",\"expr0\":2} {\"Status\":\"Running\",\"expr0\":1}");
+}
+
 static void groups_are_counted(void **state)
 {
     static const struct {
@@ -330,7 +360,7 @@ static void what_is_held_is_bounded(void **state)
     assert_int_equal(queue->rows.size, 120 * strlen("{\"IsDeleted\":false} ") - 1);
 }
 
-static void a_shard_that_replays_its_log_is_waited_for(void **state)
+static void a_shard_that_replays_its_log_does_not_answer(void **state)
 {
     static const char *const queries[] = {
         "SELECT COUNT()" FROM,
@@ -348,6 +378,43 @@ static void a_shard_that_replays_its_log_is_waited_for(void **state)
         if (strncmp(got, "RECOVERING ", 11) != 0)
             fail_msg("%s: %s", queries[i], got);
     }
+}
+
+struct waiting {
+    struct query *query;
+    int64_t total;
+    struct err err;
+    enum status st;
+};
+
+static void *run_waiting(void *arg)
+{
+    struct waiting *waiting = arg;
+
+    waiting->st = query_run(waiting->query, queue->redis, &(struct query_options){ .recovering_ms = 60000 }, NULL, NULL,
+                            &waiting->total, &waiting->err);
+    return NULL;
+}
+
+/* The shard opens once the query was turned away for the first time. */
+static void a_query_goes_on_when_the_shard_opens(void **state)
+{
+    static const char text[] = "SELECT COUNT()" FROM " WHERE ParentKey = 'acct-1'";
+    struct waiting waiting = { .query = query_parse(text, strlen(text), NULL) };
+    pthread_t thread;
+
+    (void)state;
+    query_queue_fill(queue);
+    shard_command(&queue->shard, "HSET bgop:{3}:gate mode RECOVERING");
+    shard_command(&queue->shard, "CONFIG RESETSTAT");
+    assert_int_equal(pthread_create(&thread, NULL, run_waiting, &waiting), 0);
+    while (strstr(shard_command(&queue->shard, "INFO commandstats"), "cmdstat_fcall_ro:calls=") == NULL)
+        sched_yield();
+    shard_command(&queue->shard, "HSET bgop:{3}:gate mode OPEN");
+    pthread_join(thread, NULL);
+    assert_int_equal(waiting.st, ST_OK);
+    assert_int_equal(waiting.total, 3);
+    query_free(waiting.query);
 }
 
 static void a_server_that_is_away_is_said_to_be(void **state)
@@ -370,12 +437,14 @@ int main(void)
         TEST(conditions_select_rows),
         TEST(rows_are_ordered_limited_and_skipped),
         TEST(rows_hold_what_is_selected_in_its_order),
+        TEST(followers_know_their_leader),
         TEST(groups_are_counted),
         TEST(hundreds_of_records_take_several_pages),
         TEST(rows_that_change_while_they_are_read_come_once),
         TEST(more_ids_than_one_call_takes_are_asked_for_in_lots),
         TEST(what_is_held_is_bounded),
-        TEST(a_shard_that_replays_its_log_is_waited_for),
+        TEST(a_shard_that_replays_its_log_does_not_answer),
+        TEST(a_query_goes_on_when_the_shard_opens),
         TEST(a_server_that_is_away_is_said_to_be),
     };
     int failed;
