@@ -53,6 +53,21 @@ static json_t *result_json(const char *result, size_t size)
     return value;
 }
 
+/* How often it was redriven: no field of the record, but what redrive_limit is about. */
+static int read_redrives(struct session *session, const char *id, int shard, json_t *record)
+{
+    char key[96];
+    struct redis_reply *reply = NULL;
+    struct err err = ERR_INIT;
+
+    snprintf(key, sizeof key, "bgop:{%d}:op:%s", shard, id);
+    if (redis_call(session->redis, &reply, &err, "HGET", key, "redrives", NULL) != ST_OK)
+        return session_fail_status(&err);
+    json_object_set_new(record, "redrives", json_integer(redis_reply_int(reply, 0)));
+    redis_reply_free(reply);
+    return EXIT_OK;
+}
+
 static int read_result(struct session *session, const char *id, int shard, json_t *record)
 {
     char key[96];
@@ -143,9 +158,15 @@ static void print_commands(const json_t *list)
 static void print_record(const json_t *record)
 {
     const json_t *out = json_object_get(record, "out");
+    json_int_t redrives = json_integer_value(json_object_get(record, "redrives"));
+    char text[32];
 
     for (int i = 0; i < FIELD_COUNT; i++)
         print_field(&record_fields[i], record);
+    if (redrives) {
+        snprintf(text, sizeof text, "%lld", (long long)redrives);
+        print_pair(stdout, NAME_WIDTH, "redrives", text);
+    }
     print_tries(json_object_get(record, "tries"));
     print_commands(json_object_get(record, "commands"));
     if (json_is_string(out) && json_string_length(out))
@@ -169,6 +190,8 @@ static int complete_record(struct session *session, const char *id, json_t *reco
     code = read_list(session, "tries", id, parts.shard, record);
     if (code == EXIT_OK)
         code = read_list(session, "commands", id, parts.shard, record);
+    if (code == EXIT_OK)
+        code = read_redrives(session, id, parts.shard, record);
     return code == EXIT_OK ? read_result(session, id, parts.shard, record) : code;
 }
 

@@ -48,22 +48,25 @@ static void workers_release(struct workers *workers)
 static enum status ask(struct session *session, struct redis_reply **reply, struct err *err, const char *verb,
                        int shard, const char *key_end, const char *argument, const char *option)
 {
-    char key[512];
+    char key[544];
 
     snprintf(key, sizeof key, "bgop:{%d}:%s", shard, key_end);
     return argument && option ? redis_call(session->redis, reply, err, verb, key, "0", argument, option, NULL)
                               : redis_call(session->redis, reply, err, verb, key, NULL);
 }
 
-/* "token backstop_ms instance" */
+/* "token backstop_ms instance Type payload" */
 static void take_lease(struct workers *workers, const char *id, const char *lease)
 {
-    const char *instance = strrchr(lease, ' ');
+    const char *at = strchr(lease, ' ');
+    char instance[400];
     struct worker *worker;
 
-    if (!instance || strlen(id) != ID_LENGTH)
+    at = at ? strchr(at + 1, ' ') : NULL;
+    if (!at || strlen(id) != ID_LENGTH)
         return;
-    worker = worker_of(workers, instance + 1);
+    snprintf(instance, sizeof instance, "%.*s", (int)strcspn(at + 1, " "), at + 1);
+    worker = worker_of(workers, instance);
     GROW(worker->ids, worker->count, worker->capacity);
     memcpy(worker->ids[worker->count++], id, ID_SIZE);
 }

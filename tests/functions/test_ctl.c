@@ -18,8 +18,7 @@ static const char *ctl(int expected_code, const char *const *words)
     free(output);
     code = program_run(words, NULL, PROGRAM_BOTH_OUTPUTS, &output);
     if (code != expected_code)
-        fail_msg("bgopctl %s %s %s: exit code %d instead of %d: %s", words[1], words[2] ? words[2] : "",
-                 words[2] && words[3] ? words[3] : "", code, expected_code, output);
+        fail_msg("bgopctl %s: exit code %d instead of %d: %s", words[1], code, expected_code, output);
     return output;
 }
 
@@ -115,6 +114,7 @@ static void a_condition_redrives_all_that_match(void **state)
     assert_true(stack_is(ids[2], "Error") && stack_is(other, "Error"));
     assert_says(CTL(0, "get", ids[0]), "it's back");
     assert_says(CTL(0, "get", ids[0], "--json"), "\"command\": \"redrive\"");
+    assert_says(CTL(0, "get", ids[0], "--json"), "\"redrives\": 1");
     assert_says(CTL(0, "redrive", "--where", "ParentKey = 'r'"), "1 redriven, 2 more match");
 }
 
@@ -315,13 +315,26 @@ static void a_watch_waits_for_a_redis_that_goes_away(void **state)
     free(output);
 }
 
-static void top_prints_once_without_a_terminal(void **state)
+static void what_runs_is_shown_with_its_worker(void **state)
 {
     const char *id = submit("top", "");
-    json_t *answer;
+    json_t *workers, *worker;
 
     (void)state;
     EVENTUALLY(stack_claim(id, "WebCart") != 0);
+    workers = json_loads(CTL(0, "workers", "--json"), 0, NULL);
+    assert_int_equal(json_array_size(workers), 1);
+    worker = json_array_get(workers, 0);
+    assert_string_equal(json_string_value(json_object_get(worker, "instance")), "w-1");
+    assert_string_equal(json_string_value(json_object_get(worker, "uri")), "http://w");
+    json_decref(workers);
+}
+
+static void top_prints_once_without_a_terminal(void **state)
+{
+    json_t *answer;
+
+    (void)state;
     assert_says(CTL(0, "top"), "a second (last minute):");
     answer = json_loads(CTL(0, "top", "--json"), 0, NULL);
     assert_string_equal(json_string_value(json_object_get(answer, "mode")), "OPEN");
@@ -432,6 +445,7 @@ int main(void)
         cmocka_unit_test(what_is_tried_again_by_itself_is_not_redriven),
         cmocka_unit_test(what_is_paused_is_listed),
         cmocka_unit_test(changes_are_watched),
+        cmocka_unit_test(what_runs_is_shown_with_its_worker),
         cmocka_unit_test(top_prints_once_without_a_terminal),
         cmocka_unit_test(a_watch_waits_for_a_redis_that_goes_away),
         cmocka_unit_test(doctor_finds_nothing_in_a_healthy_queue),
