@@ -100,7 +100,7 @@ static int effects_check(const struct options *options, const int64_t effects[EF
         missing += effects[i] == 0;
     }
     putchar('\n');
-    if (missing > 0 && options->seeds * options->steps >= 20000) {
+    if (missing > 0 && options->seeds * options->steps >= 40000) {
         fprintf(stderr, "%d kinds of events never happened\n", missing);
         return 1;
     }

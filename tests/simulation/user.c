@@ -200,6 +200,11 @@ void user_command(struct world *world)
     message = world_op(world, entry.op);
     for (int times = random_chance(random, 1000) ? 2 : 1; times > 0; times--)
         status_append(world, message->shard, &entry, 1);
+    if (!random_chance(random, 4000))
+        return;
+    coordinator_status(world, &world->coordinators[0], message->shard, 20); /* sometimes it is heard of while that runs */
+    for (int w = 0; w < WORKERS; w++)
+        worker_renew(world, &world->workers[w], message->shard);
 }
 
 /* ---- pause and resume: a Type's in every shard, a ParentKey's in its own ---- */

@@ -103,7 +103,16 @@ static void step_claim(struct world *world)
 {
     struct worker *worker = any_worker(world);
     int shard = random_below(&world->random, SHARDS), type = random_below(&world->random, TYPES);
+    bool again = random_chance(&world->random, 7000); /* what was not answered is asked again, mostly at once */
 
+    for (int s = 0; s < SHARDS; s++) {
+        for (int t = 0; t < TYPES; t++) {
+            if (again && worker->claim[s][t].waiting) {
+                shard = s;
+                type = t;
+            }
+        }
+    }
     worker_claim(world, worker, shard, type, random_chance(&world->random, 3000));
 }
 
