@@ -175,7 +175,8 @@ static void on_observe(struct check *check, struct op_state *op, const struct ev
     if (op->seen_final && (seen->a != op->seen_status || seen->token != op->seen_token)) {
         bool redriven = op->seen_status == OP_ERROR && (op->redriven || (op->given_up && seen->a == OP_CANCELED));
         bool overtaken = rolled_back && (seen->token > op->seen_token || op->seen_status == OP_CANCELED ||
-                                         (is_success((int)seen->a) && is_success(op->seen_status)));
+                                         (is_success((int)seen->a) && is_success(op->seen_status)) ||
+                                         (op->seen_status == OP_ERROR && has_failed_before(check, seen->op)));
 
         if (!redriven && !overtaken)
             violated(check, INVARIANT_FINALITY, seen, "%s with token %" PRIu64 " after %s with %" PRIu64,
