@@ -57,14 +57,15 @@ class Service(http.server.BaseHTTPRequestHandler):
         members = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         words = {m["Id"]: m["Payload"].split() for m in members}
         refused = [w for m, w in zip(members, words.values()) if w[0] == "refuse" and m["Attempt"] == 1]
-        Service.seen.append((int(refused[0][1]) if refused else 200, len(members), time.time(), self.headers["Idempotency-Key"]))
+        status = int(refused[0][1]) if refused else 200
+        Service.seen.append((status, len(members), time.time(), self.headers["Idempotency-Key"]))
         if [w for w in words.values() if w[0] == "sleep"]:
             time.sleep(0.7)
         answers = [{"Id": m["Id"], "Outcome": "permanent" if words[m["Id"]][0] == "bad" else "ok",
                     "Error": "bad object" if words[m["Id"]][0] == "bad" else None, "Result": {"attempt": m["Attempt"]}}
                    for m in members if words[m["Id"]][0] != "silent" or m["Attempt"] > 1]
         body = json.dumps(answers).encode()
-        self.send_response(Service.seen[-1][0])
+        self.send_response(status)
         if refused:
             body = b"not now"
             self.send_header("Retry-After", "1")
@@ -103,7 +104,7 @@ class Groups(unittest.TestCase):
     def finish(self, ids, timeout=60):
         """Their records, once all are terminal and no leader of theirs runs any more."""
         self.stack.wait_terminal(ids, timeout)
-        eventually(lambda: all(r["ExpiresAt"] for r in self.stack.retrieve(ids)), "every one to have ExpiresAt", timeout)
+        eventually(lambda: all(r["ExpiresAt"] for r in self.stack.retrieve(ids)), "all to have ExpiresAt", timeout)
         return self.stack.retrieve(ids)
 
     def book(self):
@@ -158,7 +159,8 @@ class Groups(unittest.TestCase):
             for row in (rows[i] for i in group if i != leaders[0]["Id"]):
                 self.assertEqual((row["Status"], row["ExecutionGroup"], row["GroupLeaderId"], row["FinishedAt"]),
                                  ("Merged", leaders[0]["ExecutionGroup"], leaders[0]["Id"], None))
-                self.assertEqual((row["StartedAt"], row["WorkerUri"]), (leaders[0]["StartedAt"], leaders[0]["WorkerUri"]))
+                for field in ("StartedAt", "WorkerUri"):
+                    self.assertEqual(row[field], leaders[0][field])
 
     def assert_one_at_a_time(self, ids):
         running = 0
@@ -252,7 +254,8 @@ class Groups(unittest.TestCase):
         self.stack.wait_status(ids[0], "Running")
         self.assertEqual(set(self.stack.statuses(ids[1:])), {"Merged"})
         for i in ids[1:3]:
-            self.stack.produce([("running", json.dumps({"Command": "cancel", "Id": i, "Reason": "late"}))], "bgop.command")
+            command = json.dumps({"Command": "cancel", "Id": i, "Reason": "late"})
+            self.stack.produce([("running", command)], "bgop.command")
         rows = self.finish([head, *ids])[1:]
         self.assertEqual([r["Status"] for r in rows], ["Complete", "Merged", "Canceled", "Merged"],
                          "success wins; what fails is not tried again")
@@ -296,7 +299,8 @@ class Groups(unittest.TestCase):
         self.assertEqual(rows[1]["Error"], "bad object")
         self.assertEqual(json.loads(self.stack.result(ids[2])), {"attempt": 2})
         for status in (429, 404):
-            head, ids = self.gather(f"http-{status}", ["ok", f"refuse {status}", "ok"], head="sleep", type="ExternalObjectSync")
+            head, ids = self.gather(f"http-{status}", ["ok", f"refuse {status}", "ok"], head="sleep",
+                                    type="ExternalObjectSync")
             rows = self.finish([head, *ids])[1:]
             self.assert_all_done(rows)
             self.assertEqual([r["RetryCount"] for r in rows], [1, 1, 1], "nobody's own fault, and so never permanent")
@@ -324,7 +328,8 @@ class Groups(unittest.TestCase):
     def test_the_status_page_shows_groups(self):
         head, ids = self.gather("page", ["sleep 1", "ok a", "ok b"])
         uri = self.stack.wait_status(ids[0], "Running")["WorkerUri"]
-        page = json.loads(subprocess.run(["curl", "-s", "--noproxy", "*", uri + "/json"], capture_output=True, check=True).stdout)
+        got = subprocess.run(["curl", "-s", "--noproxy", "*", uri + "/json"], capture_output=True, check=True)
+        page = json.loads(got.stdout)
         self.assertEqual([r["Members"] for r in page["running"] if r["Id"] == ids[0]], [3])
         self.finish([head, *ids])
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""A group handler for the tests. Each member's payload is what to do with it: "verb argument". Keeps a book: one JSON line
-per event ("start" and "end" of an execution, "did" a member) in group.book of its working folder."""
+"""A group handler for the tests. Each member's payload is what to do with it: "verb argument". Keeps a book: one JSON
+line per event ("start" and "end" of an execution, "did" a member) in group.book of its working folder."""
 import json
 import os
 import signal
