@@ -21,7 +21,7 @@ do
                       Error = true, Canceled = true}
     local KINDS = {pending = 'Z', due = 'Z', running = 'Z', errors = 'Z', blocked = 'Z', parent = 'Z', seq = 'Z',
                    aside = 'Z', lane = 'Z', lane_out = 'S', leases = 'H', cancels = 'H', seq_active = 'S',
-                   seq_failed = 'S'}
+                   seq_failed = 'S', parked = 'H', parked_at = 'Z'}
     local SCORE = {Z = 'ZSCORE', H = 'HGET', S = 'SISMEMBER'}
 
     local function kind_of(index) return KINDS[index:match('^[^:]+')] end
@@ -215,6 +215,11 @@ do
     -- Why a member should not be in an index; nil: it should, or is not.
     local function check_member(b, index, id)
         if not placed(b, index, id) then return nil end
+        if index == 'parked' then
+            return not placed(b, 'parked_at', id) and 'is not in parked_at: it would lie there for ever' or nil
+        elseif index == 'parked_at' then
+            return not placed(b, 'parked', id) and 'nothing lies parked for it' or nil
+        end
         local r = load(b, id)
         if not r then return 'there is no such operation' end
         if index:find('^aside:') then return nil end            -- may have gone another way since

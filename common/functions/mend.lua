@@ -119,6 +119,7 @@ do
     -- Removed from an index it does not belong to; what that was the index of is looked at again.
     local function mend_member(b, index, id)
         local name, of = index:match('^([^:]+):?(.*)$')
+        if name == 'parked' then return call('ZADD', b.prefix .. ':parked_at', b.now_text, id) end
         call(REMOVE[kind_of(index)], b.prefix .. ':' .. index, id)
         if name == 'seq' or name == 'seq_active' or name == 'seq_failed' then sequence_touch(b, of) end
         if name == 'lane' or name == 'lane_out' then lane_touch(b, of) end

@@ -109,9 +109,9 @@ static int take_key(struct scan *scan, int shard, const char *name)
     static const char *const belongings[] = { "in:", "out:",    "tries:", "commands:", "done:",
                                               "w:",  "worker:", "aside:", "group:",    NULL };
     static const char *const looked_through[] = {
-        "pending:", "due",    "running", "errors",      "blocked",     "parent:",      "seq:",
-        "aside:",   "leases", "cancels", "seq_active:", "seq_failed:", "seq_released", "seq_failing",
-        "names",    "done:",  "lane:",   "lane_out:",   NULL
+        "pending:", "due",       "running",     "errors",      "blocked",      "parent:",     "seq:",  "aside:",
+        "leases",   "cancels",   "seq_active:", "seq_failed:", "seq_released", "seq_failing", "names", "done:",
+        "lane:",    "lane_out:", "parked",      NULL
     };
     struct doctor *doctor = scan->doctor;
 
@@ -360,7 +360,7 @@ static int scan_index(struct doctor *doctor, const struct index_key *index)
         members.check = "groups";
         members.mend = "group";
         walk.verb = "HSCAN";
-    } else if (any_begins(index->name, hashes)) {
+    } else if (any_begins(index->name, hashes) || strcmp(index->name, "parked") == 0) {
         walk.verb = "HSCAN";
     } else if (any_begins(index->name, sets)) {
         walk.verb = "SSCAN";

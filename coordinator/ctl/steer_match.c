@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/memory.h"
 #include "common/query/query.h"
 
@@ -295,10 +296,25 @@ static bool on_row(void *arg, const json_t *row)
     return !interrupted;
 }
 
+/* What has ended otherwise is not even looked at: there may be millions of those. */
+static struct query *parse_where(const struct steering *steering, struct err *err)
+{
+    struct query *query;
+    struct buf text;
+
+    buf_init(&text, QUERY_TEXT_MAX + 200);
+    buf_printf(&text, "(%s) AND Status %s", steering->where,
+               steering->kind == COMMAND_REDRIVE ? "= 'Error'"
+                                                 : "IN ('New', 'Scheduled', 'Waiting', 'Running', 'Merged', 'Error')");
+    query = query_parse_condition(text.data, text.size, FIELDS, err);
+    buf_release(&text);
+    return query;
+}
+
 static int match_where(struct steering *steering)
 {
     struct err err = ERR_INIT;
-    struct query *query = query_parse_condition(steering->where, strlen(steering->where), FIELDS, &err);
+    struct query *query = parse_where(steering, &err);
     struct matching matching = { .steering = steering, .rows = json_array(), .st = ST_OK, .err = &err };
     const struct query_options options = { .recovering_ms = SESSION_RECOVERING_MS };
     enum status st;

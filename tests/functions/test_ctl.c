@@ -115,7 +115,7 @@ static void a_condition_redrives_all_that_match(void **state)
     assert_says(CTL(0, "get", ids[0]), "it's back");
     assert_says(CTL(0, "get", ids[0], "--json"), "\"command\": \"redrive\"");
     assert_says(CTL(0, "get", ids[0], "--json"), "\"redrives\": 1");
-    assert_says(CTL(0, "redrive", "--where", "ParentKey = 'r'"), "1 redriven, 2 more match");
+    assert_says(CTL(0, "redrive", "--where", "ParentKey = 'r'"), "1 redriven");
 }
 
 static void what_fails_again_is_not_redriven_by_a_command_for_the_attempt_before(void **state)
@@ -203,7 +203,7 @@ static void a_condition_cancels_what_has_not_ended(void **state)
     stack_report(ended, token, ENTRY_OK, NULL);
     EVENTUALLY(stack_is(ended, "Complete"));
     EVENTUALLY(stack_claim(running, "WebCart") != 0);
-    assert_says(CTL(0, "cancel", "--where", "ParentKey = 'c'", "--reason", "not wanted"), "2 canceled, 1 more match");
+    assert_says(CTL(0, "cancel", "--where", "ParentKey = 'c'", "--reason", "not wanted"), "2 canceled");
     assert_true(stack_is(waiting, "Canceled"));
     EVENTUALLY(stack_is(running, "Canceled")); /* when its lease ends: nobody renews it */
 }
@@ -412,6 +412,8 @@ static void doctor_names_and_mends_what_is_broken(void **state)
     expect_mended("names", true);
     run_redis("HSET", stack_key(shard, "names"), "gone", "[[\"08P000000000000AAA\",\"WebCart\",\"d\",\"1\"]]");
     expect_mended("names", true);
+    run_redis("HSET", stack_key(shard, "parked"), "08P000000000000AAA", "[]");
+    expect_mended("parked", true);
     run_redis("ZREM", stack_key(stack_shard(over), "errors"), over, NULL);
     expect_mended("errors", true);
     snprintf(name, sizeof name, "out:%s", "08P000000000000AAA");

@@ -313,6 +313,25 @@ static void what_lies_parked_for_a_record_is_applied(void **state)
     assert_string_equal(shard_field(shard, 1, "Status"), "Canceled");
 }
 
+static void what_lies_parked_is_dropped_in_the_end(void **state)
+{
+    struct shard *shard = *state;
+    char arguments[64];
+
+    snprintf(arguments, sizeof arguments, "members parked %s", shard_id(99));
+    shard_apply(shard, "ok", 99, 1, "");
+    assert_string_equal(check(shard, arguments), "");
+    shard_command(shard, "DEL " P "parked_at");
+    assert_has(check(shard, arguments), "for ever");
+    shard_call(shard, "bgop_mend", "member parked %s", shard_id(99));
+    assert_string_equal(check(shard, arguments), "");
+    shard_command(shard, "ZADD " P "parked_at 5 %s", shard_id(98));
+    snprintf(arguments, sizeof arguments, "members parked_at %s", shard_id(98));
+    assert_has(check(shard, arguments), "nothing lies parked");
+    shard_call(shard, "bgop_mend", "member parked_at %s", shard_id(98));
+    assert_string_equal(check(shard, arguments), "");
+}
+
 static void what_nobody_can_mend_is_left_alone(void **state)
 {
     struct shard *shard = *state;
@@ -456,6 +475,7 @@ int main(void)
         shard_test(a_pause_raises_no_alarm),
         shard_test(counters_and_streams_are_put_right_on_demand),
         shard_test(what_lies_parked_for_a_record_is_applied),
+        shard_test(what_lies_parked_is_dropped_in_the_end),
         shard_test(what_nobody_can_mend_is_left_alone),
         shard_test(a_lease_that_was_put_again_ends_by_itself),
         groups_test(lanes_and_groups_raise_no_alarm),
