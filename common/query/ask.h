@@ -24,8 +24,8 @@ enum status ask_shards(struct ask *ask, int *shards) MUST_CHECK;
 enum status ask_open(struct ask *ask) MUST_CHECK;
 /* Puts member GroupLeader, an object or null, into each of these rows (an array). */
 enum status ask_leaders(struct ask *ask, json_t *rows, const struct field_set *fields) MUST_CHECK;
-/* The texts of a condition on Name or ParentKey as they are spelled in the queue: a JSON array, decref'd by the
- * caller. */
+/* spell.c: the texts of a condition on Name or ParentKey as they are spelled in the queue: a JSON array, decref'd by
+ * the caller, whatever the status. */
 enum status ask_spellings(struct ask *ask, json_t **spellings, const struct query_condition *spelled) MUST_CHECK;
 
 #endif

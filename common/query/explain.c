@@ -62,8 +62,12 @@ static const char *index_of(const struct plan *plan)
         return "Names, in every spelling that is in the queue";
     if (plan->spelled)
         return "the operations of a ParentKey, in every spelling that is in the queue";
-    if (asks_for(plan, "Status", "=i"))
+    if (plan->by_status && plan->ordered && !plan->by_submission)
+        return "those of a Status";
+    if (plan->by_status)
         return "those of a Status where they are few, else the queue in order of submission";
+    if (plan->ordered && !plan->by_submission)
+        return "the log of changes as far as it reaches, then the queue";
     if (asks_for(plan, "SubmittedAt", "=<>") || asks_for(plan, "CreatedDate", "=<>"))
         return "the queue in order of submission, only the times asked for";
     return plan->by_shard ? "the queue in order of submission, one shard after the other"

@@ -30,27 +30,37 @@ static bool is_choice_of(const struct query_condition *part, enum field_index in
     return true;
 }
 
-static bool has_few_spellings(const struct query_condition *part)
+static bool has_few_spellings(const struct query_condition *part, size_t most)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < part->value_count && count <= PLAN_SPELLINGS_MAX; i++) {
+    for (size_t i = 0; i < part->value_count && count <= most; i++) {
         size_t more = spelling_count(part->values[i].text, part->values[i].size);
 
-        count = more > PLAN_SPELLINGS_MAX ? more : count + more;
+        count = more > most ? more : count + more;
     }
-    return count <= PLAN_SPELLINGS_MAX;
+    return count <= most;
 }
 
 /* Ids lead to few records, a Name too, a ParentKey perhaps: of these the first that is asked for makes the runs. */
 static void choose_runs(struct plan *plan, struct query_condition *const *parts, size_t count)
 {
+    static const struct {
+        enum field_index index;
+        size_t most;
+    } spelled[] = {
+        { FIELD_INDEX_NAME, PLAN_NAMES_MAX },
+        { FIELD_INDEX_PARENT_KEY, PLAN_PARENT_KEYS_MAX },
+    };
+
     for (size_t i = 0; i < count && !plan->ids; i++)
         plan->ids = is_choice_of(parts[i], FIELD_INDEX_ID) ? parts[i] : NULL;
-    for (size_t i = 0; i < count && !plan->ids && !plan->spelled; i++)
-        plan->spelled = is_choice_of(parts[i], FIELD_INDEX_NAME) && has_few_spellings(parts[i]) ? parts[i] : NULL;
-    for (size_t i = 0; i < count && !plan->ids && !plan->spelled; i++)
-        plan->spelled = is_choice_of(parts[i], FIELD_INDEX_PARENT_KEY) && has_few_spellings(parts[i]) ? parts[i] : NULL;
+    for (size_t s = 0; s < sizeof spelled / sizeof *spelled; s++) {
+        for (size_t i = 0; i < count && !plan->ids && !plan->spelled; i++) {
+            if (is_choice_of(parts[i], spelled[s].index) && has_few_spellings(parts[i], spelled[s].most))
+                plan->spelled = parts[i];
+        }
+    }
 }
 
 static void keep_here(struct plan *plan, struct query_condition *part)
@@ -205,7 +215,7 @@ static bool few_are_wanted(const struct plan *plan)
 static bool is_top_of_index(const struct plan *plan, const struct query_order *order)
 {
     return few_are_wanted(plan) && !plan->ids && !plan->spelled &&
-           (is_last_change(order) || (has_index_of_status(plan) && orders_alike(order)));
+           (is_last_change(order) || (plan->by_status && orders_alike(order)));
 }
 
 static void choose_order(struct plan *plan)
@@ -215,6 +225,7 @@ static void choose_order(struct plan *plan)
     const char *field = "SubmittedAt";
     bool descending = true;
 
+    plan->by_status = has_index_of_status(plan);
     if (!query->aggregate && query->order_count > 0) {
         plan->by_submission = is_submission(&first->item);
         plan->ordered = query->order_count == 1 && (plan->by_submission || is_top_of_index(plan, first));

@@ -11,7 +11,8 @@ enum {
     PLAN_CONDITIONS_MAX = 50,       /* of one bgop_find, and values of one "in" */
     PLAN_VALUES_MAX = 500,
     PLAN_FIND_BYTES_MAX = 48000,    /* of its argument */
-    PLAN_SPELLINGS_MAX = 1024,      /* ways to write the texts of one condition in large and small letters */
+    PLAN_NAMES_MAX = 1 << 14,       /* ways to write the Names, and the ParentKeys, of one condition in large and small */
+    PLAN_PARENT_KEYS_MAX = 1 << 18, /* letters; these are looked for before the queue is asked */
 };
 
 /* Fields in the order they were first seen, each once. */
@@ -39,6 +40,7 @@ struct plan {
     bool leaders_early;             /* they are needed before it is known which rows are answered */
     bool by_submission;             /* the first key of ORDER BY is SubmittedAt: so bgop_find is asked */
     bool ordered;                   /* one run of bgop_find answers in the order of the whole ORDER BY */
+    bool by_status;                 /* a Status with an index is asked for */
     bool by_shard;                  /* the order of records means nothing: shards are asked one after the other */
     struct query_memory *memory;
 };

@@ -23,7 +23,7 @@ size_t spelling_count(const char *text, size_t size)
 
     for (size_t i = 0; i < size && count != SIZE_MAX; i++) {
         if (is_letter(text[i]))
-            count = count > PLAN_SPELLINGS_MAX ? SIZE_MAX : 2 * count;
+            count = count > PLAN_PARENT_KEYS_MAX ? SIZE_MAX : 2 * count;
     }
     return count;
 }

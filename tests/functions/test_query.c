@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "common/record/routing.h"
+
 #define FROM " FROM BackgroundOperation"
 
 static struct redis_server server;
@@ -332,6 +334,24 @@ static void more_ids_than_one_call_takes_are_asked_for_in_lots(void **state)
     query_queue_expect(queue, text, "800");
 }
 
+/* More spellings than are looked for everywhere: of a ParentKey in the shard it leads to. */
+static void long_texts_are_found_in_any_spelling(void **state)
+{
+    static const char key[] = "Customer/Account-7", other[] = "CUSTOMER/account-7";
+
+    (void)state;
+    reads_submit(&queue->shard, routing_shard(key, strlen(key), 0, 0, READS_SHARDS), 1, 3,
+                 "WebCart Customer/Account-7 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_submit(&queue->shard, routing_shard(other, strlen(other), 0, 0, READS_SHARDS), 4, 2,
+                 "WebCart CUSTOMER/account-7 \"\" \"\" \"\" \"\" \"\" \"\" \"\"");
+    reads_submit(&queue->shard, 1, 6, 1, "WebCart \"\" Nightly-Import \"\" \"\" \"\" \"\" \"\" \"\"");
+    query_queue_expect(queue, "SELECT COUNT()" FROM " WHERE ParentKey = 'customer/ACCOUNT-7'", "5");
+    query_queue_expect(queue, "SELECT COUNT()" FROM " WHERE ParentKey = 'customer/account-8'", "0");
+    query_queue_expect(queue, "SELECT Name" FROM " WHERE Name = 'nightly-IMPORT'", "{\"Name\":\"Nightly-Import\"}");
+    query_queue_expect(queue,
+                       "SELECT COUNT()" FROM " WHERE ParentKey IN ('customer/account-7', 'x') AND Status = 'New'", "5");
+}
+
 static void what_is_held_is_bounded(void **state)
 {
     (void)state;
@@ -442,6 +462,7 @@ int main(void)
         TEST(hundreds_of_records_take_several_pages),
         TEST(rows_that_change_while_they_are_read_come_once),
         TEST(more_ids_than_one_call_takes_are_asked_for_in_lots),
+        TEST(long_texts_are_found_in_any_spelling),
         TEST(what_is_held_is_bounded),
         TEST(a_shard_that_replays_its_log_does_not_answer),
         TEST(a_query_goes_on_when_the_shard_opens),

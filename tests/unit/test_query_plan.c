@@ -76,8 +76,10 @@ static void conditions_go_down_where_they_mean_the_same(void **state)
         { "Name = 'ab1' AND ParentKey = 'c'", "Name = 'ab1' : [[\"ParentKey\",\"like\",\"c\"]]" },
         { "ParentKey IN ('a','b')", "ParentKey IN ('a', 'b') : []" },
         { "ParentKey IN ('a',null)", "[] | ParentKey IN ('a', null)" },
-        { "ParentKey = 'abcdefghij'", "ParentKey = 'abcdefghij' : []" },
-        { "ParentKey = 'abcdefghijk'", "[[\"ParentKey\",\"like\",\"abcdefghijk\"]]" },
+        { "ParentKey = 'abcdefghijklmnopqr'", "ParentKey = 'abcdefghijklmnopqr' : []" },
+        { "ParentKey = 'abcdefghijklmnopqrs'", "[[\"ParentKey\",\"like\",\"abcdefghijklmnopqrs\"]]" },
+        { "Name = 'abcdefghijklmn'", "Name = 'abcdefghijklmn' : []" },
+        { "Name = 'abcdefghijklmno'", "[[\"Name\",\"like\",\"abcdefghijklmno\"]]" },
         /* leaders */
         { "GroupLeader.Status = 'Error'", "[[\"GroupLeaderId\",\"!=\",null]] | GroupLeader.Status = 'Error'" },
         { "GroupLeader.Status != 'Error'", "[] | GroupLeader.Status != 'Error'" },
@@ -140,6 +142,12 @@ static void a_plan_says_what_it_does(void **state)
           "the operations of a ParentKey, in every spelling that is in the queue" },
         { "SELECT Id" FROM " WHERE CreatedDate > 2026-11-23T10:00:00Z", "index",
           "the queue in order of submission, only the times asked for" },
+        { "SELECT Id" FROM " WHERE Status = 'error'", "index",
+          "those of a Status where they are few, else the queue in order of submission" },
+        { "SELECT Id" FROM " WHERE Status = 'Complete'", "index", "the queue in order of submission" },
+        { "SELECT Id" FROM " WHERE Status = 'Error' ORDER BY FinishedAt LIMIT 5", "index", "those of a Status" },
+        { "SELECT Id" FROM " ORDER BY LastModifiedDate DESC LIMIT 5", "index",
+          "the log of changes as far as it reaches, then the queue" },
         { "SELECT Id" FROM " LIMIT 10", "index", "the queue in order of submission" },
         { "SELECT Id" FROM, "order", "as they come" },
         { "SELECT Id" FROM " ORDER BY SubmittedAt", "order", "as they come, by SubmittedAt" },
@@ -217,7 +225,7 @@ static void every_spelling_is_written_once(void **state)
     assert_non_null(strstr(all, "A-B1C"));
     assert_int_equal(spelling_count("1-2", 3), 1);
     assert_true(spelling_count("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", 78) >
-                PLAN_SPELLINGS_MAX);
+                PLAN_PARENT_KEYS_MAX);
 }
 
 int main(void)
