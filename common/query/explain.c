@@ -36,7 +36,7 @@ static json_t *condition_text(const struct query_condition *condition)
     return json;
 }
 
-static bool asks_for(const struct plan *plan, const char *field, const char *relation)
+static bool asks_for(const struct plan *plan, const char *field, const char *signs)
 {
     json_t *condition;
     size_t i;
@@ -44,7 +44,7 @@ static bool asks_for(const struct plan *plan, const char *field, const char *rel
     json_array_foreach(json_object_get(plan->find, "where"), i, condition)
     {
         if (strcmp(json_string_value(json_array_get(condition, 0)), field) == 0 &&
-            strchr(relation, *json_string_value(json_array_get(condition, 1))))
+            strchr(signs, *json_string_value(json_array_get(condition, 1))))
             return true;
     }
     return false;
