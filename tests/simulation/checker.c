@@ -156,12 +156,34 @@ static void on_stop(struct op_state *op, const struct event *stop)
     *running = op->running[--op->running_count];
 }
 
+static bool entry_exists(const struct check *check, const struct op_state *op, unsigned kinds, uint64_t least,
+                         uint64_t greatest)
+{
+    for
+        EACH_ENTRY(check, op, e)
+        {
+            const struct event *entry = &check->history->events[e];
+
+            if ((kinds & 1u << entry->c) != 0 && entry->token >= least && entry->token <= greatest)
+                return true;
+        }
+    return false;
+}
+
 /* ---- what others saw ---- */
 
 /* Merged is the success of one whose leader succeeded as well. */
 static bool is_success(int status)
 {
     return status == OP_COMPLETE || status == OP_MERGED;
+}
+
+/* Whether others ran with it is forgotten where Redis went backwards: what could have been their failure does not end it
+ * then, even if there were none. */
+static bool shared_by_none(const struct check *check, const struct op_state *op, const struct event *seen)
+{
+    return check->history->ops[seen->op].group_most > 1 &&
+           entry_exists(check, op, KINDS_SHARED, op->seen_token, op->seen_token);
 }
 
 static void on_observe(struct check *check, struct op_state *op, const struct event *seen)
@@ -176,7 +198,8 @@ static void on_observe(struct check *check, struct op_state *op, const struct ev
         bool redriven = op->seen_status == OP_ERROR && (op->redriven || (op->given_up && seen->a == OP_CANCELED));
         bool overtaken = rolled_back && (seen->token > op->seen_token || op->seen_status == OP_CANCELED ||
                                          (is_success((int)seen->a) && is_success(op->seen_status)) ||
-                                         (op->seen_status == OP_ERROR && has_failed_before(check, seen->op)));
+                                         (op->seen_status == OP_ERROR &&
+                                          (has_failed_before(check, seen->op) || shared_by_none(check, op, seen))));
 
         if (!redriven && !overtaken)
             violated(check, INVARIANT_FINALITY, seen, "%s with token %" PRIu64 " after %s with %" PRIu64,
@@ -314,20 +337,6 @@ static void on_event(struct check *check, int index)
 }
 
 /* ---- final records against the log ---- */
-
-static bool entry_exists(const struct check *check, const struct op_state *op, unsigned kinds, uint64_t least,
-                         uint64_t greatest)
-{
-    for
-        EACH_ENTRY(check, op, e)
-        {
-            const struct event *entry = &check->history->events[e];
-
-            if ((kinds & 1u << entry->c) != 0 && entry->token >= least && entry->token <= greatest)
-                return true;
-        }
-    return false;
-}
 
 static void check_cause(struct check *check, const struct op_state *op)
 {
