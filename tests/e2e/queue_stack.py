@@ -263,15 +263,15 @@ class Stack:
                           f"{operation} to be {status}; it is {self.record(operation)}", timeout)
 
     def wait_terminal(self, ids, timeout=60):
-        """Every operation terminal: an Error with retries left (still in `due`) is not."""
+        """Every operation terminal: an Error with retries left is not, and no Merged whose leader still runs."""
         left = list(ids)
 
         def done():
             nonlocal left
             found = self.statuses(left)
             waiting = [i for i, status in zip(left, found) if status not in TERMINAL]
-            errors = [i for i, status in zip(left, found) if status == "Error"]
-            waiting += [i for i in errors if not self.record(i).get("ExpiresAt")]
+            undecided = [i for i, status in zip(left, found) if status in ("Error", "Merged")]
+            waiting += [i for i in undecided if not self.record(i).get("ExpiresAt")]
             left = waiting
             return not left
         try:
