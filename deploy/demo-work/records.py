@@ -8,7 +8,6 @@ import redis
 
 import ids
 
-TERMINAL = ("Complete", "Canceled", "Merged")
 PAGE = 200                      # bgop_retrieve takes no more Ids at once
 FIELDS = "Id,Name,Type,ParentKey,Status,Error,RetryCount,StartedAt,FinishedAt,ExpiresAt,WorkerUri,GroupLeaderId"
 
@@ -44,10 +43,10 @@ class Records:
                 operation.id = found[0]
 
     def unfinished(self, operations):
-        """Those not at their end: an Error is one when it has an ExpiresAt, else it will be tried again."""
-        answers = self.pipelined(lambda pipe, o: pipe.hmget(self.key("op", o.id), "Status", "ExpiresAt"), operations)
-        return [o for o, (status, expires) in zip(operations, answers)
-                if (status or b"").decode() not in TERMINAL and not (status == b"Error" and expires)]
+        """Those not at their end, which is when a record has an ExpiresAt: an Error without one will be tried again, a
+        Merged without one has a leader that still runs."""
+        expires = self.pipelined(lambda pipe, o: pipe.hget(self.key("op", o.id), "ExpiresAt"), operations)
+        return [operation for operation, at in zip(operations, expires) if not at]
 
     def why(self, operation):
         return self.redis.execute_command("FCALL_RO", "bgop_why", 0, operation.id).decode()
