@@ -67,10 +67,17 @@ do
                                   unanswered = unanswered})
     end
 
+    -- Does its Type merge?
+    local function merges(b, rec)
+        return rec.lane and ((b.types.current[rec.type] or {}).merge_max or 1) > 1
+    end
+
     -- Did others run with it, as far as that is forgotten? Redis went backwards, and heard of this attempt by its outcome, or
     -- by its worker: then its lease says so.
     local function may_have_led(b, rec, kind)
-        if rec.may_have_led or not rec.lane or not SHARED[kind] or rec.status ~= 'Running' then return rec.may_have_led end
+        if rec.may_have_led or not merges(b, rec) or not SHARED[kind] or rec.status ~= 'Running' then
+            return rec.may_have_led
+        end
         local lease = call('HGET', b.prefix .. ':leases', rec.id)
         return lease and lease:find('^%S+ %S+ %S+ %S+ %Ss?lf') and true
     end
@@ -116,7 +123,7 @@ do
         if worker ~= '' then fields[#fields + 1], fields[#fields + 2], rec.worker = 'WorkerUri', worker, worker end
         call('HSET', b.ops .. rec.id, unpack(fields))
         rec.token = tonumber(token)
-        rec.may_have_led = rec.lane and true            -- Redis forgot with whom it ran
+        rec.may_have_led = merges(b, rec)               -- Redis forgot with whom it ran
         count_total(b, 'adopted', 1)
     end
 

@@ -196,6 +196,21 @@ static void an_attempt_that_is_taken_up_again_takes_a_turn(void **state)
     groups_stand(shard, 2, "Waiting p");
 }
 
+/* Nobody ever runs with one whose Type only limits: what Redis forgot of its attempts failed by itself. */
+static void a_forgotten_failure_of_a_limited_one_is_its_own(void **state)
+{
+    struct shard *shard = *state;
+
+    for (int op = 1; op <= 2; op++)
+        shard_submit(shard, op, (struct shard_op){.type = "Sweeper", .parent_key = "p", .retry_limit = "0"});
+    shard_apply(shard, "timed_out", 1, 1, "");
+    groups_stand(shard, 1, "Error eD");
+    shard_call(shard, "bgop_reassert", "i7 http://w7 Sweeper 8 %s %" PRIu64 " Sweeper %" PRId64, shard_id(2),
+               shard_token(shard, 1), shard->now_ms);
+    shard_apply(shard, "timed_out", 2, 1, "");
+    groups_stand(shard, 2, "Error eD");
+}
+
 static void a_type_that_loses_its_limit_lets_all_out(void **state)
 {
     struct shard *shard = *state;
@@ -223,6 +238,7 @@ int main(void)
         groups_test(what_was_laid_aside_is_put_back),
         groups_test(a_sequence_in_a_limited_type_runs_in_order),
         groups_test(an_attempt_that_is_taken_up_again_takes_a_turn),
+        groups_test(a_forgotten_failure_of_a_limited_one_is_its_own),
         groups_test(a_type_that_loses_its_limit_lets_all_out),
     };
 
