@@ -153,7 +153,7 @@ static void why_says_what_an_operation_waits_for(void **state)
     reads_apply(shard, "cancel", 6, 0, "changed my mind");
     check_why(6, "Canceled", "canceled: 'changed my mind'", "");
     shard_command(shard, "HSET bgop:{3}:op:%s Status Merged GroupLeaderId %s", reads_id(3, 7), reads_id(3, 2));
-    check_why(7, "Merged", "runs inside its execution group", "");
+    check_why(7, "Merged", "runs in the execution group of", "");
 }
 
 static void predecessors_of_a_sequence_are_named(void **state)
