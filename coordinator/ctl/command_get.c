@@ -203,6 +203,8 @@ static int run(struct session *session, int count, char **operands)
 
     (void)count;
     if (code == EXIT_OK)
+        session_await_records(session, ids, 1);
+    if (code == EXIT_OK)
         code = session_retrieve(session, &rows, "*", ids, 1);
     if (code == EXIT_OK)
         code = complete_record(session, ids[0], json_array_get(rows, 0));

@@ -30,11 +30,13 @@ static void print_why(const char *id, const json_t *answer)
 
 static int run_why(struct session *session, int count, char **operands)
 {
-    char id[ID_SIZE];
+    char ids[1][ID_SIZE], *id = ids[0];
     json_t *answer = NULL;
     int code = session_resolve(session, operands[0], id);
 
     (void)count;
+    if (code == EXIT_OK)
+        session_await_records(session, ids, 1);
     if (code == EXIT_OK)
         code = session_ask(session, &answer, "bgop_why", (const char *[]){ id }, 1);
     if (code != EXIT_OK)

@@ -57,6 +57,8 @@ int session_retrieve(struct session *session, json_t **rows, const char *fields,
 
 /* An operand that names an operation: an Id (15 or 18 characters), else a Name. MISSING is said and EXIT_FAILED. */
 int session_resolve(struct session *session, const char *operand, char id[ID_SIZE]);
+/* Waits, some seconds at most, until the submissions that these Ids name have been read: an Id is known before its record. */
+void session_await_records(struct session *session, char (*ids)[ID_SIZE], size_t count);
 /* All operands; ids is an array of count, owned by the caller. */
 int session_resolve_all(struct session *session, char **operands, int count, char (**ids)[ID_SIZE]);
 

@@ -343,6 +343,8 @@ static int match_ids(struct steering *steering, char **operands, int count)
     int code = session_resolve_all(steering->session, operands, count, &ids);
 
     if (code == EXIT_OK)
+        session_await_records(steering->session, ids, (size_t)count);
+    if (code == EXIT_OK)
         code = session_retrieve(steering->session, &matching.rows, FIELDS, ids, (size_t)count);
     json_array_foreach(matching.rows, i, row) add_target(steering, ids[i], text_of(row, "Type"));
     if (code == EXIT_OK && !look_at_rows(&matching))

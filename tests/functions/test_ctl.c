@@ -223,6 +223,20 @@ static void what_cannot_be_steered_is_said(void **state)
     assert_says(CTL(0, "cancel", "--where", "ParentKey = 'nobody at all'", "--json"), "[]");
 }
 
+/* Redis takes no writes for a while: so there is an Id and no record yet. */
+static void what_was_submitted_a_moment_ago_is_waited_for(void **state)
+{
+    const char *id;
+
+    (void)state;
+    run_redis("CLIENT", "PAUSE", "700", "WRITE");
+    id = stack_submit(0, "soon", "{\"Type\":\"WebCart\",\"ParentKey\":\"soon\"}");
+    assert_says(CTL(0, "get", id), "soon");
+    assert_says(CTL(0, "cancel", id), "canceled");
+    id = stack_submit(0, "soon", "{\"Type\":\"NoSuchType\",\"ParentKey\":\"soon\"}");
+    assert_says(CTL(1, "why", id), "no such operation");
+}
+
 static void what_is_tried_again_by_itself_is_not_redriven(void **state)
 {
     const char *id = submit("timed", ",\"RetryBackoff\":600000");
@@ -444,6 +458,7 @@ int main(void)
         cmocka_unit_test(what_was_redriven_too_often_is_refused_and_says_why),
         cmocka_unit_test(a_condition_cancels_what_has_not_ended),
         cmocka_unit_test(what_cannot_be_steered_is_said),
+        cmocka_unit_test(what_was_submitted_a_moment_ago_is_waited_for),
         cmocka_unit_test(what_is_tried_again_by_itself_is_not_redriven),
         cmocka_unit_test(what_is_paused_is_listed),
         cmocka_unit_test(changes_are_watched),
