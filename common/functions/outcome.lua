@@ -63,8 +63,10 @@ do
 
     -- The execution of this leader is over (nothing, when it is none); answers whether it had followers.
     function execution_ended(b, rec, kind, finished, text)
-        return group_end(b, rec, {complete = kind == 'ok', kind = kind, finished = finished, text = text,
-                                  unanswered = unanswered})
+        local grouped = group_end(b, rec, {complete = kind == 'ok', kind = kind, finished = finished, text = text,
+                                           unanswered = unanswered})
+        b.touched[rec.id] = b.writes        -- for its followers something may have been written meanwhile
+        return grouped
     end
 
     -- Does its Type merge?

@@ -354,6 +354,22 @@ static void a_shared_failure_of_a_reasserted_leader_ends_nobody_either(void **st
     groups_stand(shard, 1, "Error eD");
 }
 
+/* Two entries of the leader in one call, with followers' changes between them. */
+static void a_leader_that_is_canceled_as_it_returns_leaves_its_lane(void **state)
+{
+    struct shard *shard = *state;
+    char entries[1024];
+
+    groups_three(shard);
+    snprintf(entries, sizeof entries,
+             "returned %s %" PRIu64 " %" PRId64 " 10 http://w1 \"\" \"\" \"\" \"\" \"\" "
+             "cancel %s %" PRIu64 " \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"",
+             shard_id(1), shard_token(shard, 1), shard->now_ms - 10, shard_id(1), shard_token(shard, 1));
+    shard_apply_entries(shard, entries);
+    groups_stand(shard, 1, "Canceled D");
+    groups_claim(shard, 2, "2 3");
+}
+
 /* Redis knows the first group only; a later attempt of its members is heard of. */
 static void a_newer_attempt_ends_what_redis_knows_of_the_group(void **state)
 {
@@ -450,6 +466,7 @@ int main(void)
         groups_test(outcomes_of_a_forgotten_group_are_adopted),
         groups_test(a_shared_failure_of_a_forgotten_leader_ends_nobody),
         groups_test(a_shared_failure_of_a_reasserted_leader_ends_nobody_either),
+        groups_test(a_leader_that_is_canceled_as_it_returns_leaves_its_lane),
         groups_test(a_newer_attempt_ends_what_redis_knows_of_the_group),
         groups_test(a_member_is_reasserted_out_of_its_old_group),
         groups_test(a_group_is_removed_together),
