@@ -160,6 +160,7 @@ static void a_poisonous_member_ends_nobody_else(void **state)
 {
     struct shard *shard = *state;
     static const char *const kinds[] = {"crashed", "timed_out", "unanswered"};
+    char number[8];
 
     for (int round = 0; round < 3; round++) {
         int first = 1 + round * 10;
@@ -172,8 +173,8 @@ static void a_poisonous_member_ends_nobody_else(void **state)
         shard_apply(shard, kinds[round], first, 1, "");
         for (int op = first; op <= first + 2; op++) {
             groups_field(shard, op, "RetryCount", "");
-            groups_claim(shard, op, (char[]){op / 10 ? '0' + (char)(op / 10) : '0' + (char)op,
-                                             op / 10 ? '0' + (char)(op % 10) : 0, 0});
+            snprintf(number, sizeof number, "%d", op);
+            groups_claim(shard, op, number);
             shard_apply(shard, op == first + 1 ? kinds[round] : "ok", op, 2, "");
         }
         groups_stand(shard, first, "Complete D");
