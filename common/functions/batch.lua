@@ -1,7 +1,7 @@
 -- One call's effects on everything that is not a record: said once per batch, not once per operation. A batch `b`
 -- collects and flush(b) writes. Within one flush an Id may appear once: who may meet one again says so (meet).
 local batch_open, flush, finish, batch_answer, time_text
-local meet, release, moved, count_total, stat, stat_time, done_add
+local meet, release, moved, count_total, edited, stat, stat_time, done_add
 local sequence_name, sequence_touch, sequence_add, sequence_is_open, sequence_claimed, sequence_moved, sequence_failed
 local pause_forget                                                                -- pause.lua
 local sequence_is_held_by, sequence_expired, sequence_settle, sequences_tick       -- sequence.lua
@@ -35,6 +35,7 @@ end
 do
     local function clear(b)
         b.steps, b.step_of = {}, {}                 -- {type, from, to, ids}; by type, from, to: the ids
+        b.edited = {}                               -- by status: Ids
         b.released = {}                             -- by Type: Ids
         b.lane_add, b.lane_free = {}, {}            -- by lane: (time, Id)*; places left, as lane.lua counts them
         b.due_add, b.errors_add = {}, {}            -- (score, Id)*
@@ -100,6 +101,9 @@ do
             if from ~= '' then add_number(counts, type .. ':' .. from, -#ids) end
             add_number(counts, type .. ':' .. to, #ids)
             entry[#entry + 1], entry[#entry + 2] = to, table.concat(ids, ' ')
+        end
+        for _, status in ipairs(b.edited) do
+            entry[#entry + 1], entry[#entry + 2] = status, table.concat(b.edited[status], ' ')
         end
         for _, name in ipairs(counts) do
             if counts[name] ~= 0 then call('HINCRBY', b.prefix .. ':counts', name, counts[name]) end
@@ -209,6 +213,12 @@ do
             b.steps[#b.steps + 1] = {type, from, to, ids}
         end
         ids[#ids + 1] = id
+    end
+
+    -- What is seen of a record has changed, and its status has not: it is changed all the same (getUpdated).
+    function edited(b, id, status)
+        call('HSET', b.ops .. id, 'SystemModstamp', b.now_text)
+        add_to(b.edited, status, id)
     end
 
     -- `counts` holds totals since ever beside the counts: names in lower case, without a colon.

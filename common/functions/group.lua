@@ -89,9 +89,11 @@ do
     function group_leave(b, rec)
         call('HDEL', b.ops .. rec.id, 'ExecutionGroup', 'GroupLeaderId')
         local leader = b.ops .. rec.leader
-        if call('HGET', leader, 'ExecutionGroup') == rec.group and call('HEXISTS', leader, 'NumFollowers') == 1 and
-            call('HINCRBY', leader, 'NumFollowers', -1) <= 0 then
-            call('HDEL', leader, 'ExecutionGroup', 'NumFollowers')
+        if call('HGET', leader, 'ExecutionGroup') == rec.group and call('HEXISTS', leader, 'NumFollowers') == 1 then
+            if call('HINCRBY', leader, 'NumFollowers', -1) <= 0 then
+                call('HDEL', leader, 'ExecutionGroup', 'NumFollowers')
+            end
+            edited(b, rec.leader, call('HGET', leader, 'Status'))
         end
         rec.group, rec.leader = nil, nil
     end

@@ -142,11 +142,15 @@ do
     local function hold(b, name, key, type, id)
         local behind, expires = call('ZREVRANK', key, id) ~= 0, call('HGET', b.ops .. id, 'ExpiresAt')
         if behind then
-            if expires then call('HDEL', b.ops .. id, 'ExpiresAt') end
+            if expires then
+                call('HDEL', b.ops .. id, 'ExpiresAt')
+                edited(b, id, 'Error')
+            end
             call('ZADD', b.prefix .. ':blocked', 'NX', b.now_text, id)
         elseif not expires then
             local retention = retention_of(b, type, 'Error')
             call('HSET', b.ops .. id, 'ExpiresAt', integer(b.now + retention * 1000))
+            edited(b, id, 'Error')
             done_add(b, retention, id)
             call('ZREM', b.prefix .. ':blocked', id)
         end
