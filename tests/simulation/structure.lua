@@ -94,8 +94,16 @@ local function record_read(p, id)
     return rec
 end
 
+local at                                                -- the record being looked at, and where to say what is wrong
+
+local function is(what, expected, found)
+    if (expected and true or false) ~= (found and true or false) then
+        at.wrong[#at.wrong + 1] = at.rec.id .. ' (' .. at.rec.Status .. ') ' .. what
+    end
+end
+
 -- Is it, of its sequence group, the one that may run? Members of other lanes and groups are not asked.
-local function check_sequence(p, x, rec, is)
+local function check_sequence(p, x, rec)
     local name, status = rec.Type .. ':' .. (rec.ParentKey or '') .. ':' .. rec.SequenceGroup, rec.Status
     local member = members_of(x, 'seq', p, name, zset_of)[rec.id]
     local runs = status == 'Running' or rec.live
@@ -109,7 +117,7 @@ local function check_sequence(p, x, rec, is)
 end
 
 -- Where a ready one with a lane stands: in the lane, or out of it (then in `pending` or aside). Answers whether it is out.
-local function check_lane(p, x, rec, free, is)
+local function check_lane(p, x, rec, free)
     local name = rec.Type .. ':' .. rec.ParentKey
     local inside = members_of(x, 'lanes', p, name, function() return zset_of(p .. ':lane:' .. name) end)[rec.id]
     local out = members_of(x, 'lanes_out', p, name, function()
@@ -126,7 +134,7 @@ local function check_lane(p, x, rec, free, is)
     return out
 end
 
-local function check_group(p, x, rec, groups, is)
+local function check_group(rec, groups)
     local status = rec.Status
     if status == 'Running' then
         is('NumFollowers and ExecutionGroup', rec.NumFollowers, rec.ExecutionGroup)
@@ -184,19 +192,30 @@ local function check_groups(p, x, groups, wrong)
     end
 end
 
-local function check_record(p, x, rec, groups, forward)
-    local wrong, id, status = x.wrong, rec.id, rec.Status
-    local function is(what, expected, found)
-        if (expected and true or false) ~= (found and true or false) then
-            wrong[#wrong + 1] = id .. ' (' .. status .. ') ' .. what
-        end
+-- What holds of every final record but an Error: it is in nothing but `born` and `done`. That no lane and no sequence
+-- has it either, check_lanes and check_sequences see.
+local function check_ended(x, rec)
+    local id, complete = rec.id, rec.Status == 'Complete'
+    local in_some = x.pending[rec.Type][id] or x.due[id] or x.leases[id] or x.running[id] or x.errors[id] or
+        x.cancels[id] or x.blocked[id]
+    if in_some then is('is in an index', false, true) end
+    if not x.done[id] or not x.born[id] then is('is in done and born', true, false) end
+    if not rec.ExpiresAt or rec.Error or complete and not rec.FinishedAt or not complete and rec.FinishedAt then
+        is('ExpiresAt, FinishedAt or Error', true, false)
     end
+end
+
+local function check_record(p, x, rec, groups)
+    local wrong, id, status = x.wrong, rec.id, rec.Status
+    at = {rec = rec, wrong = wrong}
+    if rec.ExecutionGroup or rec.GroupLeaderId or rec.NumFollowers or status == 'Merged' then check_group(rec, groups) end
+    if status == 'Complete' or status == 'Canceled' then return check_ended(x, rec) end
     local lease = x.leases[id]
     rec.waits = status == 'New' or status == 'Waiting'
     rec.live = status == 'Merged' and not rec.ok and not rec.ExpiresAt
-    local free = not rec.SequenceGroup or check_sequence(p, x, rec, is)
+    local free = not rec.SequenceGroup or check_sequence(p, x, rec)
     local out = free
-    if rec.more and rec.more:find('l') then out = check_lane(p, x, rec, free, is) and free end
+    if rec.more and rec.more:find('l') then out = check_lane(p, x, rec, free) and free end
     local held = status == 'Error' and x.blocked[id]
     local claimable = x.pending[rec.Type][id]
     if not (rec.waits and out and x.aside[id]) then is('pending', rec.waits and out, claimable) end
@@ -206,28 +225,26 @@ local function check_record(p, x, rec, groups, forward)
     is('running', status == 'Running', x.running[id])
     is('errors', status == 'Error', x.errors[id])
     is('Error', status == 'Error', rec.Error)
-    if status ~= 'Merged' then is('FinishedAt', status == 'Error' or status == 'Complete', rec.FinishedAt) end
-    if status == 'Merged' then
-        is('ok or ExpiresAt', rec.ok or rec.ExpiresAt or rec.live, true)
-    elseif status ~= 'Error' then
-        is('ExpiresAt', status == 'Complete' or status == 'Canceled', rec.ExpiresAt)
-    end
+    if status ~= 'Merged' then is('FinishedAt', status == 'Error', rec.FinishedAt) end
+    if status ~= 'Error' and status ~= 'Merged' then is('ExpiresAt', false, rec.ExpiresAt) end
     if rec.ExpiresAt then is('done', true, x.done[id]) end
     if lease and lease:match('^%S+') ~= rec.token then wrong[#wrong + 1] = id .. ' lease of another token' end
     if status ~= 'Running' and not rec.live then is('cancels', false, x.cancels[id]) end
     is('born', true, x.born[id])
-    check_group(p, x, rec, groups, is)
 end
 
 -- Nobody stands in a lane while there is room before it, and no more are out than it lets.
-local function check_lanes(p, x, capacity, forward)
+local function check_lanes(p, x, records, capacity, forward)
     for _, kind in ipairs({'lane', 'lane_out'}) do
         for _, key in ipairs(call('KEYS', p .. ':' .. kind .. ':*')) do
             local name = key:sub(#p + #kind + 3)
-            local known = kind == 'lane' and x.lanes[name] or kind == 'lane_out' and x.lanes_out[name] or {}
             local ids = kind == 'lane' and call('ZRANGE', key, 0, -1) or call('SMEMBERS', key)
             for _, id in ipairs(ids) do
-                if not known[id] or call('EXISTS', p .. ':op:' .. id) == 0 then x.wrong[#x.wrong + 1] = id .. ' stands in ' .. key end
+                local rec = records[id]
+                if not rec or not rec.waits and (kind == 'lane' or rec.Status ~= 'Running') or
+                    name ~= rec.Type .. ':' .. (rec.ParentKey or '') then
+                    x.wrong[#x.wrong + 1] = id .. ' (' .. (rec and rec.Status or 'no record') .. ') stands in ' .. key
+                end
             end
             local most = capacity[name:match('^[^:]+')] or 0
             local out = kind == 'lane' and call('SCARD', p .. ':lane_out:' .. name) or #ids
@@ -241,13 +258,39 @@ local function check_lanes(p, x, capacity, forward)
     end
 end
 
+-- Who stands in a sequence is unfinished, or failed for good; only who runs is active.
+local function check_members(p, x, records)
+    for _, key in ipairs(call('KEYS', p .. ':seq:*')) do
+        local name = key:sub(#p + 6)
+        for _, id in ipairs(call('ZRANGE', key, 0, -1)) do
+            local rec = records[id]
+            local ended = rec and (rec.Status == 'Complete' or rec.Status == 'Canceled' or
+                                   rec.Status == 'Merged' and not rec.live)
+            if not rec or ended or name ~= rec.Type .. ':' .. (rec.ParentKey or '') .. ':' .. (rec.SequenceGroup or '') then
+                x.wrong[#x.wrong + 1] = id .. ' (' .. (rec and rec.Status or 'no record') .. ') stands in ' .. key
+            end
+        end
+        x.seq[name] = x.seq[name] or {}
+    end
+    for _, key in ipairs(call('KEYS', p .. ':seq_active:*')) do
+        for _, id in ipairs(call('SMEMBERS', key)) do
+            local rec = records[id]
+            if not rec or rec.Status ~= 'Running' and not rec.live then x.wrong[#x.wrong + 1] = id .. ' (' .. (rec and rec.Status or 'no record') .. ') stands in ' .. key end
+        end
+    end
+end
+
 local function check_sequences(p, x, records, wrong)
-    for name, members in pairs(x.seq) do
+    check_members(p, x, records)
+    for name in pairs(x.seq) do
         local first = call('ZRANGE', p .. ':seq:' .. name, 0, 0)[1]
         local status = first and records[first] and records[first].Status
         local busy = call('EXISTS', p .. ':seq_active:' .. name) == 1 or x.failing[name]
         local next = not busy and (status == 'New' or status == 'Waiting') and first or nil
         if x.released[name] ~= next then wrong[#wrong + 1] = 'sequence ' .. name end
+    end
+    for name in pairs(x.released) do
+        if not x.seq[name] then wrong[#wrong + 1] = 'sequence ' .. name .. ' is empty' end
     end
 end
 
@@ -262,7 +305,7 @@ local function full(_, args)
         local name = rec.Type .. ':' .. rec.Status
         counts[name] = (counts[name] or 0) + 1
         records[rec.id] = rec
-        check_record(p, x, rec, groups, forward)
+        check_record(p, x, rec, groups)
     end
     local stored = hash_of(p .. ':counts')
     for name, count in pairs(stored) do
@@ -273,7 +316,7 @@ local function full(_, args)
     end
     check_sequences(p, x, records, wrong)
     check_groups(p, x, groups, wrong)
-    check_lanes(p, x, capacity, forward)
+    check_lanes(p, x, records, capacity, forward)
     for _, index in ipairs({'due', 'cancels', 'leases', 'running', 'errors', 'blocked'}) do
         for id in pairs(x[index]) do
             if not records[id] then wrong[#wrong + 1] = id .. ' of ' .. index .. ' has no record' end
