@@ -270,11 +270,123 @@ static void a_copy_kept_by_these_calls_becomes_equal_to_the_queue(void **state)
     }
 }
 
+/* ---- stamps ---- */
+
+static json_t *known[NUMBERS]; /* the records of shard 3 as they were seen last */
+
+/* Types that merge, take turns, and end what stands behind a failed one. */
+static void types_add(void)
+{
+    static const char common[] =
+        "\"retry_backoff_ms\":1000,\"retry_limit\":3,\"timeout_ms\":60000,\"retention_s\":3600,"
+        "\"retention_error_s\":7200";
+
+    shard->generation++;
+    shard_command(shard,
+                  "HSET " SHARD_PREFIX ":types ExternalObject 1 ExternalObject:1 '{%s,\"merge_max\":4,"
+                  "\"merge_max_bytes\":1000}' Sweeper 1 Sweeper:1 '{%s,\"merge_max\":1,\"max_running_per_parent\":1}' "
+                  "XClean 1 XClean:1 '{%s,\"merge_max\":1,\"on_sequence_failure\":\"fail\"}'",
+                  common, common, common);
+    for (int s = 0; s < READS_SHARDS; s++)
+        shard_command(shard, "HSET bgop:{%d}:gate gen %" PRId64, s, shard->generation);
+}
+
+static void submit_any(void)
+{
+    static const char *const kinds[] = { "ExternalObject a \"\" \"\" \"\" \"\" \"\" \"\" \"\"",
+                                         "ExternalObject a \"\" \"\" \"\" \"\" \"\" g 1",
+                                         "WebCart b \"\" \"\" \"\" \"\" \"\" g 1",
+                                         "XClean c \"\" \"\" \"\" \"\" \"\" g 1",
+                                         "Sweeper d \"\" \"\" \"\" \"\" \"\" \"\" \"\"" };
+    int count = (int)random_below(4) + 1;
+
+    if (submitted[3] + count > 200)
+        return;
+    reads_submit(shard, 3, submitted[3] + 1, count, kinds[random_below(TEST_COUNT(kinds))]);
+    submitted[3] += count;
+}
+
+/* A claim, an outcome of whatever kind, or a command, as the status of a random operation allows. */
+static void change_any(void)
+{
+    static const char *const outcomes[] = { "ok",      "ok",      "error",      "permanent", "returned",
+                                            "crashed", "skipped", "unanswered", "timed_out" };
+    static int nonce;
+    int number = (int)random_below((unsigned)submitted[3]) + 1;
+    char status[64], token[64], type[64], leader[64], entry[512];
+
+    field_read(number, "Status", status);
+    field_read(number, "token", token);
+    field_read(number, "Type", type);
+    field_read(number, "GroupLeaderId", leader);
+    if (strcmp(status, "New") == 0 || strcmp(status, "Waiting") == 0) {
+        shard_call(shard, "bgop_claim", "i1 http://w1 any-%d %s 1 %s", ++nonce, type, reads_id(3, number));
+    } else if (strcmp(status, "Running") == 0 || strcmp(status, "Merged") == 0) {
+        snprintf(entry, sizeof entry, "%s %s %s %" PRId64 " 10 http://w1 no \"\" \"\" %s \"\"",
+                 outcomes[random_below(TEST_COUNT(outcomes))], reads_id(3, number), token, shard->now_ms - 10,
+                 leader[0] == '(' ? "\"\"" : leader);
+        shard_apply_entries(shard, entry);
+    } else if (strcmp(status, "Error") == 0) {
+        reads_apply(shard, random_below(2) ? "redrive" : "cancel", number, (int)(strtoull(token, NULL, 10) % ATTEMPTS),
+                    "");
+    }
+}
+
+/* Whatever looks different has another stamp than before. */
+static void stamps_check(void)
+{
+    char ids[READS_SHARDS * 4096] = "";
+    json_t *all, *record;
+    size_t used = 0, i;
+
+    for (int n = 1; n <= submitted[3]; n++)
+        used += (size_t)snprintf(ids + used, sizeof ids - used, " %s", reads_id(3, n));
+    all = reads_json(shard, "bgop_retrieve 0 *%s", ids);
+    json_array_foreach(all, i, record)
+    {
+        json_t *before = known[i];
+
+        if (json_is_object(before) && json_is_object(record) && !json_equal(before, record) &&
+            json_equal(json_object_get(before, "SystemModstamp"), json_object_get(record, "SystemModstamp")))
+            fail_msg("%zu changed in silence: %s, was %s", i + 1, json_dumps(record, 0), json_dumps(before, 0));
+        json_decref(before);
+        known[i] = json_incref(record);
+    }
+    json_decref(all);
+}
+
+static void what_is_seen_of_a_record_changes_with_its_stamp_only(void **state)
+{
+    (void)state;
+    for (unsigned number = 21; number <= 20 + SEEDS; number++) {
+        start(number);
+        types_add();
+        memset(known, 0, sizeof known);
+        for (int i = 0; i < 2 * STEPS; i++) {
+            if (random_below(4) == 0 || submitted[3] == 0)
+                submit_any();
+            else
+                change_any();
+            stamps_check();
+            shard_clock(shard, shard_now(shard) + 1 + (random_below(10) == 0 ? 40000 : 0));
+            if (random_below(3) > 0)
+                continue;
+            reads_tick(shard);
+            stamps_check();
+            shard_clock(shard, shard_now(shard) + 1);
+        }
+        for (int n = 0; n < NUMBERS; n++)
+            json_decref(known[n]);
+        finish();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_window_lists_exactly_what_was_last_changed_in_it),
         cmocka_unit_test(a_copy_kept_by_these_calls_becomes_equal_to_the_queue),
+        cmocka_unit_test(what_is_seen_of_a_record_changes_with_its_stamp_only),
     };
     int failed;
 
