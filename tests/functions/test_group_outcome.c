@@ -363,12 +363,15 @@ static void a_leader_that_is_canceled_as_it_returns_leaves_its_lane(void **state
 
     groups_three(shard);
     snprintf(entries, sizeof entries,
+             "ok %s %" PRIu64 " %" PRId64 " 10 http://w1 \"\" \"\" \"\" %s \"\" "
              "returned %s %" PRIu64 " %" PRId64 " 10 http://w1 \"\" \"\" \"\" \"\" \"\" "
              "cancel %s %" PRIu64 " \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"",
-             shard_id(1), shard_token(shard, 1), shard->now_ms - 10, shard_id(1), shard_token(shard, 1));
+             shard_id(2), shard_token(shard, 1), shard->now_ms - 10, shard_id(1), shard_id(1), shard_token(shard, 1),
+             shard->now_ms - 10, shard_id(1), shard_token(shard, 1));
     shard_apply_entries(shard, entries);
     groups_stand(shard, 1, "Canceled D");
-    groups_claim(shard, 2, "2 3");
+    groups_stand(shard, 2, "Complete D");
+    groups_claim(shard, 3, "3");
 }
 
 /* Redis knows the first group only; a later attempt of its members is heard of. */
