@@ -515,7 +515,7 @@ static struct event *second_group(struct history *history, struct event **before
 /* Nothing was ever said of the first, then: its lease was lost. */
 static void lost_one_is_in_a_group_again(struct history *history)
 {
-    struct event *before, *again = second_group(history, &before), group = *before;
+    struct event *before = NULL, *again = second_group(history, &before), group = *before;
 
     (void)again;
     for (size_t i = 0; i < history->count; i++) {
@@ -529,7 +529,7 @@ static void lost_one_is_in_a_group_again(struct history *history)
 
 static void crashed_one_is_in_a_group_again(struct history *history)
 {
-    struct event *before, *again = second_group(history, &before), group = *before;
+    struct event *before = NULL, *again = second_group(history, &before), group = *before;
     bool crashed = false;
 
     (void)again;
