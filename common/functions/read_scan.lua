@@ -48,15 +48,14 @@ read.part({}, function()
     -- before(a, b) of entries: nulls come first in a rising order; ties by Id, in the same direction.
     function read.order_before(field, descending)
         local text_before, numeric = read.text_before, is_number(field)
-        local function rising(a, b)
+        return function(a, b)
+            if descending then a, b = b, a end
             local x, y = a.key, b.key
             if x == y then return a.id < b.id end
             if x == nil or y == nil then return x == nil end
             if numeric then return x < y end
             return text_before(x, y)
         end
-        if descending then return function(a, b) return rising(b, a) end end
-        return rising
     end
 
     -- ---- scans ----
@@ -89,26 +88,33 @@ read.part({}, function()
         return scan
     end
 
-    -- Sorted, and no more than fit: what does not is found again by a later scan.
-    local function cut(scan, before)
-        table.sort(scan.kept, before)
-        local bytes, kept = 0, {}
-        for i, entry in ipairs(scan.kept) do
+    -- The best of those kept (in order) and the fresh ones, in order, and no more than fit: what does not is found again by
+    -- a later scan.
+    local function take_best(scan, fresh, before)
+        table.sort(fresh, before)
+        local old, best, i, k, bytes = scan.kept, {}, 1, 1, 0
+        while old[i] or fresh[k] do
+            local entry
+            if not fresh[k] or old[i] and before(old[i], fresh[k]) then
+                entry, i = old[i], i + 1
+            else
+                entry, k = fresh[k], k + 1
+            end
             bytes = bytes + #(entry.value or '')
-            if i > KEPT_MAX or (i > 1 and bytes > KEPT_BYTES) then
+            if #best == KEPT_MAX or (best[1] and bytes > KEPT_BYTES) then
                 scan.more = true
                 break
             end
-            kept[i] = entry
+            best[#best + 1] = entry
         end
-        scan.kept = kept
+        scan.kept = best
     end
 
     -- Looks at the next candidates; judge(shard, id) answers whether one counts, and its value. Answers how many.
     function read.scan_run(scan, source, order, judge)
         if scan.ended then return 0 end
         local field, before = order.field, order.before
-        local kept, looked, after, met = scan.kept, 0, scan.after, {}
+        local kept, fresh, looked, after, met = scan.kept, {}, 0, scan.after, {}
         for _, entry in ipairs(kept) do met[entry.id] = true end
         local worst = scan.more and kept[#kept] or nil          -- nothing behind it is kept any more
         source.begin(scan.at)
@@ -123,11 +129,11 @@ read.part({}, function()
             if counts and not met[id] then
                 local entry = {id = id, value = value, key = key_of(field, value)}
                 if (not after or before(after, entry)) and (not worst or before(entry, worst)) then
-                    kept[#kept + 1], met[id] = entry, true
+                    fresh[#fresh + 1], met[id] = entry, true
                 end
             end
         end
-        cut(scan, before)
+        take_best(scan, fresh, before)
         scan.at = scan.ended and '' or source.at()
         return looked
     end
