@@ -9,8 +9,9 @@
 --         cursor carries the best so far (read_scan.lua). The first row comes when all were looked at.
 -- Either way pages neither repeat nor lose a record that is there, and stays as it is, all the while.
 read.part({'bgop_find'}, function()
-    local WORK_MAX = 300            -- of a call: 1 a record looked at, and for each row:
+    local WORK_MAX = 400            -- of a call: 1 (and what the conditions cost) a record looked at, and for each row:
     local FEW_FIELDS = 8            -- 1 for so many fields, 2 for more
+    local SCAN_WORK = 250           -- of a scan's looking
     local QUERY_MAX = 65536         -- bytes
     local MEMBERS = {where = true, order = true, fields = true, limit = true, cursor = true}
     local MEMBER_NAMES = {'where', 'order', 'fields', 'limit', 'cursor'}
@@ -139,7 +140,7 @@ read.part({'bgop_find'}, function()
                 rows[#rows + 1] = look == load and h or load(shard, id)
                 work = work + query.row_work - (look == load and 1 or 0)
             end
-            work, last, last_ms = work + 1, id, ms
+            work, last, last_ms = work + query.look_work, id, ms
         end
         return rows, walk.rest and position_json(query.order, walk.rest) or 'null'
     end
@@ -151,7 +152,7 @@ read.part({'bgop_find'}, function()
     local function is_scan_better(source, shards)
         if source.name == 'born' or source.name == 'parent' then return false end
         local count = source.count()
-        return count <= read.SCAN_MAX or source.name == 'ids' or source.name == 'names' or
+        return count <= SCAN_WORK or source.name == 'ids' or source.name == 'names' or
             count * count < 30 * read.records_counted(shards)
     end
 
@@ -162,7 +163,7 @@ read.part({'bgop_find'}, function()
             if h and read.matches(query.filter, h) then return true, order.field.value(h) end
         end
         local scan = query.scan or read.scan_begin(source.name, query.position)
-        local work = read.scan_run(scan, source, order, judge)
+        local work = query.look_work * read.scan_run(scan, source, order, judge, SCAN_WORK / query.look_work)
         local rows, kept, passed = {}, scan.kept, 0
         while scan.ended and passed < #kept and #rows < query.limit and work < WORK_MAX do
             passed = passed + 1
@@ -172,7 +173,7 @@ read.part({'bgop_find'}, function()
                 rows[#rows + 1] = load(shard, id)
                 work = work + query.row_work
             end
-            work = work + 1
+            work = work + query.look_work
         end
         if scan.ended and passed == #kept then
             return rows, scan.more and passed > 0 and position_json(order, kept[passed]) or 'null'
@@ -202,6 +203,7 @@ read.part({'bgop_find'}, function()
         query.looked_at = {unpack(query.filter.fields)}
         query.looked_at[#query.looked_at + 1] = query.order.field
         query.row_work = #query.fields > FEW_FIELDS and 2 or 1
+        query.look_work = 1 + read.filter_work(query.filter)
         local rows, cursor = page(query, shards)
         return '{"rows":' .. read.records_json(rows, query.fields) .. ',"cursor":' .. cursor .. '}'
     end

@@ -7,11 +7,9 @@
 -- Sources: `ids`, `names` (of conditions on them), `parent`, `running`, `errors`, `due`, `new` (indexes of a ParentKey and
 -- of statuses), `born` (everything).
 read.part({}, function()
-    local SCAN_MAX = 250            -- candidates of a call
     local SCAN_COUNT = 100          -- of one command
     local KEPT_MAX = 200            -- entries in a cursor
     local KEPT_BYTES = 20000        -- of their values
-    read.SCAN_MAX = SCAN_MAX
 
     -- ---- entries ----
 
@@ -110,15 +108,16 @@ read.part({}, function()
         scan.kept = best
     end
 
-    -- Looks at the next candidates; judge(shard, id) answers whether one counts, and its value. Answers how many.
-    function read.scan_run(scan, source, order, judge)
+    -- Looks at the next `most` candidates or some more; judge(shard, id) answers whether one counts, and its value. Answers
+    -- how many they were.
+    function read.scan_run(scan, source, order, judge, most)
         if scan.ended then return 0 end
         local field, before = order.field, order.before
         local kept, fresh, looked, after, met = scan.kept, {}, 0, scan.after, {}
         for _, entry in ipairs(kept) do met[entry.id] = true end
         local worst = scan.more and kept[#kept] or nil          -- nothing behind it is kept any more
         source.begin(scan.at)
-        while looked < SCAN_MAX or not source.is_resting() do
+        while looked < most or not source.is_resting() do
             local id, shard = source.next()
             if not id then
                 scan.ended = true
