@@ -22,7 +22,7 @@ static int begin(void **state)
     queue_set(&queue, "type ExternalObject", "handler", "exec");
     queue_set(&queue, "type ExternalObject", "command",
               "sed -E 's/.*\"Id\":\"([^\"]*)\".*/{\"Id\":\"\\1\",\"Outcome\":\"ok\",\"Result\":\"merged\"}/'");
-    queue_set(&queue, "worker", "drain_timeout_ms", "300");
+    queue_set(&queue, "worker", "drain_timeout_ms", "2000");
     queue_set(&queue, "redis", "timeout_ms", "1000");
     queue_begin(&queue);
     queue_start_worker(&queue);
