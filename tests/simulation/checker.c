@@ -450,7 +450,7 @@ static bool removed_rightly(const struct check *check, int op)
 static void check_names(struct check *check)
 {
     struct {
-        int name, recorded, last;
+        int name, recorded, removed, last; /* removed: whoever saw it */
     } *names = xcalloc(check->history->op_count + 1, sizeof *names);
     size_t count = 0;
 
@@ -466,6 +466,7 @@ static void check_names(struct check *check)
         if (n == count)
             names[count++].name = name;
         names[n].recorded += op->recorded || (check->rollbacks == 0 && op->seen && removed_rightly(check, (int)i));
+        names[n].removed += removed_rightly(check, (int)i);
         names[n].last = (int)i;
     }
     for (size_t n = 0; n < count; n++) {
@@ -474,7 +475,7 @@ static void check_names(struct check *check)
         if (names[n].recorded > 1)
             violated(check, INVARIANT_ONE_OF_NAME, &end, "%d of name %d are recorded", names[n].recorded,
                      names[n].name);
-        if (names[n].recorded == 0 && check->rollbacks == 0)
+        if (names[n].recorded == 0 && names[n].removed == 0 && check->rollbacks == 0)
             violated(check, INVARIANT_NO_LOSS, &end, "none of name %d is recorded", names[n].name);
     }
     free(names);
