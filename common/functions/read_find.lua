@@ -9,7 +9,7 @@
 --         cursor carries the best so far (read_scan.lua). The first row comes when all were looked at.
 -- Either way pages neither repeat nor lose a record that is there, and stays as it is, all the while.
 read.part({'bgop_find'}, function()
-    local WORK_MAX = 400            -- of a call: 1 (and what the conditions cost) a record looked at, and for each row:
+    local WORK_MAX = 300            -- of a call: 1 (and what the conditions cost) a record looked at, and for each row:
     local FEW_FIELDS = 8            -- 1 for so many fields, 2 for more
     local SCAN_WORK = 250           -- of a scan's looking
     local QUERY_MAX = 65536         -- bytes

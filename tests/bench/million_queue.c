@@ -15,14 +15,14 @@ enum { GENERATION = 1, TYPES = 6, TICK_EVERY = 10 };
 
 static const struct {
     const char *name;
-    int retention_s; /* of Sweeper a minute: it is what gets removed */
+    int retention_s, merge_max; /* of Sweeper a minute: it is what gets removed */
 } types[TYPES] = {
-    { "WebCart", 200000 },           { "ExternalObject", 200000 },
-    { "SiteTaskCreate", 200000 },    { "ExternalServiceCallback", 200000 },
-    { "CdpMetadataDeploy", 200000 }, { "Sweeper", 60 },
+    { "WebCart", 200000, 1 },           { "ExternalObject", 200000, 20 },
+    { "SiteTaskCreate", 200000, 1 },    { "ExternalServiceCallback", 200000, 1 },
+    { "CdpMetadataDeploy", 200000, 1 }, { "Sweeper", 60, 1 },
 };
 
-enum fate { FATE_OK, FATE_PERMANENT, FATE_TIMED, FATE_RETRIED, FATE_RUNS, FATE_NEW, FATE_CANCELED, FATE_MERGED };
+enum fate { FATE_OK, FATE_PERMANENT, FATE_TIMED, FATE_RETRIED, FATE_RUNS, FATE_NEW, FATE_CANCELED };
 
 /* ---- calls ---- */
 
@@ -133,14 +133,24 @@ static void parent_of(char parent[32], int shard, int n)
         snprintf(parent, 32, "acct-%d-%d", shard, zipf(shard, n, 2));
 }
 
+/* Does it take turns with others of its ParentKey, and merge with them? */
+static bool is_laned(int shard, int n)
+{
+    char parent[32];
+
+    parent_of(parent, shard, n);
+    return parent[0] != '\0' && strcmp(type_of(shard, n), types[1].name) == 0;
+}
+
 static enum fate fate_of(int shard, int n)
 {
-    static const int below[] = { 780, 830, 860, 890, 900, 950, 970, 1000 };
+    static const int below[] = { 800, 850, 880, 910, 920, 970, 1000 };
     int at = share(shard, n, 3), fate = 0;
 
     while (at >= below[fate])
         fate++;
-    return (enum fate)fate;
+    /* who stays at the head of a lane would hold all behind it */
+    return fate > FATE_RETRIED && is_laned(shard, n) ? FATE_OK : (enum fate)fate;
 }
 
 /* ---- filling ---- */
@@ -171,8 +181,8 @@ static void shard_arm(struct million *million, int shard)
         million_add(million, "%s", types[t].name);
         million_add(million,
                     "{\"retry_backoff_ms\":1000,\"retry_limit\":5,\"timeout_ms\":60000,\"retention_s\":%d,"
-                    "\"retention_error_s\":%d,\"merge_max\":1}",
-                    types[t].retention_s, types[t].retention_s);
+                    "\"retention_error_s\":%d,\"merge_max\":%d,\"merge_max_bytes\":1048576}",
+                    types[t].retention_s, types[t].retention_s, types[t].merge_max);
     }
     freeReplyObject(million_call(million));
     million_begin(million, "bgop_open", shard);
@@ -243,28 +253,6 @@ static void error_text(struct million *million, int shard, int n)
     }
 }
 
-static void add_outcome(struct million *million, int shard, int n, enum fate fate, const char *id, const char *token)
-{
-    static const char *const kinds[] = {
-        [FATE_OK] = "ok",       [FATE_MERGED] = "ok",     [FATE_PERMANENT] = "permanent",
-        [FATE_TIMED] = "error", [FATE_RETRIED] = "error", [FATE_CANCELED] = "ok"
-    };
-
-    million_add(million, "%s", kinds[fate]);
-    million_add(million, "%s", id);
-    million_add(million, "%s", token);
-    million_add(million, "%" PRId64, million->now_ms);
-    million_add(million, "%d", 1 + (int)(mix(shard, n, 2) % 300));
-    million_add(million, "http://10.0.0.%d:8000/", n / MILLION_BATCH % MILLION_WORKERS);
-    if (strcmp(kinds[fate], "ok") == 0)
-        million_add(million, "%s", "");
-    else
-        error_text(million, shard, n);
-    million_add(million, "%s", fate == FATE_TIMED ? "500000000" : "");
-    for (int i = 0; i < 3; i++)
-        million_add(million, "%s", "");
-}
-
 /* A number that stands behind the first six characters of an Id. */
 static int number_of(const char *id)
 {
@@ -273,6 +261,54 @@ static int number_of(const char *id)
     for (int i = 6; i < 15; i++)
         number = number * 62 + (id[i] <= '9' ? id[i] - '0' : id[i] <= 'Z' ? id[i] - 'A' + 10 : id[i] - 'a' + 36);
     return (int)number;
+}
+
+/* row: of a claim's answer. */
+static void add_outcome(struct million *million, int shard, redisReply **row)
+{
+    static const char *const kinds[] = {
+        [FATE_OK] = "ok",  [FATE_PERMANENT] = "permanent", [FATE_TIMED] = "error", [FATE_RETRIED] = "error",
+        [FATE_NEW] = "ok", [FATE_CANCELED] = "ok"
+    };
+    int n = number_of(row[0]->str);
+    enum fate fate = fate_of(shard, n);
+
+    if (fate == FATE_RUNS)
+        return;
+    million_add(million, "%s", kinds[fate]);
+    million_add(million, "%s", row[0]->str);
+    million_add(million, "%s", row[1]->str);
+    million_add(million, "%" PRId64, million->now_ms);
+    million_add(million, "%d", 1 + (int)(mix(shard, n, 2) % 300));
+    million_add(million, "http://10.0.0.%d:8000/", n / MILLION_BATCH % MILLION_WORKERS);
+    if (strcmp(kinds[fate], "ok") == 0)
+        million_add(million, "%s", "");
+    else
+        error_text(million, shard, n);
+    million_add(million, "%s", fate == FATE_TIMED ? "500000000" : "");
+    million_add(million, "%s", "");
+    million_add(million, "%s", row[8]->str); /* its leader */
+    million_add(million, "%s", "");
+}
+
+/* Of each execution the followers first, as workers write it. */
+static void add_outcomes(struct million *million, int shard, redisReply *claimed)
+{
+    redisReply **leader = NULL;
+
+    for (size_t i = 3; i + 8 < claimed->elements; i += 9) {
+        redisReply **row = &claimed->element[i];
+
+        if (row[8]->len > 0) {
+            add_outcome(million, shard, row);
+            continue;
+        }
+        if (leader != NULL)
+            add_outcome(million, shard, leader);
+        leader = row;
+    }
+    if (leader != NULL)
+        add_outcome(million, shard, leader);
 }
 
 static bool is_to_run(int shard, int n, const char *type)
@@ -308,13 +344,7 @@ static void batch_run(struct million *million, int shard, int first, const char 
     claimed = million_call(million);
     million_clock(million, million->now_ms + 2);
     apply_begin(million, shard);
-    for (size_t i = 3; i + 8 < claimed->elements; i += 9) {
-        int n = number_of(claimed->element[i]->str);
-        enum fate fate = fate_of(shard, n);
-
-        if (fate != FATE_RUNS && fate != FATE_NEW)
-            add_outcome(million, shard, n, fate, claimed->element[i]->str, claimed->element[i + 1]->str);
-    }
+    add_outcomes(million, shard, claimed);
     freeReplyObject(million_call(million));
     freeReplyObject(claimed);
 }
@@ -335,39 +365,6 @@ static void batch_cancel(struct million *million, int shard, int first)
             million_add(million, "%s", *text);
     }
     freeReplyObject(million_call(million));
-}
-
-/* Execution groups by hand: what would be followers of the batch's first operation. */
-static void batch_merge(struct million *million, int shard, int first)
-{
-    char id[ID_SIZE], leader[ID_SIZE];
-    int count = 0;
-
-    million_id(leader, shard, first);
-    for (int n = first + 1; n < first + MILLION_BATCH; n++) {
-        redisReply *reply;
-        bool complete;
-
-        if (fate_of(shard, n) != FATE_MERGED)
-            continue;
-        million_id(id, shard, n);
-        reply = million_command(million, "HGET bgop:{%d}:op:%s Status", shard, id);
-        complete = reply->type == REDIS_REPLY_STRING && strcmp(reply->str, "Complete") == 0;
-        freeReplyObject(reply);
-        if (!complete)
-            continue;
-        redisAppendCommand(million->redis, "HSET bgop:{%d}:op:%s Status Merged ExecutionGroup %s-1 GroupLeaderId %s",
-                           shard, id, leader, leader);
-        redisAppendCommand(million->redis, "HINCRBY bgop:{%d}:counts %s:Complete -1", shard, type_of(shard, n));
-        redisAppendCommand(million->redis, "HINCRBY bgop:{%d}:counts %s:Merged 1", shard, type_of(shard, n));
-        count += 3;
-    }
-    for (; count > 0; count--) {
-        void *reply = NULL;
-
-        redisGetReply(million->redis, &reply);
-        freeReplyObject(reply_check(million, reply, "HSET"));
-    }
 }
 
 static void tick(struct million *million, int shard)
@@ -410,7 +407,6 @@ static void fill(struct million *million)
             for (int t = 0; t < TYPES; t++)
                 batch_run(million, s, first, types[t].name);
             batch_cancel(million, s, first);
-            batch_merge(million, s, first);
             if (first / MILLION_BATCH % TICK_EVERY == 0)
                 tick(million, s);
         }
