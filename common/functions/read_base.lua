@@ -242,8 +242,8 @@ read.part({}, function()
         end})
     end
 
-    -- read.dates[ms as text] is the date as JSON: "2026-11-23T10:00:00.000+0000". Made of texts of few kinds: Redis waits
-    -- for this up to a thousand times a call.
+    -- read.dates[ms as text] is the date as JSON: "2026-11-23T10:00:00.000+0000". Made of texts of few kinds: Redis
+    -- waits for this up to a thousand times a call.
     local seconds, thousandths = {}, {}
     for i = 0, 59 do seconds[i] = string.format('%02d.', i) end
     for i = 0, 999 do thousandths[i] = string.format('%03d+0000"', i) end

@@ -6,10 +6,11 @@
 --          "cursor":null}
 --   errors INVALID_REPLICATION_DATE, MALFORMED_QUERY, RECOVERING
 -- Seconds are cut to the minute, windows are [start, end). An Id stands where its last change is, so successive windows
--- neither lose nor repeat: what the next window begins with is latestDateCovered. That is min(end, the least `now` of the
--- shards), cut to the minute: whatever changes from here on is stamped later, even when the server's clock steps back.
--- The first page of a window that reaches to now fixes how far its pages go: what changes while they are fetched belongs to
--- the next window. So what lies behind latestDateCovered may be listed already, and is listed again by the next window.
+-- neither lose nor repeat: what the next window begins with is latestDateCovered. That is min(end, the least `now` of
+-- the shards), cut to the minute: whatever changes from here on is stamped later, even when the server's clock steps
+-- back. The first page of a window that reaches to now fixes how far its pages go: what changes while they are fetched
+-- belongs to the next window. So what lies behind latestDateCovered may be listed already, and is listed again by the
+-- next window.
 read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
     local EXAMINED_MAX = 500        -- Ids looked at in one call
     local MINUTE, DAY = 60000, 86400000
@@ -24,8 +25,8 @@ read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
         return minute(ms)
     end
 
-    -- The oldest moment that the logs can still answer for (so many days back from this UTC midnight, later when one was
-    -- cut), and the least `now` of the shards.
+    -- The oldest moment that the logs can still answer for (so many days back from this UTC midnight, later when one
+    -- was cut), and the least `now` of the shards.
     local function bounds(shards, days, cut_field, now)
         local oldest, known = now - now % DAY - days * DAY, now
         for _, shard in ipairs(shards) do
@@ -39,7 +40,8 @@ read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
     -- A cursor: how far the pages go, what was known when the first was answered, and where the last one ended.
     local function cursor_of(text, now)
         local reached, known, ms, id = text:match('^(%d+):(%d+):(%d+):(%w+)$')
-        if not reached or #reached > 15 or #known > 15 or #ms > 15 or tonumber(reached) > now or not read.id_parse(id) then
+        if not reached or #reached > 15 or #known > 15 or #ms > 15 or tonumber(reached) > now or
+            not read.id_parse(id) then
             read.fail('MALFORMED_QUERY', 'the cursor %s does not belong to this query', read.quote(text))
         end
         return tonumber(reached), tonumber(known), {ms = tonumber(ms), id = id}
@@ -71,8 +73,8 @@ read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
         local taken, examined, last, last_ms = 0, 0, nil, nil
         for id, shard, ms in read.walk(shards, walk) do
             if taken == read.PAGE_MAX or examined == EXAMINED_MAX then
-                return '"' .. table.concat({integer(window.reached), integer(window.known), integer(last_ms), last}, ':') ..
-                       '"'
+                local parts = {integer(window.reached), integer(window.known), integer(last_ms), last}
+                return '"' .. table.concat(parts, ':') .. '"'
             end
             if take(id, shard, ms) then taken = taken + 1 end
             examined, last, last_ms = examined + 1, id, ms

@@ -5,8 +5,8 @@
 -- A call does a bounded amount of work: a page may be short or empty while there is a cursor. Two ways:
 --   walk  in the order of submission (over `born` or an index by ParentKey) and in the order of the last change (over
 --         `changes`, as far back as it reaches): rows come as they are met.
---   scan  any other order, and a status that few records are in: all candidates are looked at, some hundred a call, and the
---         cursor carries the best so far (read_scan.lua). The first row comes when all were looked at.
+--   scan  any other order, and a status that few records are in: all candidates are looked at, some hundred a call,
+--         and the cursor carries the best so far (read_scan.lua). The first row comes when all were looked at.
 -- Either way pages neither repeat nor lose a record that is there, and stays as it is, all the while.
 read.part({'bgop_find'}, function()
     local WORK_MAX = 300            -- of a call: 1 (and what the conditions cost) a record looked at, and for each row:
@@ -56,8 +56,8 @@ read.part({'bgop_find'}, function()
         return read.fields(all)
     end
 
-    -- A cursor begins with the order. Behind a colon: the Id of the last record passed, and its value there (n: null, or v
-    -- and the text). Behind a star: a scan under way.
+    -- A cursor begins with the order. Behind a colon: the Id of the last record passed, and its value there (n: null,
+    -- or v and the text). Behind a star: a scan under way.
     local function cursor_of(text, order)
         if text == nil then return nil, nil end
         local rest = type(text) == 'string' and text:sub(1, #order.text) == order.text and text:sub(#order.text + 1)
@@ -111,8 +111,8 @@ read.part({'bgop_find'}, function()
         return from
     end
 
-    -- The way to walk in the order of the last change; nil: the log does not reach that far back. Newest first, what lies
-    -- before the log's beginning is left to a scan (walk.rest).
+    -- The way to walk in the order of the last change; nil: the log does not reach that far back. Newest first, what
+    -- lies before the log's beginning is left to a scan (walk.rest).
     local function change_walk(query, shards)
         local least, greatest = read.changed_range(query.filter)
         local from, position = changes_known_from(shards), query.position
@@ -147,8 +147,8 @@ read.part({'bgop_find'}, function()
 
     -- ---- scans ----
 
-    -- In the order of submission: of Ids and Names, and of a status that few records are in. The first row of a scan comes
-    -- at its end, the first of a walk by chance: which is earlier, on the average?
+    -- In the order of submission: of Ids and Names, and of a status that few records are in. The first row of a scan
+    -- comes at its end, the first of a walk by chance: which is earlier, on the average?
     local function is_scan_better(source, shards)
         if source.name == 'born' or source.name == 'parent' then return false end
         local count = source.count()

@@ -23,8 +23,8 @@ read.part({'bgop_lookup'}, function()
         return {}
     end
 
-    -- The Ids that hold one of these Names, or held it: `names` (Name -> JSON list of {Id, Type, routing key, content}) is
-    -- longer there than the records are. A derived Name says its Id.
+    -- The Ids that hold one of these Names, or held it: `names` (Name -> JSON list of {Id, Type, routing key, content})
+    -- is longer there than the records are. A derived Name says its Id.
     function read.ids_of_names(shards, names)
         local ids, own = {}, {}
         for _, name in ipairs(names) do

@@ -15,10 +15,10 @@ read.part({'bgop_retrieve'}, function()
                     Canceled = {FinishedAt = true, Error = true}, Merged = {FinishedAt = true, Error = true},
                     Complete = {Error = true}, Error = {}}
 
-    -- Every field has: from, the hash's fields it is made from; null, its piece of an answer where it is null; and either
-    -- source and pieces: what the hash has, and that as a piece of an answer; or, where it is more than that,
-    -- raw(h), its text (times in epoch ms), and piece(h). h holds what was read of the hash, with its Id as h.id and its
-    -- shard as h.shard.
+    -- Every field has: from, the hash's fields it is made from; null, its piece of an answer where it is null; and
+    -- either source and pieces: what the hash has, and that as a piece of an answer; or, where it is more than that,
+    -- raw(h), its text (times in epoch ms), and piece(h). h holds what was read of the hash, with its Id as h.id and
+    -- its shard as h.shard.
     local default_texts = setmetatable({}, {__mode = 'k'})      -- settings of a Type -> setting -> text
 
     local function default_text(h, setting)
@@ -130,8 +130,8 @@ read.part({'bgop_retrieve'}, function()
         return steps
     end
 
-    -- Appends a record as a JSON object of these fields, in their order, to the pieces of an answer. Two hundred records
-    -- make five thousand fields: nothing here is called that need not be.
+    -- Appends a record as a JSON object of these fields, in their order, to the pieces of an answer. Two hundred
+    -- records make five thousand fields: nothing here is called that need not be.
     local function record_write(out, h, steps)
         local n = #out
         local first = n + 1

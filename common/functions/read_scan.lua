@@ -1,11 +1,11 @@
--- A scan: all candidates of a source are looked at, some hundred a call, and the best of them by an order are kept in the
--- cursor: their Ids and values. When all were looked at, the kept ones are the next rows, in order; then the next scan
--- looks for what stands behind the last of them. So any order is exact in bounded calls: the cost of a page's rows is a look
--- at every candidate, shared by KEPT_MAX rows.
+-- A scan: all candidates of a source are looked at, some hundred a call, and the best of them by an order are kept in
+-- the cursor: their Ids and values. When all were looked at, the kept ones are the next rows, in order; then the next
+-- scan looks for what stands behind the last of them. So any order is exact in bounded calls: the cost of a page's rows
+-- is a look at every candidate, shared by KEPT_MAX rows.
 --   scan = {source, at (its position), ended, more (were any not kept?), after (an entry), kept (entries in order)}
 --   entry = {id, value (text; nil: null), key (what is compared)}
--- Sources: `ids`, `names` (of conditions on them), `parent`, `running`, `errors`, `due`, `new` (indexes of a ParentKey and
--- of statuses), `born` (everything).
+-- Sources: `ids`, `names` (of conditions on them), `parent`, `running`, `errors`, `due`, `new` (indexes of a ParentKey
+-- and of statuses), `born` (everything).
 read.part({}, function()
     local SCAN_COUNT = 100          -- of one command
     local KEPT_MAX = 200            -- entries in a cursor
@@ -86,8 +86,8 @@ read.part({}, function()
         return scan
     end
 
-    -- The best of those kept (in order) and the fresh ones, in order, and no more than fit: what does not is found again by
-    -- a later scan.
+    -- The best of those kept (in order) and the fresh ones, in order, and no more than fit: what does not is found
+    -- again by a later scan.
     local function take_best(scan, fresh, before)
         table.sort(fresh, before)
         local old, best, i, k, bytes = scan.kept, {}, 1, 1, 0
@@ -108,8 +108,8 @@ read.part({}, function()
         scan.kept = best
     end
 
-    -- Looks at the next `most` candidates or some more; judge(shard, id) answers whether one counts, and its value. Answers
-    -- how many they were.
+    -- Looks at the next `most` candidates or some more; judge(shard, id) answers whether one counts, and its value.
+    -- Answers how many they were.
     function read.scan_run(scan, source, order, judge, most)
         if scan.ended then return 0 end
         local field, before = order.field, order.before
@@ -185,8 +185,8 @@ read.part({}, function()
         }
     end
 
-    -- Redis' own scans of one key after the other: what is in it all the while is met, perhaps twice; changes of the order
-    -- inside (leases are renewed) do not matter. Position: which key, and its cursor.
+    -- Redis' own scans of one key after the other: what is in it all the while is met, perhaps twice; changes of the
+    -- order inside (leases are renewed) do not matter. Position: which key, and its cursor.
     local function source_of_keys(name, command, keys, count)
         local key, cursor, members, position = 1, '0', {}, 0
 
@@ -262,13 +262,17 @@ read.part({}, function()
     function read.source(name, filter, shards)
         local equal, status = filter.equal, one(filter.equal.Status)
         if name == 'ids' and equal.Id then return source_of_ids(name, equal.Id, shards) end
-        if name == 'names' and equal.Name then return source_of_ids(name, read.ids_of_names(shards, equal.Name), shards) end
+        if name == 'names' and equal.Name then
+            return source_of_ids(name, read.ids_of_names(shards, equal.Name), shards)
+        end
         local parent = one(equal.ParentKey)
         if name == 'parent' and parent then
             local walk = {index = 'parent:' .. parent}
             return source_of_walk(name, shards, walk, function()
                 local count = 0
-                for _, shard in ipairs(shards) do count = count + call('ZCARD', read.prefix(shard) .. ':' .. walk.index) end
+                for _, shard in ipairs(shards) do
+                    count = count + call('ZCARD', read.prefix(shard) .. ':' .. walk.index)
+                end
                 return count
             end)
         end

@@ -1,13 +1,13 @@
 /* What the calls cost in a queue of a million records: a private redis-server filled through the functions themselves
- * (million_queue.h), then every reading function with many shapes of arguments, page after page. Prints, for each shape,
- * Redis' own time (its slow log): p50, p99 and the longest of all pages. Exit 1 when a page took longer than the limit.
- * bench_million [records (1000000) [limit in ms (5) [socket of a server to fill and keep]]]
+ * (million_queue.h), then every reading function with many shapes of arguments, page after page. Prints, for each
+ * shape, Redis' own time (its slow log): p50, p99 and the longest of all pages. Exit 1 when a page took longer than the
+ * limit. bench_million [records (1000000) [limit in ms (5) [socket of a server to fill and keep]]]
  *
  * The slow log's time is wall time, and the machine may be busy: each page is asked for REPEAT times in a row (up to
  * REPEAT_MAX while it takes more than half the limit) and its shortest time counts. Reading changes nothing, so what
  * differs between them is noise. Where even the shortest is too long, the CPU time of Redis' thread decides (it has no
- * waiting for a CPU in it; the column behind says its maximum). Calls that change something cannot be repeated: of these the
- * table at the end shows everything, and nothing is judged.
+ * waiting for a CPU in it; the column behind says its maximum). Calls that change something cannot be repeated: of
+ * these the table at the end shows everything, and nothing is judged.
  */
 #include <inttypes.h>
 #include <stdbool.h>

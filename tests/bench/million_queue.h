@@ -1,6 +1,6 @@
 /* A queue of many operations in a private redis-server, made through the functions themselves (ingest, claim, apply,
- * tick), so that every index is what it is in life: 16 shards, six Types, all eight statuses, ParentKeys of all sizes, Names,
- * sequence groups, workers, removed records; spread over 20 hours by a clock of its own (key sim:now). */
+ * tick), so that every index is what it is in life: 16 shards, six Types, all eight statuses, ParentKeys of all sizes,
+ * Names, sequence groups, workers, removed records; spread over 20 hours by a clock of its own (key sim:now). */
 #ifndef TESTS_BENCH_MILLION_QUEUE_H
 #define TESTS_BENCH_MILLION_QUEUE_H
 

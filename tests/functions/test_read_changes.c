@@ -190,8 +190,8 @@ static void pages_do_not_repeat_and_the_next_window_has_the_rest(void **state)
     }
 }
 
-/* What is covered is what no shard can stamp any more: a shard that stands still holds it back, and a clock that stepped
- * back does not bring changes into a window that was answered. */
+/* What is covered is what no shard can stamp any more: a shard that stands still holds it back, and a clock that
+ * stepped back does not bring changes into a window that was answered. */
 static void what_is_covered_is_what_every_shard_has_passed(void **state)
 {
     (void)state;

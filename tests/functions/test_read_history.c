@@ -1,6 +1,6 @@
-/* getUpdated and getDeleted against random histories: windows list exactly the records whose last change lies in them, and a
- * copy that is kept by these calls alone becomes equal to the queue. Clocks stand still, run and leap; several changes come
- * within one millisecond; records are removed; pages are fetched while all this goes on. */
+/* getUpdated and getDeleted against random histories: windows list exactly the records whose last change lies in them,
+ * and a copy that is kept by these calls alone becomes equal to the queue. Clocks stand still, run and leap; several
+ * changes come within one millisecond; records are removed; pages are fetched while all this goes on. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* bgop_find against a model: records in every status; each F field with each operator, each S field in both orders, page
- * after page. The model takes all records by bgop_retrieve and does by hand what bgop_find says it does. */
+/* bgop_find against a model: records in every status; each F field with each operator, each S field in both orders,
+ * page after page. The model takes all records by bgop_retrieve and does by hand what bgop_find says it does. */
 #include <string.h>
 #include <strings.h>
 

@@ -1,5 +1,5 @@
-/* bgop_stats with known inputs: rates over 1, 5 and 60 minutes, percentiles of wait and run times, error texts by count, the
- * oldest that waits; all of them checked against what was put in. */
+/* bgop_stats with known inputs: rates over 1, 5 and 60 minutes, percentiles of wait and run times, error texts by
+ * count, the oldest that waits; all of them checked against what was put in. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Every call against records in every status: each row of record.md's table of what applies when, made through the functions
- * themselves, execution groups included. */
+/* Every call against records in every status: each row of record.md's table of what applies when, made through the
+ * functions themselves, execution groups included. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -223,8 +223,8 @@ static void make_merged_whose_leader_ended(int n)
     make_complete_leader(n - 1);
 }
 
-/* shows: S StartedAt, W WorkerUri, F FinishedAt, X ExpiresAt, E Error, G ExecutionGroup, L GroupLeaderId, N NumFollowers,
- * A the next attempt's time (bgop_why). */
+/* shows: S StartedAt, W WorkerUri, F FinishedAt, X ExpiresAt, E Error, G ExecutionGroup, L GroupLeaderId, N
+ * NumFollowers, A the next attempt's time (bgop_why). */
 static const struct row {
     const char *name;
     void (*make)(int number);
