@@ -99,15 +99,29 @@ read.part({'bgop_stats'}, function()
         end
     end
 
+    -- The same of the minutes from ... to: most of those that nobody rolled up are not there.
+    local function take_minutes(sums, stats, from, to, sign)
+        for first = from, to, 8 do
+            local keys = {}
+            for minute = first, math.min(first + 7, to) do keys[#keys + 1] = stats .. integer(minute) end
+            if call('EXISTS', unpack(keys)) > 0 then
+                for _, key in ipairs(keys) do take_rates(sums, key, sign) end
+            end
+        end
+    end
+
     -- Sums of the last `minutes` full minutes before `minute`: what tick has rolled up, put right by the minutes since
     -- (one, for a moment after each full minute; more when nothing ticks).
     local function take_window(sums, stats, minutes, rolled, minute)
-        local late = math.min(minute - 1 - rolled, minutes)
-        if late < minutes then
+        local late = math.max(math.min(minute - 1 - rolled, minutes), 0)
+        local over = rolled - minutes + late            -- the last one that is over
+        if late <= minutes / 2 then
             take_rates(sums, stats .. minutes, 1)
-            for m = rolled - minutes + 1, rolled - minutes + late do take_rates(sums, stats .. integer(m), -1) end
+            take_minutes(sums, stats, rolled - minutes + 1, over, -1)
+        else
+            take_minutes(sums, stats, over + 1, rolled, 1)
         end
-        for m = minute - late, minute - 1 do take_rates(sums, stats .. integer(m), 1) end
+        take_minutes(sums, stats, minute - late, minute - 1, 1)
     end
 
     -- A rate is what was counted in the last full minutes and in this one, over the time that these took.
