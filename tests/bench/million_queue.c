@@ -413,6 +413,8 @@ static void fill(struct million *million)
     }
     million_clock(million, MILLION_T0 + (int64_t)MILLION_HOURS * 3600000 + 120000);
     workers_renew(million);
+    for (int s = 0; s < MILLION_SHARDS; s++)
+        tick(million, s);
 }
 
 void million_open(struct million *million, redisContext *redis, int operations)
