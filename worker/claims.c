@@ -17,6 +17,11 @@ enum {
     PULL_EVERY_MS = 4000, /* each lane, by all workers together ... */
     PULL_LEAST_MS = 10,   /* ... but no more calls than one in this time */
     PULL_FIRST_MS = 1000, /* after the start */
+    LOOK_EVERY_MS = 100,  /* each lane of a Type that has work and whose hints go elsewhere, by all workers together */
+    BUSY_FOR_MS = 10000,  /* a Type has work: since the last hint or grant */
+    HINTED_FOR_MS = 500,  /* a lane's hints come to us */
+    LOOK_AGAIN_MS = 20,   /* at a lane where a look found something ... */
+    ORPHAN_FOR_MS = 2000, /* ... in this time: its hints reach nobody */
     BACK_OFF_MS = 200,    /* after a refusal that is no verdict */
     UNFIT_MS = 5000,      /* after a group that this worker cannot run */
 };
@@ -71,14 +76,38 @@ static int64_t pull_every_ms(const struct claims *claims)
     return (all > PULL_EVERY_MS ? all : PULL_EVERY_MS) * renewal_workers(claims->parts.renewal);
 }
 
+/* Hints of a worker that died, and all hints while the consumer group is being balanced, reach nobody for up to its
+ * session timeout. So what a Type with work has pending elsewhere is looked at often; what was released less than 100 ms
+ * ago is left to its hint. */
+static bool look_due(const struct lane *lane, int64_t now)
+{
+    return now < lane->type->busy_until_boot_ms && now >= lane->hinted_boot_ms + HINTED_FOR_MS &&
+           now >= lane->next_look_boot_ms;
+}
+
+static int64_t look_every_ms(struct claims *claims, const struct lane *lane, int64_t now)
+{
+    return now < lane->orphan_until_boot_ms ? LOOK_AGAIN_MS
+                                            : jitter(claims, LOOK_EVERY_MS * renewal_workers(claims->parts.renewal));
+}
+
+static void note_work(struct lane *lane, bool hinted, int64_t now)
+{
+    lane->type->busy_until_boot_ms = now + BUSY_FOR_MS;
+    if (hinted)
+        lane->hinted_boot_ms = now;
+}
+
 /* Opens a call for the lane when there is something to ask for. A pull comes before hints when it is due: it takes the
  * oldest, which hints that were lost would leave behind for ever under a load that never ends. */
 static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now, bool *no_slots)
 {
     size_t hinted = lane->backlog.id_count;
-    bool pull = now >= lane->next_pull_boot_ms;
+    bool pull = now >= lane->next_pull_boot_ms || (!hinted && look_due(lane, now));
     int left;
 
+    if (hinted)
+        note_work(lane, true, now);
     if (!hinted && !pull)
         return false;
     left = slots_left(claims->parts.slots, lane->type);
@@ -88,6 +117,7 @@ static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now
     }
     if (pull) {
         lane->next_pull_boot_ms = now + jitter(claims, pull_every_ms(claims));
+        lane->next_look_boot_ms = now + look_every_ms(claims, lane, now);
         open_call(claims, lane, 0, least(left, PULL_WANT));
     } else {
         int want = least(left, hinted < CLAIM_MOST_IDS ? (int)hinted : CLAIM_MOST_IDS);
@@ -251,8 +281,12 @@ static void take_answer(struct claims *claims, struct lane *lane, struct claim_a
 
     close_call(claims, lane);
     claims->granted += answer->count;
-    if (call.id_count == 0 && answer->count > 0 && lane->backlog.id_count == 0)
+    if (call.id_count == 0 && answer->count > 0 && lane->backlog.id_count == 0) {
         lane->next_pull_boot_ms = 0; /* there may be more */
+        lane->orphan_until_boot_ms = clock_boot_ms() + ORPHAN_FOR_MS;
+    }
+    if (answer->count > 0)
+        note_work(lane, false, clock_boot_ms());
     if (hints && call.backlog_epoch == lane->backlog.epoch)
         hints_verdict(hints, lane, verdict_count(lane, answer));
     batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);

@@ -30,6 +30,7 @@ struct served_type {
     int index;          /* in the worker's array */
     int concurrency;    /* most executions at a time */
     bool group;         /* speaks the group protocol: merge_max > 1 */
+    int64_t busy_until_boot_ms; /* it has work: hints or grants lately; the claiming thread's */
     int reserved;       /* slots promised to claim calls under way; the claiming thread's */
     atomic_int running; /* executions with the handler */
 };

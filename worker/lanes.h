@@ -23,7 +23,9 @@ struct lane {
     struct backlog backlog;
     bool paused; /* its partition; reading goes on at resume_offset */
     int64_t resume_offset;
-    int64_t next_pull_boot_ms;
+    int64_t next_pull_boot_ms, next_look_boot_ms;
+    int64_t hinted_boot_ms;       /* when hints were last seen here */
+    int64_t orphan_until_boot_ms; /* a pull found something: looked at often */
     int64_t not_before_boot_ms; /* back-off after a refusal */
     struct claim_call call;
 };

@@ -14,7 +14,7 @@
 #include "worker/status_page.h"
 
 enum {
-    POLL_MS = 50,         /* with nothing to do: bounds how late a pull or an opened gate is noticed */
+    POLL_MS = 20,         /* with nothing to do: bounds how late a pull or an opened gate is noticed */
     SLOT_WAIT_MS = 2,     /* while hints wait for a slot of their Type, others must be polled */
     OPEN_CALLS_MS = 3000, /* drain: for answers to claims under way */
     STOP_GRACE_MS = 5000, /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
