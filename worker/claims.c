@@ -77,8 +77,8 @@ static int64_t pull_every_ms(const struct claims *claims)
 }
 
 /* Hints of a worker that died, and all hints while the consumer group is being balanced, reach nobody for up to its
- * session timeout. So what a Type with work has pending elsewhere is looked at often; what was released less than 100 ms
- * ago is left to its hint. */
+ * session timeout. So what a Type with work has pending elsewhere is looked at often; what was released just
+ * now is left to its hint. */
 static bool look_due(const struct lane *lane, int64_t now)
 {
     return now < lane->type->busy_until_boot_ms && now >= lane->hinted_boot_ms + HINTED_FOR_MS &&

@@ -4,10 +4,10 @@
 --   ->    OK, now, lease_ms, (Id, token, timeout_ms, ParentKey, SequenceGroup, SequenceNumber, traceparent, payload,
 --         leader Id)*
 -- Grants the hinted Ids that are still claimable, then up to `want` the oldest released more than 50 ms ago (their
--- hint may be lost). A Type that merges gets groups: a leader (leader Id empty) and behind it its followers; `want` counts
--- leaders, an answer has at most 500 operations. The same nonce of an instance and Type again gets what it was granted, with the same tokens, starting
--- now: so a worker asks again after a lost reply. An answer holds about 1 MiB: what does not fit stays pending. Open
--- only. Allowed when Redis is out of memory: what runs to its end frees its payload.
+-- hint may be lost). A Type that merges gets groups: a leader (leader Id empty) and behind it its followers; `want`
+-- counts leaders, an answer has at most 500 operations. The same nonce of an instance and Type again gets what it was
+-- granted, with the same tokens, starting now: so a worker asks again after a lost reply. An answer holds about 1 MiB:
+-- what does not fit stays pending. Open only. Allowed when Redis is out of memory: what runs to its end frees its payload.
 local worker_seen
 do
     local LOST_HINT_MS = 50
