@@ -134,7 +134,7 @@ static void concurrency_of_a_type_is_kept(void **state)
     assert_int_equal(most, 2);
 }
 
-/* The hint never comes: pulled once it was released for more than 5 s. */
+/* The hint never comes: pulled once it was released for more than 50 ms. */
 static void operations_without_a_hint_are_pulled(void **state)
 {
     (void)state;
