@@ -11,6 +11,15 @@ read.part({}, function()
         ['>'] = function(a, b) return a > b end,
         ['>='] = function(a, b) return a >= b end,
     }
+    local text_before = read.text_before
+    local COMPARE_TEXTS = {
+        ['='] = COMPARE['='],
+        ['!='] = COMPARE['!='],
+        ['<'] = text_before,
+        ['<='] = function(a, b) return not text_before(b, a) end,
+        ['>'] = function(a, b) return text_before(b, a) end,
+        ['>='] = function(a, b) return not text_before(a, b) end,
+    }
     local OPERATORS = {'=', '!=', '<', '<=', '>', '>=', 'in', 'like'}
     local CHARACTER = '[%z\1-\127\192-\255][\128-\191]*'
     local LITERAL = {['\0'] = '%z'}         -- of a character in a pattern of Lua's
@@ -113,7 +122,8 @@ read.part({}, function()
         if field.type == 'boolean' and operator ~= '=' and operator ~= '!=' then
             read.fail('MALFORMED_QUERY', '%s is compared with = and != only', field.name)
         end
-        local wanted, compare = comparable(field, value), COMPARE[operator]
+        local wanted = comparable(field, value)
+        local compare = (type(wanted) == 'string' and COMPARE_TEXTS or COMPARE)[operator]
         local differs = operator == '!='
         return function(h)
             local have = get(h)
