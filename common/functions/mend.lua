@@ -76,6 +76,7 @@ do
         local retention = retention_of(b, r.Type, r.Status)
         call('HSET', b.ops .. r.id, 'ExpiresAt', integer(b.now + retention * 1000))
         done_add(b, retention, r.id)
+        edited(b, r.id, r.Status)
     end
 
     -- A follower whose leader runs no more: what succeeded stays Merged beside a leader that completed, else it is

@@ -140,7 +140,8 @@ do
             return count_total(b, 'adopted', 1)
         end
         adopt(b, rec, e[i + 2], whole(e[i + 3]), e[i + 5])
-        if kind == 'ok' or rec.status == 'Error' and FAILED[kind] then attempt_ended(b, rec, e, i) end
+        if kind == 'ok' or rec.status == 'Error' and FAILED[kind] then return attempt_ended(b, rec, e, i) end
+        edited(b, rec.id, rec.status)
     end
 
     local function outcome(b, rec, e, i)
