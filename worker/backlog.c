@@ -72,7 +72,8 @@ int64_t backlog_take(struct backlog *backlog, size_t count)
         count -= left;
         if (message->ids_left > 0)
             break;
-        next_offset = message->next_offset;
+        if (message->next_offset != BACKLOG_NO_OFFSET)
+            next_offset = message->next_offset;
         backlog->message_first = (backlog->message_first + 1) & (backlog->message_room - 1);
         backlog->message_count--;
     }

@@ -15,6 +15,7 @@
 enum {
     BACKLOG_FULL_IDS = 8192, /* from here on the partition is paused ... */
     BACKLOG_LOW_IDS = 2048,  /* ... until so few are left */
+    BACKLOG_NO_OFFSET = -1,  /* of a message that came through Redis */
 };
 
 struct backlog_message {
@@ -31,7 +32,7 @@ struct backlog {
 };
 
 void backlog_release(struct backlog *backlog);
-/* A message begins; its Ids follow. next_offset is the offset behind it. */
+/* A message begins; its Ids follow. next_offset is the offset behind it, or BACKLOG_NO_OFFSET. */
 void backlog_add_message(struct backlog *backlog, int64_t next_offset);
 void backlog_add_id(struct backlog *backlog, const char id[ID_SIZE]);
 /* Copies the first Ids, at most `most`; they stay. */

@@ -19,7 +19,6 @@ enum {
     PULL_FIRST_MS = 1000, /* after the start */
     LOOK_EVERY_MS = 100,  /* each lane of a Type that has work and whose hints go elsewhere, by all workers together */
     BUSY_FOR_MS = 10000,  /* a Type has work: since the last hint or grant */
-    HINTED_FOR_MS = 500,  /* a lane's hints come to us */
     LOOK_AGAIN_MS = 20,   /* at a lane where a look found something ... */
     ORPHAN_FOR_MS = 2000, /* ... in this time: its hints reach nobody */
     BACK_OFF_MS = 200,    /* after a refusal that is no verdict */
@@ -81,8 +80,7 @@ static int64_t pull_every_ms(const struct claims *claims)
  * now is left to its hint. */
 static bool look_due(const struct lane *lane, int64_t now)
 {
-    return now < lane->type->busy_until_boot_ms && now >= lane->hinted_boot_ms + HINTED_FOR_MS &&
-           now >= lane->next_look_boot_ms;
+    return now < lane->type->busy_until_boot_ms && !lane_is_hinted(lane, now) && now >= lane->next_look_boot_ms;
 }
 
 static int64_t look_every_ms(struct claims *claims, const struct lane *lane, int64_t now)
@@ -91,11 +89,9 @@ static int64_t look_every_ms(struct claims *claims, const struct lane *lane, int
                                             : jitter(claims, LOOK_EVERY_MS * renewal_workers(claims->parts.renewal));
 }
 
-static void note_work(struct lane *lane, bool hinted, int64_t now)
+static void note_work(struct lane *lane, int64_t now)
 {
     lane->type->busy_until_boot_ms = now + BUSY_FOR_MS;
-    if (hinted)
-        lane->hinted_boot_ms = now;
 }
 
 /* Opens a call for the lane when there is something to ask for. A pull comes before hints when it is due: it takes the
@@ -107,7 +103,7 @@ static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now
     int left;
 
     if (hinted)
-        note_work(lane, true, now);
+        note_work(lane, now);
     if (!hinted && !pull)
         return false;
     left = slots_left(claims->parts.slots, lane->type);
@@ -286,7 +282,7 @@ static void take_answer(struct claims *claims, struct lane *lane, struct claim_a
         lane->orphan_until_boot_ms = clock_boot_ms() + ORPHAN_FOR_MS;
     }
     if (answer->count > 0)
-        note_work(lane, false, clock_boot_ms());
+        note_work(lane, clock_boot_ms());
     if (hints && call.backlog_epoch == lane->backlog.epoch)
         hints_verdict(hints, lane, verdict_count(lane, answer));
     batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "worker/crash_point.h"
@@ -14,6 +15,7 @@ struct hints_reader {
     struct kafka_consumer *consumer;
     const struct types *types;
     struct lanes *lanes;
+    bool assigned; /* partitions, maybe none: the group is balanced */
     struct outage outage;
 };
 
@@ -30,6 +32,7 @@ static void on_revoked(void *arg, const struct kafka_position *positions, size_t
     struct hints_reader *hints = arg;
 
     log_event(LOG_LEVEL_DEBUG, "partitions revoked", "count=%zu lost=%d", count, lost);
+    hints->assigned = false;
     for (size_t i = 0; i < count; i++) {
         struct lane *lane = find_lane(hints, positions[i].topic, positions[i].partition);
 
@@ -37,13 +40,17 @@ static void on_revoked(void *arg, const struct kafka_position *positions, size_t
             continue;
         backlog_drop(&lane->backlog);
         lane->paused = false;
+        lane->hinted_until_boot_ms = 0;
     }
 }
 
 static void on_assigned(void *arg, struct kafka_position *positions, size_t count)
 {
-    (void)arg, (void)positions; /* all start where the group stored: that is what they say already */
+    struct hints_reader *hints = arg;
+
+    (void)positions; /* all start where the group stored: that is what they say already */
     log_event(LOG_LEVEL_INFO, "partitions assigned", "count=%zu", count);
+    hints->assigned = true;
 }
 
 static void on_outage(void *arg, const char *text)
@@ -95,6 +102,11 @@ void hints_stop(struct hints_reader *hints)
     free(hints);
 }
 
+bool hints_assigned(const struct hints_reader *hints)
+{
+    return hints->assigned;
+}
+
 /* ---- reading ---- */
 
 static void on_id(void *arg, const char id[ID_SIZE])
@@ -123,6 +135,7 @@ static void take_message(struct hints_reader *hints, const struct kafka_message 
 
     if (!lane || lane->paused) /* paused: prefetched before; it is read again at resume_offset */
         return;
+    lane->hinted_until_boot_ms = clock_boot_ms() + LANE_HINTED_FOR_MS;
     backlog_add_message(&lane->backlog, message->offset + 1);
     if (codec_read_hint(message->value, message->value_size, on_id, &lane->backlog, &err) != ST_OK)
         log_error_text(LOG_LEVEL_WARNING, "hint unreadable", err.text, "topic=%s partition=%d offset=%lld",

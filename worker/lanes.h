@@ -24,7 +24,7 @@ struct lane {
     bool paused; /* its partition; reading goes on at resume_offset */
     int64_t resume_offset;
     int64_t next_pull_boot_ms, next_look_boot_ms;
-    int64_t hinted_boot_ms;       /* when hints were last seen here */
+    int64_t hinted_until_boot_ms; /* Kafka brings its hints: one came lately */
     int64_t orphan_until_boot_ms; /* a pull found something: looked at often */
     int64_t not_before_boot_ms; /* back-off after a refusal */
     struct claim_call call;
@@ -35,6 +35,12 @@ struct lanes {
     size_t count;
     int shard_count;
 };
+
+enum { LANE_HINTED_FOR_MS = 500 }; /* by one message from Kafka */
+static inline bool lane_is_hinted(const struct lane *lane, int64_t now_boot_ms)
+{
+    return now_boot_ms < lane->hinted_until_boot_ms;
+}
 
 void lanes_init(struct lanes *lanes, const struct types *types, int shard_count);
 void lanes_release(struct lanes *lanes);

@@ -10,11 +10,13 @@
 #include "common/base/memory.h"
 #include "worker/claims.h"
 #include "worker/guard.h"
+#include "worker/pushed_hints.h"
 #include "worker/queue.h"
 #include "worker/status_page.h"
 
 enum {
     POLL_MS = 20,         /* with nothing to do: bounds how late a pull or an opened gate is noticed */
+    LISTENING_POLL_MS = 2, /* while Redis pushes hints */
     SLOT_WAIT_MS = 2,     /* while hints wait for a slot of their Type, others must be polled */
     OPEN_CALLS_MS = 3000, /* drain: for answers to claims under way */
     STOP_GRACE_MS = 5000, /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
@@ -37,6 +39,7 @@ struct worker {
     struct renewal *renewal;
     struct guard *guard;
     struct hints_reader *hints;
+    struct pushed_hints *pushed;
     struct claims *claims;
 };
 
@@ -154,7 +157,10 @@ static enum status start_parts(struct worker *worker, struct err *err)
     if (!worker->guard)
         return err->status;
     worker->hints = hints_start(worker->config, worker->identity.instance, &worker->types, &worker->lanes, err);
-    return worker->hints ? start_claims(worker, err) : err->status;
+    if (!worker->hints)
+        return err->status;
+    worker->pushed = pushed_hints_start(worker->config, &worker->types, &worker->lanes, err);
+    return worker->pushed ? start_claims(worker, err) : err->status;
 }
 
 /* Leases are renewed until the last outcome is delivered. Answers whether all were. */
@@ -164,6 +170,8 @@ static bool stop_parts(struct worker *worker)
 
     if (worker->claims)
         claims_stop(worker->claims);
+    if (worker->pushed)
+        pushed_hints_stop(worker->pushed);
     if (worker->hints)
         hints_stop(worker->hints);
     if (worker->guard)
@@ -199,6 +207,7 @@ static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
 {
     int64_t next_stats = clock_boot_ms() + STATS_EVERY_MS;
     enum claims_wait wait = CLAIMS_IDLE;
+    bool listening = false;
 
     while (!*stop) {
         guard_beat(worker->guard);
@@ -208,7 +217,8 @@ static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
         }
         if (wait == CLAIMS_NO_SLOTS)
             slots_wait(&worker->slots, SLOT_WAIT_MS);
-        hints_poll(worker->hints, wait == CLAIMS_IDLE ? POLL_MS : 0);
+        hints_poll(worker->hints, wait != CLAIMS_IDLE ? 0 : listening ? LISTENING_POLL_MS : POLL_MS);
+        listening = pushed_hints_take(worker->pushed, hints_assigned(worker->hints));
         wait = claims_round(worker->claims, worker->hints);
     }
 }
@@ -231,6 +241,8 @@ static void drain(struct worker *worker)
     sd_notify(0, "STOPPING=1");
     guard_rest(worker->guard);
     claims_drain(worker->claims);
+    pushed_hints_stop(worker->pushed); /* others know at once that they have to do our share */
+    worker->pushed = NULL;
     hints_stop(worker->hints);
     worker->hints = NULL;
     while (claims_open(worker->claims) && clock_boot_ms() < until) {

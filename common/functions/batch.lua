@@ -186,11 +186,14 @@ do
         if b.now_text ~= b.last then call('HSET', b.prefix .. ':gate', 'now', b.now_text) end
     end
 
-    -- Appends the hints, (Type, Ids joined by blanks)*, to an answer.
+    -- Appends the hints, (Type, Ids joined by blanks)*, to an answer. Workers that the answer's way through Kafka may not
+    -- reach listen; who may not publish (ACL) does without.
     function batch_answer(b, answer)
         for _, type in ipairs(b.hints) do
+            local ids = table.concat(b.hints[type], ' ')
+            redis.pcall('SPUBLISH', b.prefix .. ':hints:' .. type, ids)
             answer[#answer + 1] = type
-            answer[#answer + 1] = table.concat(b.hints[type], ' ')
+            answer[#answer + 1] = ids
         end
         return answer
     end

@@ -314,6 +314,15 @@ enum status redis_send(struct redis *redis, const struct redis_command *command,
     return ST_OK;
 }
 
+enum status redis_listen_send(struct redis *redis, const struct redis_command *command, struct err *err)
+{
+    BGOP_ASSERT(redis->outstanding == 0);
+    if (!redis->context)
+        return err_set(err, ST_AGAIN, "%s", redis->broken.text);
+    append_command(redis, command);
+    return ST_OK;
+}
+
 struct redis_command *redis_scratch(struct redis *redis)
 {
     redis_command_clear(&redis->scratch);
@@ -372,6 +381,43 @@ enum status redis_receive(struct redis *redis, struct redis_reply **reply, struc
     }
     redis->outstanding--;
     if (((redisReply *)received)->type == REDIS_REPLY_ERROR)
+        return error_reply(redis, received, err);
+    *reply = received;
+    return ST_OK;
+}
+
+/* Writes what is queued, reads what has arrived, without waiting for more. */
+static enum status exchange(struct redis *redis, struct err *err)
+{
+    struct pollfd fd = { .fd = redis->context->fd, .events = POLLIN };
+    enum status st = write_out(redis, err);
+    char text[256];
+
+    if (st != ST_OK)
+        return st;
+    errno = 0;
+    if (poll(&fd, 1, 0) > 0 && redisBufferRead(redis->context) != REDIS_OK)
+        return connection_broke(redis, context_error(redis, text, sizeof text), err);
+    return ST_OK;
+}
+
+enum status redis_listen_receive(struct redis *redis, struct redis_reply **reply, struct err *err)
+{
+    void *received = NULL;
+    char text[256];
+
+    *reply = NULL;
+    if (!redis->context)
+        return err_set(err, ST_AGAIN, "%s", redis->broken.text);
+    for (int try = 0; !received && try < 2; try++) {
+        enum status st = try > 0 ? exchange(redis, err) : ST_OK;
+
+        if (st != ST_OK)
+            return st;
+        if (redisGetReplyFromReader(redis->context, &received) != REDIS_OK)
+            return connection_broke(redis, context_error(redis, text, sizeof text), err);
+    }
+    if (received && ((redisReply *)received)->type == REDIS_REPLY_ERROR)
         return error_reply(redis, received, err);
     *reply = received;
     return ST_OK;

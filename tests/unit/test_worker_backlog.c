@@ -45,6 +45,23 @@ static void offset_is_stored_when_every_id_of_a_message_has_a_verdict(void **sta
     backlog_release(&backlog);
 }
 
+/* What came through Redis stands between messages of Kafka, and moves no offset. */
+static void messages_without_an_offset_store_none(void **state)
+{
+    struct backlog backlog = { 0 };
+
+    (void)state;
+    add(&backlog, BACKLOG_NO_OFFSET, 0, 1);
+    assert_int_equal(backlog_take(&backlog, 1), -1);
+    add(&backlog, 11, 0, 1);
+    add(&backlog, BACKLOG_NO_OFFSET, 1, 2);
+    add(&backlog, 12, 3, 1);
+    assert_int_equal(backlog_take(&backlog, 2), 11);
+    assert_int_equal(backlog_take(&backlog, 1), -1);
+    assert_int_equal(backlog_take(&backlog, 1), 12);
+    backlog_release(&backlog);
+}
+
 static void messages_without_ids_are_passed(void **state)
 {
     struct backlog backlog = { 0 };
@@ -103,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offset_is_stored_when_every_id_of_a_message_has_a_verdict),
+        cmocka_unit_test(messages_without_an_offset_store_none),
         cmocka_unit_test(messages_without_ids_are_passed),
         cmocka_unit_test(a_dropped_backlog_voids_verdicts_by_its_epoch),
         cmocka_unit_test(order_is_kept_through_any_growth),

@@ -1,0 +1,213 @@
+/* What Redis says unasked: hints as they are made, and how many workers listen. */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/redis/listening.h"
+#include "tests/support/shard.h"
+#include "tests/support/test.h"
+
+enum { WAIT_MS = 20000 };
+
+static struct redis *open_redis(const struct shard *shard)
+{
+    struct err err = ERR_INIT;
+    struct redis *redis = redis_new(shard->server->url, 2000, &err);
+
+    assert_non_null(redis);
+    return redis;
+}
+
+static struct redis *listen_to(const struct shard *shard, int number, const char *type)
+{
+    struct redis *redis = open_redis(shard);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(listening_begin(redis, &err), ST_OK);
+    assert_int_equal(listening_to(redis, number, type, true, &err), ST_OK);
+    return redis;
+}
+
+/* Waits for the next hints; answers "shard Type Ids". Answers to our own commands (*answers) are counted. */
+static const char *hear(struct redis *redis, int *answers)
+{
+    static char text[1024];
+    int64_t until = clock_boot_ms() + WAIT_MS;
+    struct err err = ERR_INIT;
+    struct heard heard;
+
+    while (clock_boot_ms() < until) {
+        assert_int_equal(listening_hear(redis, &heard, &err), ST_OK);
+        if (heard.kind == HEARD_HINTS) {
+            snprintf(text, sizeof text, "%d %s %.*s", heard.shard, heard.type, (int)heard.ids_size, heard.ids);
+            heard_release(&heard);
+            return text;
+        }
+        if (heard.kind == HEARD_OTHER && answers)
+            ++*answers;
+        if (heard.kind == HEARD_NOTHING)
+            usleep(1000);
+        heard_release(&heard);
+    }
+    return "nothing";
+}
+
+/* Until the server has answered so many of our commands. */
+static void wait_for_answers(struct redis *redis, int count)
+{
+    struct err err = ERR_INIT;
+    struct heard heard;
+
+    while (count > 0) {
+        assert_int_equal(listening_hear(redis, &heard, &err), ST_OK);
+        count -= heard.kind == HEARD_OTHER;
+        heard_release(&heard);
+    }
+}
+
+static int listeners(struct redis *redis)
+{
+    struct err err = ERR_INIT;
+    int count = -1;
+
+    assert_int_equal(listeners_send(redis, &err), ST_OK);
+    assert_int_equal(listeners_receive(redis, &count, &err), ST_OK);
+    return count;
+}
+
+static void hints_are_heard_as_they_are_made(void **state)
+{
+    struct shard *shard = *state;
+    struct redis *redis = listen_to(shard, 3, "WebCart");
+    char expected[64];
+
+    wait_for_answers(redis, 2);
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    shard_submit(shard, 2, (struct shard_op){ .type = "XClean" }); /* not listened to */
+    shard_submit(shard, 3, (struct shard_op){ 0 });
+    snprintf(expected, sizeof expected, "3 WebCart %s", shard_id(1));
+    assert_string_equal(hear(redis, NULL), expected);
+    snprintf(expected, sizeof expected, "3 WebCart %s", shard_id(3));
+    assert_string_equal(hear(redis, NULL), expected);
+    redis_free(redis);
+}
+
+static void what_is_made_claimable_again_is_heard(void **state)
+{
+    struct shard *shard = *state;
+    struct redis *redis = listen_to(shard, 3, "WebCart");
+    char expected[64];
+
+    wait_for_answers(redis, 2);
+    snprintf(expected, sizeof expected, "3 WebCart %s", shard_id(1));
+    shard_submit(shard, 1, (struct shard_op){ .retry_backoff = "1000", .retry_limit = "3" });
+    assert_string_equal(hear(redis, NULL), expected);
+    shard_claim(shard, 1);
+    shard_apply(shard, "returned", 1, 1, "");
+    assert_string_equal(hear(redis, NULL), expected);
+    shard_claim(shard, 1);
+    shard_apply(shard, "error", 1, 2, "no");
+    shard_claim(shard, 1); /* the first retry is at once */
+    shard_apply(shard, "error", 1, 3, "no");
+    assert_string_equal(hear(redis, NULL), expected);
+    shard_clock(shard, shard_now(shard) + 3600000);
+    shard_tick(shard);
+    assert_string_equal(hear(redis, NULL), expected);
+    redis_free(redis);
+}
+
+static void who_stops_listening_hears_no_more(void **state)
+{
+    struct shard *shard = *state;
+    struct redis *redis = listen_to(shard, 3, "WebCart");
+    struct err err = ERR_INIT;
+    char expected[64];
+    int answers = 0;
+
+    assert_int_equal(listening_to(redis, 3, "WebCart", false, &err), ST_OK);
+    wait_for_answers(redis, 3);
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    assert_int_equal(listening_to(redis, 3, "WebCart", true, &err), ST_OK);
+    assert_int_equal(listening_ping(redis, &err), ST_OK);
+    wait_for_answers(redis, 2);
+    shard_submit(shard, 2, (struct shard_op){ 0 });
+    snprintf(expected, sizeof expected, "3 WebCart %s", shard_id(2));
+    assert_string_equal(hear(redis, &answers), expected);
+    assert_int_equal(answers, 0);
+    redis_free(redis);
+}
+
+static void listeners_are_counted_while_they_are_connected(void **state)
+{
+    struct shard *shard = *state;
+    struct redis *asking = open_redis(shard), *first = open_redis(shard), *second = open_redis(shard);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(listeners(asking), 0);
+    assert_int_equal(listening_begin(first, &err), ST_OK);
+    assert_int_equal(listening_begin(second, &err), ST_OK);
+    wait_for_answers(first, 1);
+    wait_for_answers(second, 1);
+    assert_int_equal(listeners(asking), 2);
+    redis_free(first);
+    while (listeners(asking) == 2)
+        usleep(1000);
+    assert_int_equal(listeners(asking), 1);
+    redis_free(second);
+    redis_free(asking);
+}
+
+static void a_server_that_dies_ends_the_listening(void **state)
+{
+    struct shard *shard = *state;
+    struct redis *redis = listen_to(shard, 3, "WebCart");
+    struct err err = ERR_INIT;
+    struct heard heard;
+
+    wait_for_answers(redis, 2);
+    redis_server_kill(shard->server);
+    while (listening_hear(redis, &heard, &err) == ST_OK)
+        usleep(1000);
+    assert_non_null(strstr(err.text, shard->server->socket));
+    assert_false(redis_connected(redis));
+    assert_int_equal(listening_ping(redis, &err), ST_AGAIN); /* not before it is begun again */
+    redis_server_again(shard->server);
+    shard_reconnect(shard);
+    assert_int_equal(listening_begin(redis, &err), ST_OK);
+    wait_for_answers(redis, 1);
+    redis_free(redis);
+}
+
+/* A server that lets nobody publish, or listen, costs speed after a worker's death and nothing else. */
+static void without_permission_all_else_goes_on(void **state)
+{
+    struct shard *shard = *state;
+    struct redis *redis = open_redis(shard);
+    struct err err = ERR_INIT;
+    struct heard heard;
+
+    shard_command(shard, "ACL SETUSER default resetchannels");
+    assert_int_equal(listening_begin(redis, &err), ST_OK);
+    while (listening_hear(redis, &heard, &err) == ST_OK)
+        usleep(1000);
+    assert_non_null(strstr(err.text, "NOPERM"));
+    assert_string_equal(shard_submit(shard, 1, (struct shard_op){ 0 }),
+                        "OK 1700000030000 0 WebCart 08P03000000001000A");
+    shard_command(shard, "ACL SETUSER default allchannels");
+    redis_free(redis);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        shard_test(hints_are_heard_as_they_are_made),
+        shard_test(what_is_made_claimable_again_is_heard),
+        shard_test(who_stops_listening_hears_no_more),
+        shard_test(listeners_are_counted_while_they_are_connected),
+        shard_test(without_permission_all_else_goes_on),
+        shard_test(a_server_that_dies_ends_the_listening),
+    };
+
+    return cmocka_run_group_tests(tests, shard_server_start_aof, shard_server_stop);
+}

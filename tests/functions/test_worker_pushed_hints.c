@@ -1,0 +1,146 @@
+/* Hints that Redis pushes: the worker as a whole, against the real functions and the mock broker (worker_queue.h). What is
+ * to be granted to a hint only is made invisible for pulls: released in the future. */
+#include "tests/functions/worker_queue.h"
+
+#include "common/redis/listening.h"
+
+static struct queue queue;
+
+static int begin(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    queue_init(&queue);
+    queue_set(&queue, "type WebCart", "handler", "noop");
+    queue_set(&queue, "type XClean", "handler", "noop");
+    queue_set(&queue, "redis", "timeout_ms", "1000");
+    queue_begin(&queue);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    assert_int_equal(queue_stop_worker(&queue), ST_OK);
+    queue_release(&queue);
+    return 0;
+}
+
+/* Recorded, hinted to nobody, and not to be pulled. */
+static void submit_unseen(int shard, char id[ID_SIZE])
+{
+    queue.hint = false;
+    queue_submit(&queue, "WebCart", shard, 1, "x", 60000, id);
+    queue.hint = true;
+    queue_redis(&queue, "ZADD bgop:{%d}:pending:WebCart XX 99999999999999 %s", shard, id);
+}
+
+static int push(int shard, const char *id)
+{
+    return (int)strtol(queue_redis(&queue, "SPUBLISH bgop:{%d}:hints:WebCart %s", shard, id), NULL, 10);
+}
+
+static int listeners_of(const char *channel)
+{
+    struct redis_reply *reply;
+    struct err err = ERR_INIT;
+    int count;
+
+    assert_int_equal(redis_call(queue.redis, &reply, &err, "PUBSUB", "SHARDNUMSUB", channel, NULL), ST_OK);
+    count = (int)redis_reply_int(redis_reply_at(reply, 1), -1);
+    redis_reply_free(reply);
+    return count;
+}
+
+/* How often somebody asked for a number of listeners. */
+static long times_asked(void)
+{
+    struct redis_reply *reply;
+    struct err err = ERR_INIT;
+    const char *found;
+    long times;
+
+    assert_int_equal(redis_call(queue.redis, &reply, &err, "INFO", "commandstats", NULL), ST_OK);
+    found = strstr(redis_reply_text(reply, NULL), "cmdstat_pubsub|shardnumsub:calls=");
+    times = found ? strtol(strchr(found, '=') + 1, NULL, 10) : 0;
+    redis_reply_free(reply);
+    return times;
+}
+
+/* What Kafka brings, so that the worker has its partitions and work lately. */
+static void run_one(void)
+{
+    char id[ID_SIZE];
+
+    queue_submit(&queue, "WebCart", 0, 1, "x", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+}
+
+static void a_worker_without_partitions_listens(void **state)
+{
+    char id[ID_SIZE];
+
+    (void)state;
+    submit_unseen(1, id);
+    queue_start_worker(&queue); /* the consumer group takes seconds to begin */
+    queue_wait_for(push(1, id) > 0);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    run_one();
+    queue_wait_for(listeners_of("bgop:{1}:hints:WebCart") == 0); /* with partitions, they are left to Kafka */
+}
+
+static void a_worker_listens_when_another_is_gone(void **state)
+{
+    struct err err = ERR_INIT;
+    struct redis *other = queue_connect(&queue);
+    char id[ID_SIZE], strange[ID_SIZE];
+    struct heard heard;
+    long asked;
+
+    (void)state;
+    assert_int_equal(listening_begin(other, &err), ST_OK);
+    assert_int_equal(listening_hear(other, &heard, &err), ST_OK); /* sends what is queued */
+    heard_release(&heard);
+    queue_wait_for(listeners_of("bgop:{0}:workers") == 2);
+    queue_wait_for(listeners_of("bgop:{2}:hints:WebCart") == 0);
+    run_one();
+    asked = times_asked();
+    queue_wait_for(times_asked() >= asked + 3); /* so it has counted two: an answer is taken at the next question */
+    redis_free(other);
+    queue_wait_for(listeners_of("bgop:{2}:hints:WebCart") == 1);
+    submit_unseen(2, id);
+    assert_int_equal(push(2, id), 1);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+
+    /* what is no hint of ours changes nothing */
+    memset(strange, 'x', sizeof strange - 1);
+    strange[sizeof strange - 1] = '\0';
+    push(2, strange);
+    push(2, "short");
+    submit_unseen(3, id);
+    assert_int_equal(push(3, id), 1);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+}
+
+static void listening_survives_a_restart_of_redis(void **state)
+{
+    (void)state;
+    redis_server_kill(&queue.server);
+    redis_server_again(&queue.server);
+    redis_free(queue.redis);
+    queue.redis = queue_connect(&queue);
+    queue_arm(&queue, true);
+    queue_wait_for(listeners_of("bgop:{0}:workers") == 1);
+    run_one();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_without_partitions_listens),
+        cmocka_unit_test(a_worker_listens_when_another_is_gone),
+        cmocka_unit_test(listening_survives_a_restart_of_redis),
+    };
+
+    return cmocka_run_group_tests(tests, begin, end);
+}
