@@ -1,77 +1,10 @@
 #include "coordinator/dev/dev.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "common/redis/redis.h"
-
 enum { WATCH_MS = 500, TAIL_LINES = 15 };
-
-int dev_fail(int code, const char *format, ...)
-{
-    va_list args;
-
-    fflush(stdout);
-    fputs("bgop: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return code;
-}
-
-void dev_say(const struct dev *dev, const char *format, ...)
-{
-    va_list args;
-
-    if (dev->options.quiet)
-        return;
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
-    fflush(stdout);
-}
-
-/* Signals are blocked and taken here: no handler, and librdkafka's threads never get one. */
-static void block_signals(struct dev *dev)
-{
-    sigemptyset(&dev->signals);
-    sigaddset(&dev->signals, SIGINT);
-    sigaddset(&dev->signals, SIGTERM);
-    sigaddset(&dev->signals, SIGHUP);
-    sigaddset(&dev->signals, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &dev->signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-void dev_take_signals(struct dev *dev, int timeout_ms)
-{
-    struct timespec timeout = { timeout_ms / 1000, (timeout_ms % 1000) * 1000000L };
-    int number = sigtimedwait(&dev->signals, NULL, &timeout);
-
-    if (number < 0 || number == SIGCHLD)
-        return;
-    dev->hurry = dev->stop;
-    dev->stop = true;
-}
-
-struct child *dev_dead_child(struct dev *dev)
-{
-    if (child_check(&dev->redis_server))
-        return &dev->redis_server;
-    if (child_check(&dev->coordinator))
-        return &dev->coordinator;
-    for (int i = 0; i < dev->options.workers; i++) {
-        if (child_check(&dev->workers[i]))
-            return &dev->workers[i];
-    }
-    return NULL;
-}
 
 static int find_programs(struct dev *dev)
 {
@@ -127,7 +60,7 @@ int dev_run(struct dev *dev)
 {
     int code;
 
-    block_signals(dev);
+    dev_block_signals(dev);
     code = start(dev);
     if (code == EXIT_OK && !dev->stop)
         code = dev_write_port_file(dev);

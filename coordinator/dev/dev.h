@@ -40,14 +40,14 @@ struct dev {
 /* Runs until a signal or until a child dies; answers the exit code. */
 int dev_run(struct dev *dev);
 
-/* "bgop: text" on stderr; answers code. */
+/* messages.c: "bgop: text" on stderr; answers code. */
 int dev_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A line about what happens now, unless --quiet. */
 void dev_say(const struct dev *dev, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Signals are blocked and taken: no handler, and librdkafka's threads never get one. */
+void dev_block_signals(struct dev *dev);
 /* Takes signals that came within timeout_ms: sets stop and hurry, returns early when there were some. */
 void dev_take_signals(struct dev *dev, int timeout_ms);
-/* The child that ended though nobody asked it to; NULL: all run. */
-struct child *dev_dead_child(struct dev *dev);
 
 /* folder.c */
 int dev_make_folder(struct dev *dev);
@@ -63,6 +63,8 @@ int dev_start_redis(struct dev *dev);
 int dev_start_daemons(struct dev *dev);
 /* Until every shard is OPEN and every worker has registered. */
 int dev_wait_ready(struct dev *dev);
+/* The child that ended though nobody asked it to; NULL: all run. */
+struct child *dev_dead_child(struct dev *dev);
 void dev_stop_all(struct dev *dev);
 
 /* welcome.c */

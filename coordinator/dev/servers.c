@@ -261,3 +261,16 @@ void dev_stop_all(struct dev *dev)
     kafka_mock_free(dev->mock);
     dev->mock = NULL;
 }
+
+struct child *dev_dead_child(struct dev *dev)
+{
+    if (child_check(&dev->redis_server))
+        return &dev->redis_server;
+    if (child_check(&dev->coordinator))
+        return &dev->coordinator;
+    for (int i = 0; i < dev->options.workers; i++) {
+        if (child_check(&dev->workers[i]))
+            return &dev->workers[i];
+    }
+    return NULL;
+}
