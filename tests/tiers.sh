@@ -1,6 +1,9 @@
 # Sourced by run, quick and nightly: phases with their time, and the end that all of them share.
 # shellcheck shell=bash
 
+# shellcheck source=arguments.sh
+. "$(dirname "${BASH_SOURCE[0]}")/arguments.sh"
+
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONDONTWRITEBYTECODE=1
 

@@ -147,13 +147,33 @@ def judged(rounds):
         yield first.name, median, values, law, good
 
 
+class Parser(argparse.ArgumentParser):
+    """Exits as the scripts do when an argument is wrong."""
+
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        self.exit(64, f"{self.prog}: {message}\n")
+
+
+def at_least(least):
+    def number(text):
+        if int(text) < least:
+            raise ValueError
+        return int(text)
+    number.__name__ = f"number of at least {least}"         # argparse says: invalid ... value
+    return number
+
+
 def main(about, measure, options=()):
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=1, help="how often; figures are medians (default: 1)")
+    parser = Parser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.add_argument("--check", action="store_true", help="only look whether the options are right")
+    parser.add_argument("--rounds", type=at_least(1), default=1, help="how often; figures are medians (default: 1)")
     parser.add_argument("--seed", type=int, default=None, help="of whatever is random (default: another each time)")
     for name, default in options:
-        parser.add_argument(name, type=type(default), default=default, help=f"(default: {default})")
+        parser.add_argument(name, type=at_least(0), default=default, help=f"(default: {default})")
     chosen = parser.parse_args()
+    if chosen.check:
+        sys.exit(0)
     come_first("self")
     seed = chosen.seed if chosen.seed is not None else int(time.time())
     print(f"{' '.join(about.split('.')[0].split())} (seed {seed})")

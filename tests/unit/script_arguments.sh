@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# What the scripts say about arguments that are wrong: why, and how they are used; 64, and nothing is done.
+#   script_arguments.sh SOURCE-FOLDER
+set -euo pipefail
+cd "$1"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export BGOP_HOME=$scratch/home BGOP_CACHE=$scratch/cache PATH=$scratch:$PATH failed=0
+
+# What would begin the work, were an argument taken for right.
+for program in cmake ctest apt-get dpkg-query mvn java redis-server redis-cli; do
+    printf '#!/bin/sh\nexit 9\n' >"$scratch/$program"
+    chmod +x "$scratch/$program"
+done
+
+# ends WITH STREAM TEXT COMMAND...: in this exit code, with the text on this of its streams (out, err), the other empty.
+ends() {
+    local with=$1 stream=$2 text=$3 code=0
+    shift 3
+    "$@" >"$scratch/out" 2>"$scratch/err" </dev/null || code=$?
+    if [ $code -ne "$with" ] || ! grep -qF -- "$text" "$scratch/$stream" ||
+        { [ -s "$scratch/out" ] && [ -s "$scratch/err" ]; }; then
+        echo "$*: $code instead of $with, or not '$text' on std$stream:"
+        cat "$scratch/out" "$scratch/err"
+        failed=1
+    fi
+}
+
+helps() {
+    ends 0 out "$2" "$1" --help
+    ends 0 out "$2" "$1" -h
+}
+
+refuses() { ends 64 err "$@"; }
+
+helps tests/bench/run "tests/bench/run reads [records"
+refuses "there is no benchmark 'foo'" tests/bench/run foo
+refuses "tests/bench/run [operations" tests/bench/run foo
+refuses "operations: a whole number above 0 is wanted, not '0'" tests/bench/run 0
+refuses "operations: a whole number above 0 is wanted, not '--bogus'" tests/bench/run --bogus
+refuses "rate: a whole number above 0 is wanted, not 'x'" tests/bench/run 1000 x
+refuses "seconds: a whole number above 0 is wanted, not '-1'" tests/bench/run 1000 500 -1
+refuses "'4' is too much" tests/bench/run 1000 500 20 4
+refuses "records: a whole number above 0 is wanted, not 'foo'" tests/bench/run reads foo
+refuses "limit: a number above 0 is wanted, not '0.0'" tests/bench/run reads 1000 0.0
+refuses "is no socket" tests/bench/run reads 1000 0.5 "$scratch/none"
+if /usr/bin/python3 -c 'import confluent_kafka, redis' 2>/dev/null; then
+    ends 0 out "--backoff" tests/bench/run retry_law --help
+    refuses "invalid number of at least 1 value: '0'" tests/bench/run retry_law --rounds 0
+    refuses "unrecognized arguments: foo" tests/bench/run sequences foo
+    refuses "unrecognized arguments: --operations" tests/bench/run acceptance --operations 10
+fi
+
+helps tests/simulation/run "tests/simulation/run [SEEDS]"
+refuses "SEEDS: a whole number above 0 is wanted, not 'foo'" tests/simulation/run foo
+refuses "STEPS: a whole number above 0 is wanted, not '0'" tests/simulation/run 10 0
+refuses "FIRST: a whole number above 0 is wanted, not 'x'" tests/simulation/run 10 10 x
+
+helps tests/run "tests/run -L unit"
+helps tests/quick "Arguments go to ctest"
+helps tests/nightly "SIM_SEEDS=20000"
+helps .ci/run "every test, nothing else"
+refuses "-L unit" tests/run unit
+refuses "-L unit" tests/quick unit
+refuses "takes no arguments, such as 'foo'" tests/nightly foo
+refuses "SIM_SEEDS: a whole number above 0 is wanted, not 'x'" env SIM_SEEDS=x tests/nightly
+refuses "takes no arguments, such as 'foo'" .ci/run foo
+exit $failed
