@@ -65,4 +65,24 @@ refuses "-L unit" tests/quick unit
 refuses "takes no arguments, such as 'foo'" tests/nightly foo
 refuses "SIM_SEEDS: a whole number above 0 is wanted, not 'x'" env SIM_SEEDS=x tests/nightly
 refuses "takes no arguments, such as 'foo'" .ci/run foo
+
+helps deploy/up "deploy/up --restart NAME"
+helps deploy/down "Stops what deploy/up started"
+helps deploy/demo "--kafka    a real Apache Kafka"
+helps deploy/deps "Without a group: all"
+helps deploy/kafka/start "deploy/kafka/start --port PORT"
+helps deploy/kafka/fetch "Brings Apache Kafka's jars"
+refuses "there is no foo" deploy/up foo
+refuses "--workers wants a number, not 'x'" deploy/up --workers x
+refuses "--coordinators wants a number, not '08'" deploy/up --coordinators 08
+refuses "--restart: no such process: ''" deploy/up --restart
+refuses "--restart: no such process: 'foo'" deploy/up --restart foo
+refuses "--config: cannot read ''" deploy/up --config
+refuses "deploy/up" deploy/down foo
+refuses "--once" deploy/demo foo
+refuses "--demo" deploy/deps foo
+refuses "--port wants a number, not 'x'" deploy/kafka/start --port x --data "$scratch/data" --log "$scratch/log"
+refuses "--log wants a value" deploy/kafka/start --port 1 --data "$scratch/data" --log
+refuses "--data wants a folder" deploy/kafka/start --port 1 --log "$scratch/log"
+refuses "prints that folder" deploy/kafka/fetch foo
 exit $failed
