@@ -1,27 +1,7 @@
 /* What is shown of sequence groups: bgop_why and bgop_blocked. */
+#include "tests/functions/read_queue.h"
+
 #include <string.h>
-
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
-
-static struct redis_server server;
-static struct shard *shard;
-
-static int setup(void **state)
-{
-    (void)state;
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    reads_close(shard);
-    test_free(shard);
-    return 0;
-}
 
 static void member(int number)
 {
@@ -90,16 +70,11 @@ static void blocked_is_asked_with_a_limit_or_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        TEST(why_names_the_ones_before_it),
-        TEST(why_names_a_higher_one_that_runs),
-        TEST(blocked_names_the_one_that_holds_a_group),
-        TEST(blocked_is_asked_with_a_limit_or_nothing),
+        read_test(why_names_the_ones_before_it),
+        read_test(why_names_a_higher_one_that_runs),
+        read_test(blocked_names_the_one_that_holds_a_group),
+        read_test(blocked_is_asked_with_a_limit_or_nothing),
     };
-    int failed;
 
-    redis_server_start(&server, false);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    return failed;
+    return read_tests_run(tests);
 }

@@ -1,31 +1,10 @@
 /* bgop_get_updated and bgop_get_deleted: windows, the minute rule, pages, what the logs still answer for.
  * The clock's minutes: SHARD_T0 is 22:13:20, so a minute begins at 40,000. */
+#include "tests/functions/read_queue.h"
+
 #include <string.h>
 
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
-
-#define PLAIN           "\"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"" /* ParentKey to SequenceNumber, all absent */
 #define COVERED(minute) "\"latestDateCovered\":\"2023-11-14T22:" minute ":00.000+0000\",\"cursor\":null}"
-
-static struct redis_server server;
-static struct shard *shard;
-
-static int setup(void **state)
-{
-    (void)state;
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    reads_close(shard);
-    test_free(shard);
-    return 0;
-}
 
 static void an_id_stands_where_its_last_change_is(void **state)
 {
@@ -241,20 +220,15 @@ static void a_recovering_shard_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        TEST(an_id_stands_where_its_last_change_is),
-        TEST(seconds_are_cut_and_a_window_is_a_minute_at_least),
-        TEST(start_is_as_old_as_the_logs_answer_for),
-        TEST(removed_records_are_listed_once_and_no_longer_as_updated),
-        TEST(pages_do_not_repeat_and_the_next_window_has_the_rest),
-        TEST(what_is_covered_is_what_every_shard_has_passed),
-        TEST(a_trimmed_log_says_from_when_on_it_is_whole),
-        TEST(a_recovering_shard_is_an_error),
+        read_test(an_id_stands_where_its_last_change_is),
+        read_test(seconds_are_cut_and_a_window_is_a_minute_at_least),
+        read_test(start_is_as_old_as_the_logs_answer_for),
+        read_test(removed_records_are_listed_once_and_no_longer_as_updated),
+        read_test(pages_do_not_repeat_and_the_next_window_has_the_rest),
+        read_test(what_is_covered_is_what_every_shard_has_passed),
+        read_test(a_trimmed_log_says_from_when_on_it_is_whole),
+        read_test(a_recovering_shard_is_an_error),
     };
-    int failed;
 
-    redis_server_start(&server, false);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    return failed;
+    return read_tests_run(tests);
 }

@@ -1,30 +1,8 @@
 /* bgop_find: conditions, orders, pages. */
+#include "tests/functions/read_queue.h"
+
 #include <inttypes.h>
 #include <string.h>
-
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
-
-#define PLAIN "\"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"" /* ParentKey to SequenceNumber, all absent */
-
-static struct redis_server server;
-static struct shard *shard;
-
-static int setup(void **state)
-{
-    (void)state;
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    reads_close(shard);
-    test_free(shard);
-    return 0;
-}
 
 /* The numbers (of reads_id) of the rows found with these conditions, in the answer's order: "3.1 0.7". */
 static const char *found(const char *where)
@@ -429,21 +407,16 @@ static void cursors_of_scans(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        TEST(conditions_select_rows),
-        TEST(any_order_is_possible_where_there_are_few),
-        TEST(fields_and_their_defaults),
-        TEST(what_is_wrong_with_a_query_is_said),
-        TEST(pages_neither_repeat_nor_lose_rows_while_new_ones_come_in),
-        TEST(filtered_pages_may_be_short_but_find_everything),
-        TEST(other_orders_are_scanned_while_new_ones_come_in),
-        TEST(what_runs_is_listed_while_leases_are_renewed),
-        TEST(cursors_of_scans),
+        read_test(conditions_select_rows),
+        read_test(any_order_is_possible_where_there_are_few),
+        read_test(fields_and_their_defaults),
+        read_test(what_is_wrong_with_a_query_is_said),
+        read_test(pages_neither_repeat_nor_lose_rows_while_new_ones_come_in),
+        read_test(filtered_pages_may_be_short_but_find_everything),
+        read_test(other_orders_are_scanned_while_new_ones_come_in),
+        read_test(what_runs_is_listed_while_leases_are_renewed),
+        read_test(cursors_of_scans),
     };
-    int failed;
 
-    redis_server_start(&server, false);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    return failed;
+    return read_tests_run(tests);
 }

@@ -1,17 +1,14 @@
 /* getUpdated and getDeleted against random histories: windows list exactly the records whose last change lies in them,
  * and a copy that is kept by these calls alone becomes equal to the queue. Clocks stand still, run and leap; several
  * changes come within one millisecond; records are removed; pages are fetched while all this goes on. */
+#include "tests/functions/read_queue.h"
+
 #include <inttypes.h>
 #include <string.h>
-
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
 
 enum { NUMBERS = 1500, SEEDS = 4, STEPS = 120, MINUTE = 60000, ATTEMPTS = 1 << 20 };
 #define FAR "2023-11-30"
 
-static struct redis_server server;
-static struct shard *shard;
 static unsigned seed;
 static int submitted[READS_SHARDS]; /* numbers 1 to this */
 
@@ -83,15 +80,13 @@ static void start(unsigned number)
 {
     seed = number;
     memset(submitted, 0, sizeof submitted);
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
+    read_setup(NULL);
     shard->status_next = 0;
 }
 
 static void finish(void)
 {
-    reads_close(shard);
-    test_free(shard);
+    read_teardown(NULL);
 }
 
 /* ---- what is listed ---- */
@@ -388,10 +383,6 @@ int main(void)
         cmocka_unit_test(a_copy_kept_by_these_calls_becomes_equal_to_the_queue),
         cmocka_unit_test(what_is_seen_of_a_record_changes_with_its_stamp_only),
     };
-    int failed;
 
-    redis_server_start(&server, false);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    return failed;
+    return read_tests_run(tests);
 }

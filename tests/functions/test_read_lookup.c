@@ -1,29 +1,7 @@
 /* bgop_lookup, bgop_why and bgop_stats. */
+#include "tests/functions/read_queue.h"
+
 #include <string.h>
-
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
-
-#define PLAIN "\"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\"" /* ParentKey to SequenceNumber, all absent */
-
-static struct redis_server server;
-static struct shard *shard;
-
-static int setup(void **state)
-{
-    (void)state;
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    reads_close(shard);
-    test_free(shard);
-    return 0;
-}
 
 /* ---- lookup ---- */
 
@@ -288,22 +266,17 @@ static void stats_says_the_mode(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        TEST(records_are_found_by_id_and_by_name),
-        TEST(a_parent_keys_records_come_newest_first_in_pages),
-        TEST(a_workers_records_stand_where_they_ran_last),
-        TEST(only_fields_with_id_lookup_may_be_looked_up),
-        TEST(why_says_what_an_operation_waits_for),
-        TEST(predecessors_of_a_sequence_are_named),
-        TEST(why_answers_for_unknown_ids_and_while_recovering),
-        TEST(stats_counts_what_there_is),
-        TEST(rates_cover_minutes_that_were_rolled),
-        TEST(stats_says_the_mode),
+        read_test(records_are_found_by_id_and_by_name),
+        read_test(a_parent_keys_records_come_newest_first_in_pages),
+        read_test(a_workers_records_stand_where_they_ran_last),
+        read_test(only_fields_with_id_lookup_may_be_looked_up),
+        read_test(why_says_what_an_operation_waits_for),
+        read_test(predecessors_of_a_sequence_are_named),
+        read_test(why_answers_for_unknown_ids_and_while_recovering),
+        read_test(stats_counts_what_there_is),
+        read_test(rates_cover_minutes_that_were_rolled),
+        read_test(stats_says_the_mode),
     };
-    int failed;
 
-    redis_server_start(&server, false);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    return failed;
+    return read_tests_run(tests);
 }

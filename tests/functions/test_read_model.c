@@ -1,16 +1,14 @@
 /* bgop_find against a model: records in every status; each F field with each operator, each S field in both orders,
  * page after page. The model takes all records by bgop_retrieve and does by hand what bgop_find says it does. */
+#include "tests/functions/read_queue.h"
+
 #include <string.h>
 #include <strings.h>
 
 #include "common/record/tables.h"
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
 
 enum { OF_SHARD_3 = 420, OF_OTHERS = 90, ALL = OF_SHARD_3 + 3 * OF_OTHERS, CONDITIONS = 2, TEXT = 1 << 15 };
 
-static struct redis_server server;
-static struct shard *shard;
 static json_t *records; /* as bgop_retrieve gives them */
 static unsigned seed = 1;
 
@@ -100,10 +98,8 @@ static void retrieve_all(void)
 
 static int group_setup(void **state)
 {
-    (void)state;
-    redis_server_start(&server, false);
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
+    read_server_start(state);
+    read_setup(state);
     for (int i = 1; i <= OF_SHARD_3; i++) {
         shard_clock(shard, 31000 + i * 37);
         submit_one(3, i);
@@ -123,11 +119,9 @@ static int group_setup(void **state)
 
 static int group_teardown(void **state)
 {
-    (void)state;
     json_decref(records);
-    reads_close(shard);
-    test_free(shard);
-    redis_server_stop(&server);
+    read_teardown(state);
+    read_server_stop(state);
     return 0;
 }
 

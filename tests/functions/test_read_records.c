@@ -1,28 +1,9 @@
 /* bgop_describe and bgop_retrieve: what a record is, and how it is seen in every status. */
+#include "tests/functions/read_queue.h"
+
 #include <string.h>
 
 #include "common/record/tables.h"
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
-
-static struct redis_server server;
-static struct shard *shard;
-
-static int setup(void **state)
-{
-    (void)state;
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    reads_close(shard);
-    test_free(shard);
-    return 0;
-}
 
 /* The record as one text: fields with a value, in the record's order, without those that never vary here. */
 static const char *seen(int number)
@@ -397,27 +378,22 @@ static void a_recovering_shard_refuses_and_the_others_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        TEST(describe_shows_every_field_with_its_properties),
-        TEST(describe_gives_lengths_and_soap_types),
-        TEST(declared_types_join_the_picklist_and_the_reserved_one_is_inactive),
-        TEST(describe_refuses_other_objects_and_needs_no_queue),
-        TEST(a_new_record_shows_what_was_given_and_derived),
-        TEST(given_values_win_over_the_types_defaults),
-        TEST(defaults_are_those_of_the_version_a_record_was_made_with),
-        TEST(each_status_shows_what_applies_in_it),
-        TEST(what_does_not_apply_in_a_status_is_null),
-        TEST(rows_stand_in_the_order_of_the_ids_and_null_for_what_is_not_there),
-        TEST(one_key_asks_one_shard_only),
-        TEST(unknown_fields_are_named_with_the_nearest_known_one),
-        TEST(too_much_and_too_little_is_refused),
-        TEST(text_of_any_bytes_stays_readable_json),
-        TEST(a_recovering_shard_refuses_and_the_others_answer),
+        read_test(describe_shows_every_field_with_its_properties),
+        read_test(describe_gives_lengths_and_soap_types),
+        read_test(declared_types_join_the_picklist_and_the_reserved_one_is_inactive),
+        read_test(describe_refuses_other_objects_and_needs_no_queue),
+        read_test(a_new_record_shows_what_was_given_and_derived),
+        read_test(given_values_win_over_the_types_defaults),
+        read_test(defaults_are_those_of_the_version_a_record_was_made_with),
+        read_test(each_status_shows_what_applies_in_it),
+        read_test(what_does_not_apply_in_a_status_is_null),
+        read_test(rows_stand_in_the_order_of_the_ids_and_null_for_what_is_not_there),
+        read_test(one_key_asks_one_shard_only),
+        read_test(unknown_fields_are_named_with_the_nearest_known_one),
+        read_test(too_much_and_too_little_is_refused),
+        read_test(text_of_any_bytes_stays_readable_json),
+        read_test(a_recovering_shard_refuses_and_the_others_answer),
     };
-    int failed;
 
-    redis_server_start(&server, false);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    return failed;
+    return read_tests_run(tests);
 }

@@ -1,33 +1,12 @@
 /* bgop_stats with known inputs: rates over 1, 5 and 60 minutes, percentiles of wait and run times, error texts by
  * count, the oldest that waits; all of them checked against what was put in. */
+#include "tests/functions/read_queue.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
-
-#define PLAIN "\"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\""
 enum { MINUTE = 60000, FIRST_MINUTE = 40000 /* after SHARD_T0 a minute begins */ };
-
-static struct redis_server server;
-static struct shard *shard;
-
-static int setup(void **state)
-{
-    (void)state;
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    reads_close(shard);
-    test_free(shard);
-    return 0;
-}
 
 static double number_at(json_t *json, const char *path)
 {
@@ -309,19 +288,14 @@ static void the_oldest_waiting_is_the_longest_claimable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        TEST(rates_are_what_came_in_over_the_time_it_took),
-        TEST(rates_are_right_when_nothing_ticks),
-        TEST(each_kind_of_event_has_its_rate),
-        TEST(percentiles_lie_within_a_bucket_of_the_truth),
-        TEST(errors_are_counted_by_their_text),
-        TEST(errors_of_all_shards_have_their_share),
-        TEST(the_oldest_waiting_is_the_longest_claimable),
+        read_test(rates_are_what_came_in_over_the_time_it_took),
+        read_test(rates_are_right_when_nothing_ticks),
+        read_test(each_kind_of_event_has_its_rate),
+        read_test(percentiles_lie_within_a_bucket_of_the_truth),
+        read_test(errors_are_counted_by_their_text),
+        read_test(errors_of_all_shards_have_their_share),
+        read_test(the_oldest_waiting_is_the_longest_claimable),
     };
-    int failed;
 
-    redis_server_start(&server, false);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    return failed;
+    return read_tests_run(tests);
 }

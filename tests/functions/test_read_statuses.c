@@ -1,16 +1,11 @@
 /* Every call against records in every status: each row of record.md's table of what applies when, made through the
  * functions themselves, execution groups included. */
+#include "tests/functions/read_queue.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 #include "common/record/tables.h"
-#include "tests/support/reads.h"
-#include "tests/support/test.h"
-
-#define PLAIN "\"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\""
-
-static struct redis_server server;
-static struct shard *shard;
 
 /* ExternalObject merges, Sweeper runs one of a ParentKey at a time, XClean fails what stands behind a failed one. */
 static void types_add(void)
@@ -33,18 +28,8 @@ static void types_add(void)
 
 static int setup(void **state)
 {
-    (void)state;
-    shard = test_malloc(sizeof *shard);
-    reads_open(shard, &server);
+    read_setup(state);
     types_add();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    reads_close(shard);
-    test_free(shard);
     return 0;
 }
 
@@ -511,7 +496,7 @@ static void why_says_that_a_lane_is_paused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, read_teardown)
         TEST(retrieve_shows_what_applies),
         TEST(the_fields_of_a_group_belong_together),
         TEST(find_finds_it_by_its_status_and_by_what_it_shows),
@@ -522,10 +507,6 @@ int main(void)
         TEST(why_says_who_runs_alone),
         TEST(why_says_that_a_lane_is_paused),
     };
-    int failed;
 
-    redis_server_start(&server, false);
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    redis_server_stop(&server);
-    return failed;
+    return read_tests_run(tests);
 }
