@@ -130,31 +130,6 @@ static bool is_waited_for(const struct target *target)
     return target->progress == TARGET_OPEN && target->sent;
 }
 
-static enum status send_questions(struct steering *steering, const struct target *target, struct redis_command *command,
-                                  struct err *err)
-{
-    struct id_parts parts;
-    char key[64];
-    enum status st;
-
-    if (!id_parse(target->id, ID_LENGTH, &parts))
-        return err_set(err, ST_FAILED, "%s is not an Id", target->id);
-    redis_command_clear(command);
-    redis_command_add_text(command, "HMGET");
-    snprintf(key, sizeof key, "bgop:{%d}:op:%s", parts.shard, target->id);
-    redis_command_add_text(command, key);
-    redis_command_add_text(command, "Status");
-    redis_command_add_text(command, "SystemModstamp");
-    redis_command_add_text(command, "redrives");
-    st = redis_send(steering->session->redis, command, err);
-    redis_command_clear(command);
-    redis_command_add_text(command, "HEXISTS");
-    snprintf(key, sizeof key, "bgop:{%d}:cancels", parts.shard);
-    redis_command_add_text(command, key);
-    redis_command_add_text(command, target->id);
-    return st == ST_OK ? redis_send(steering->session->redis, command, err) : st;
-}
-
 static void look_at_cancel(struct target *target, const char *status, bool requested)
 {
     if (strcmp(status, "Canceled") == 0)
@@ -166,48 +141,34 @@ static void look_at_cancel(struct target *target, const char *status, bool reque
 }
 
 static void look_after(struct steering *steering, struct target *target, const struct redis_reply *record,
-                       bool requested)
+                       const struct redis_reply *requested)
 {
     const char *status = redis_reply_text(redis_reply_at(record, 0), NULL);
 
     if (!*status)
         target_settle(target, TARGET_FAILED, "was removed meanwhile");
     else if (steering->kind == COMMAND_CANCEL)
-        look_at_cancel(target, status, requested);
+        look_at_cancel(target, status, redis_reply_int(requested, 0) == 1);
     else if (strcmp(status, target->status) != 0 || redis_reply_int(redis_reply_at(record, 1), 0) > target->stamp_ms ||
              redis_reply_int(redis_reply_at(record, 2), 0) > target->redrives)
         target_settle(target, TARGET_DONE, "redriven, now %s", status);
 }
 
-/* One round trip for all that are waited for. Answers how many still are; an error: -1 and what to leave with. */
+/* Looks at all that are waited for, and counts those that still are. */
 static enum status look(struct steering *steering, size_t from, size_t to, size_t *open, struct err *err)
 {
-    struct redis_command command;
-    enum status st = ST_OK;
+    const struct target_question question = {
+        .fields = (const char *const[]){ "Status", "SystemModstamp", "redrives", NULL },
+        .verb = "HEXISTS",
+        .key = "cancels",
+        .is_about = is_waited_for,
+        .on_answer = look_after,
+    };
+    enum status st = steering_ask(steering, &question, from, to, err);
 
     *open = 0;
-    redis_command_init(&command);
-    for (size_t i = from; i < to && st == ST_OK; i++) {
-        if (is_waited_for(&steering->targets[i]))
-            st = send_questions(steering, &steering->targets[i], &command, err);
-    }
-    for (size_t i = from; i < to && st == ST_OK; i++) {
-        struct redis_reply *record = NULL, *requested = NULL;
-
-        if (!is_waited_for(&steering->targets[i]))
-            continue;
-        st = redis_receive(steering->session->redis, &record, err);
-        if (st == ST_OK)
-            st = redis_receive(steering->session->redis, &requested, err);
-        if (st == ST_OK)
-            look_after(steering, &steering->targets[i], record, redis_reply_int(requested, 0) == 1);
+    for (size_t i = from; i < to; i++)
         *open += is_waited_for(&steering->targets[i]);
-        redis_reply_free(record);
-        redis_reply_free(requested);
-    }
-    redis_command_release(&command);
-    if (st != ST_OK)
-        redis_disconnect(steering->session->redis);
     return st;
 }
 

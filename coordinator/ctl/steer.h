@@ -46,6 +46,20 @@ void steering_release(struct steering *steering);
 void target_settle(struct target *target, enum target_progress progress, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* ---- steer_ask.c ---- */
+/* What to ask of targets, and who takes the answers: HMGET of these fields of the record, and of one more key of its
+ * shard `verb key Id`. */
+struct target_question {
+    const char *const *fields;  /* NULL behind the last */
+    const char *verb, *key;     /* "ZSCORE", "due" */
+    bool (*is_about)(const struct target *target);      /* the answer to one target changes it for no other */
+    void (*on_answer)(struct steering *steering, struct target *target, const struct redis_reply *record,
+                      const struct redis_reply *other);
+};
+/* Asks all targets from `from` to before `to` in one round trip. After an error the connection is closed. */
+enum status steering_ask(struct steering *steering, const struct target_question *question, size_t from, size_t to,
+                         struct err *err);
+
 /* ---- steer_match.c ---- */
 /* Finds the targets: of these operands, or of steering->where. */
 int steering_match(struct steering *steering, char **operands, int count);

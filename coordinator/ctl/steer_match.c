@@ -140,32 +140,6 @@ static void judge_redrive(struct steering *steering, struct target *target, cons
                       (long long)target->redrives, target->type, (long long)limit, target->type);
 }
 
-static enum status send_look(struct steering *steering, const struct target *target, struct redis_command *command,
-                             struct err *err)
-{
-    static const char *const fields[] = { "Status", "SystemModstamp", "token", "redrives", "ExpiresAt",
-                                          "ok",     "SequenceGroup" };
-    struct id_parts parts;
-    char key[64];
-    enum status st;
-
-    if (!id_parse(target->id, ID_LENGTH, &parts))
-        return err_set(err, ST_FAILED, "%s is not an Id", target->id);
-    redis_command_clear(command);
-    redis_command_add_text(command, "HMGET");
-    snprintf(key, sizeof key, "bgop:{%d}:op:%s", parts.shard, target->id);
-    redis_command_add_text(command, key);
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        redis_command_add_text(command, fields[i]);
-    st = redis_send(steering->session->redis, command, err);
-    redis_command_clear(command);
-    redis_command_add_text(command, "ZSCORE");
-    snprintf(key, sizeof key, "bgop:{%d}:due", parts.shard);
-    redis_command_add_text(command, key);
-    redis_command_add_text(command, target->id);
-    return st == ST_OK ? redis_send(steering->session->redis, command, err) : st;
-}
-
 static bool is_there(const struct redis_reply *reply, size_t index)
 {
     const struct redis_reply *at = redis_reply_at(reply, index);
@@ -194,30 +168,25 @@ static void judge(struct steering *steering, struct target *target, const struct
         judge_redrive(steering, target, &look);
 }
 
-/* Record and timer of some targets in one round trip. */
+static bool is_any(const struct target *target)
+{
+    (void)target;
+    return true;
+}
+
+/* Record and timer of some targets. */
 static enum status look_at(struct steering *steering, size_t from, size_t count, struct err *err)
 {
-    struct redis_command command;
-    enum status st = ST_OK;
+    const struct target_question question = {
+        .fields = (const char *const[]){ "Status", "SystemModstamp", "token", "redrives", "ExpiresAt", "ok",
+                                         "SequenceGroup", NULL },
+        .verb = "ZSCORE",
+        .key = "due",
+        .is_about = is_any,
+        .on_answer = judge,
+    };
 
-    redis_command_init(&command);
-    for (size_t i = from; i < from + count && st == ST_OK; i++)
-        st = send_look(steering, &steering->targets[i], &command, err);
-    for (size_t i = from; i < from + count && st == ST_OK; i++) {
-        struct redis_reply *record = NULL, *due = NULL;
-
-        st = redis_receive(steering->session->redis, &record, err);
-        if (st == ST_OK)
-            st = redis_receive(steering->session->redis, &due, err);
-        if (st == ST_OK)
-            judge(steering, &steering->targets[i], record, due);
-        redis_reply_free(record);
-        redis_reply_free(due);
-    }
-    redis_command_release(&command);
-    if (st != ST_OK)
-        redis_disconnect(steering->session->redis);
-    return st;
+    return steering_ask(steering, &question, from, from + count, err);
 }
 
 /* ---- finding them ---- */
