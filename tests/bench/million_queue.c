@@ -159,14 +159,15 @@ static void library_load(struct million *million)
 {
     static const char begin[] = "-- clock: begin\n", end[] = "-- clock: end";
     const char *from = strstr(functions_code, begin), *to = from == NULL ? NULL : strstr(from, end);
-    char *code = malloc(functions_code_size + 256);
+    size_t room = functions_code_size + 256;
+    char *code = malloc(room);
 
     if (to == NULL || code == NULL) {
         fprintf(stderr, "the library has no clock\n");
         exit(1);
     }
-    sprintf(code, "%.*s%slocal function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n%s",
-            (int)(from - functions_code), functions_code, begin, to);
+    snprintf(code, room, "%.*s%slocal function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n%s",
+             (int)(from - functions_code), functions_code, begin, to);
     freeReplyObject(million_command(million, "FUNCTION LOAD REPLACE %s", code));
     free(code);
 }

@@ -123,14 +123,15 @@ static void declared_types_join_the_picklist_and_the_reserved_one_is_inactive(vo
     json_t *answer = reads_json(shard, "bgop_describe 0"), *object = json_array_get(answer, 0), *entry;
     json_t *statuses = json_object_get(described_field(object, "Status"), "picklistValues");
     size_t i;
-    char names[1024] = "", inactive[256] = "";
+    char names[1024] = "", inactive[1024] = "";
 
     (void)state;
     json_array_foreach(json_object_get(described_field(object, "Type"), "picklistValues"), i, entry)
     {
         char *list = json_is_true(json_object_get(entry, "active")) ? names : inactive;
+        size_t used = strlen(list);
 
-        strncat(strncat(list, json_string_value(json_object_get(entry, "value")), 100), " ", 2);
+        snprintf(list + used, sizeof names - used, "%s ", json_string_value(json_object_get(entry, "value")));
     }
     assert_string_equal(names,
                         "BlockchainEventPoller CdpMetadataDeploy Declared ExternalChangeDataCapture ExternalObject "
@@ -332,11 +333,11 @@ static void unknown_fields_are_named_with_the_nearest_known_one(void **state)
 
 static void too_much_and_too_little_is_refused(void **state)
 {
-    char many[201 * 19 + 1] = "";
+    char many[201 * 19 + 1];
 
     (void)state;
     for (int i = 0; i < 201; i++)
-        strcat(strcat(many, " "), reads_id(3, i));
+        snprintf(many + i * 19, sizeof many - (size_t)i * 19, " %s", reads_id(3, i));
     reads_refused(shard, "MALFORMED_QUERY", "more than is allowed at once (200)", "bgop_retrieve 0 Id%s", many);
     many[200 * 19] = '\0';
     json_decref(reads_json(shard, "bgop_retrieve 0 *%s", many));

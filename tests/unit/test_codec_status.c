@@ -239,7 +239,7 @@ static void one_bad_entry_refuses_the_batch_and_is_named(void **state)
     refused(buf.data, buf.size, "entry 2: must have an Id of 18 characters, got \"08P00700000000zEAB\"");
     buf_clear(&buf);
     entries[2] = plain();
-    strcpy(entries[0].leader_id, "x");
+    snprintf(entries[0].leader_id, sizeof entries[0].leader_id, "x");
     codec_write_status_batch(&buf, entries, 3, NULL, NULL);
     refused(buf.data, buf.size, "entry 0: must have an Id of 18 characters, got \"x\"");
     buf_release(&buf);

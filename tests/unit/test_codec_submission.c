@@ -281,7 +281,7 @@ static void nesting_is_bounded(void **state)
 
     (void)state;
     for (int depth = DEEP; depth <= DEEP + 1; depth++) {
-        char *at = json + sprintf(json, "{\"Payload\":");
+        char *at = json + snprintf(json, sizeof json, "{\"Payload\":");
         memset(at, '[', (size_t)depth);
         memset(at + depth, ']', (size_t)depth);
         memcpy(at + 2 * depth, "}", 2);
@@ -330,13 +330,10 @@ static void what_is_written_comes_back(void **state)
     (void)state;
     for (int variant = 0; variant < 512; variant++) {
         submission_init(&submission);
-        strcpy(submission.type, "WebCart");
-        if (variant & 1)
-            strcpy(submission.parent_key, "p\xc3\xa4");
-        if (variant & 2)
-            strcpy(submission.name, "n");
-        if (variant & 4)
-            strcpy(submission.sequence_group, "g");
+        snprintf(submission.type, sizeof submission.type, "WebCart");
+        snprintf(submission.parent_key, sizeof submission.parent_key, "%s", variant & 1 ? "p\xc3\xa4" : "");
+        snprintf(submission.name, sizeof submission.name, "%s", variant & 2 ? "n" : "");
+        snprintf(submission.sequence_group, sizeof submission.sequence_group, "%s", variant & 4 ? "g" : "");
         submission.process_after_ms = variant & 8 ? SUBMISSION_TIME_MAX_MS : SUBMISSION_ABSENT;
         submission.retry_backoff_ms = variant & 16 ? 0 : SUBMISSION_ABSENT;
         submission.retry_limit = variant & 32 ? 999999999 : SUBMISSION_ABSENT;

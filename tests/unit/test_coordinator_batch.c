@@ -128,12 +128,12 @@ static void the_reserved_type_is_refused(void **state)
 
 static void a_payload_beyond_the_limit_is_refused(void **state)
 {
-    char json[2048] = "{\"Type\":\"WebCart\",\"Payload\":\"";
+    char payload[1002] = "", json[2048];
     struct err err = ERR_INIT;
 
     (void)state;
-    memset(json + strlen(json), 'x', 1001);
-    strncat(json, "\"}", 3);
+    memset(payload, 'x', sizeof payload - 1);
+    snprintf(json, sizeof json, "{\"Type\":\"WebCart\",\"Payload\":\"%s\"}", payload);
     assert_true(add(0, 4, json, &err)->rejected);
     assert_non_null(strstr(err.text, "ayload"));
 }

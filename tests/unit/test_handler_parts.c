@@ -25,12 +25,11 @@ static void commands_split_by_the_documented_rules(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char joined[200] = "";
         char **argv = NULL;
+        size_t used = 0;
 
         assert_int_equal(exec_command_split(cases[i].command, &argv, NULL), ST_OK);
-        for (char **word = argv; *word; word++) {
-            strncat(joined, *word, sizeof joined - strlen(joined) - 1);
-            strncat(joined, "|", sizeof joined - strlen(joined) - 1);
-        }
+        for (char **word = argv; *word; word++)
+            used += (size_t)snprintf(joined + used, sizeof joined - used, "%s|", *word);
         assert_string_equal(joined, cases[i].joined);
         exec_command_free(argv);
     }

@@ -387,7 +387,7 @@ static void nesting_is_bounded(void **state)
 
     (void)state;
     memset(text, '(', QUERY_DEPTH_MAX);
-    strcat(text, "Name='a'");
+    snprintf(text + QUERY_DEPTH_MAX, sizeof text - QUERY_DEPTH_MAX, "Name='a'");
     memset(text + strlen(text), ')', QUERY_DEPTH_MAX);
     query = query_parse_condition(text, strlen(text), NULL, &err);
     assert_non_null(query);
