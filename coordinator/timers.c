@@ -113,6 +113,7 @@ static enum status verdicts_append(struct timers *timers, int shard, const struc
             .text_size = strlen(verdict->text),
         };
         memcpy(entries[i].id, verdict->id, sizeof entries[i].id);
+        memcpy(entries[i].leader_id, verdict->leader_id, sizeof entries[i].leader_id);
         log_event(LOG_LEVEL_WARNING, "verdict", "op=%s token=%" PRIu64 " kind=%s", verdict->id, verdict->token,
                   entry_kind_name(verdict->kind));
     }

@@ -121,7 +121,7 @@ static void fill_entry(struct status_entry *entry, const struct execution *execu
     memcpy(entry->id, member->id, ID_SIZE);
     if (execution->orphans_of[0])
         memcpy(entry->leader_id, execution->orphans_of, ID_SIZE);
-    else if (index != execution->leader)
+    else if (execution->member_count > 1) /* the leader's own, too: so the log says that others ran with it */
         memcpy(entry->leader_id, execution_leader(execution)->id, ID_SIZE);
 }
 

@@ -7,7 +7,7 @@ local pause_forget                                                              
 local sequence_is_held_by, sequence_expired, sequence_settle, sequences_tick       -- sequence.lua
 local ready, ready_id, lane_is_of, lane_name, lane_touch, lane_admit, lane_left, lane_unready, lane_runs, lane_lets
 local lane_settle, lane_enter, lane_done                                          -- lane.lua
-local group_of_lease, group_gather, group_leave, group_succeeded, group_end       -- group.lua
+local group_of_lease, group_may_lead, group_gather, group_leave, group_succeeded, group_end     -- group.lua
 
 -- What `more` of a record says: a claim must look for further fields; `s`, it is in a sequence group, `l`, in a lane.
 local SEQUENCED, LANED = {s = true, sl = true}, {l = true, sl = true}

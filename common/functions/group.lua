@@ -20,6 +20,13 @@ do
         return call('LRANGE', group_key(b, id, lease:match('^%S+')), 0, -1)
     end
 
+    -- Does it lead others, as far as its lease knows? Where Redis went backwards and forgot with whom it runs, perhaps; the
+    -- verdict on it says so in the log, where nothing is forgotten any more.
+    function group_may_lead(b, rec, lease)
+        local mark = lease:match('^%S+ %S+ %S+ %S+ %Ss?l([gf])')
+        return mark == 'g' or mark == 'f' and ((b.types.current[rec.type] or {}).merge_max or 1) > 1
+    end
+
     -- ---- claim ----
 
     -- offer: claim.lua. A member that can go along: as claim's record_read, then what else is to be known.

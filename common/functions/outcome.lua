@@ -69,21 +69,6 @@ do
         return grouped
     end
 
-    -- Does its Type merge?
-    local function merges(b, rec)
-        return rec.lane and ((b.types.current[rec.type] or {}).merge_max or 1) > 1
-    end
-
-    -- Did others run with it, as far as that is forgotten? Redis went backwards, and heard of this attempt by its outcome, or
-    -- by its worker: then its lease says so.
-    local function may_have_led(b, rec, kind)
-        if rec.may_have_led or not merges(b, rec) or not SHARED[kind] or rec.status ~= 'Running' then
-            return rec.may_have_led
-        end
-        local lease = call('HGET', b.prefix .. ':leases', rec.id)
-        return lease and lease:find('^%S+ %S+ %S+ %S+ %Ss?lf') and true
-    end
-
     -- The attempt of this outcome is over. rec.status may be another than Running: a follower, a late success, or an
     -- attempt that Redis forgot and that was adopted.
     local function attempt_ended(b, rec, e, i)
@@ -96,8 +81,7 @@ do
         end
         local text = error_cut(e[i + 6] ~= '' and e[i + 6] or FAILED[kind] or '')
         if follower then group_leave(b, rec) end
-        local grouped = execution_ended(b, rec, kind, finished, text) or follower or e[i + 9] ~= '' or
-            may_have_led(b, rec, kind)
+        local grouped = execution_ended(b, rec, kind, finished, text) or follower or e[i + 9] ~= ''
         if kind == 'returned' or kind == 'skipped' then return put_back(b, rec) end
         if duration then stat_time(b, 'r', duration) end
         if kind == 'ok' then
@@ -125,7 +109,6 @@ do
         if worker ~= '' then fields[#fields + 1], fields[#fields + 2], rec.worker = 'WorkerUri', worker, worker end
         call('HSET', b.ops .. rec.id, unpack(fields))
         rec.token = tonumber(token)
-        rec.may_have_led = merges(b, rec)               -- Redis forgot with whom it ran
         count_total(b, 'adopted', 1)
     end
 

@@ -1,13 +1,15 @@
 -- bgop_tick: what time brings: fires what is due, takes back leases nobody renewed, removes what has expired.
 --   keys  1 shard prefix
 --   args  generation, read_to, budget
---   ->    OK, now, sleep_ms, overdue, v, (Id, token, kind, StartedAt, duration_ms, text) x v, (Type, Ids to hint)*
+--   ->    OK, now, sleep_ms, overdue, v, (Id, token, kind, StartedAt, duration_ms, text, leader Id) x v,
+--         (Type, Ids to hint)*
 -- read_to: the time up to which the status log is known to be applied: leases are judged up to it only, so that nobody
 -- is robbed whose outcome is still unread; `overdue` counts those past their end that had to wait for it. Tick makes
--- no record final: it answers verdicts for the status log (again while they are not applied).
+-- no record final: it answers verdicts for the status log (again while they are not applied). Their leader Id is their own
+-- when others ran with it, as a worker would write it.
 -- sleep_ms: until something is due, -1: nothing is. Open only.
 do
-    local MAX_LOST = 5
+    local MAX_LOST, VERDICT_SIZE = 5, 7
 
     -- Scheduled -> New, or Waiting when its sequence group or its lane holds it.
     local function come_due(b, rec)
@@ -36,9 +38,11 @@ do
     end
 
     -- A verdict for the status log; asked for again in a lease's time if it was not applied by then.
-    local function verdict(b, verdicts, rec, token, kind, ended, text)
-        local started = rec.started or b.now
-        for _, value in ipairs({rec.id, token, kind, integer(started), integer(math.max(ended - started, 0)), text}) do
+    local function verdict(b, verdicts, rec, lease, kind, ended, text)
+        local token, started = lease:match('^%S+'), rec.started or b.now
+        local leader = group_may_lead(b, rec, lease) and rec.id or ''
+        for _, value in ipairs({rec.id, token, kind, integer(started), integer(math.max(ended - started, 0)), text,
+                                leader}) do
             verdicts[#verdicts + 1] = value
         end
         call('ZADD', b.prefix .. ':running', 'XX', integer(b.now + b.lease_ms), rec.id)
@@ -46,11 +50,11 @@ do
 
     -- Nobody renewed it: back to pending, with a new token when it is claimed; final after five of them, or when it
     -- was to be canceled.
-    local function lease_lost(b, verdicts, rec, token, deadline)
+    local function lease_lost(b, verdicts, rec, lease, deadline)
         local lost = rec.lost + 1
-        if cancel_requested(b, rec.id) then return verdict(b, verdicts, rec, token, 'lost', deadline, 'lease lost') end
+        if cancel_requested(b, rec.id) then return verdict(b, verdicts, rec, lease, 'lost', deadline, 'lease lost') end
         if lost >= MAX_LOST then
-            return verdict(b, verdicts, rec, token, 'lost', deadline, 'lease lost ' .. lost .. ' times')
+            return verdict(b, verdicts, rec, lease, 'lost', deadline, 'lease lost ' .. lost .. ' times')
         end
         local grouped = execution_ended(b, rec, 'lost', deadline, 'lease lost')
         try_add(b, rec.id, rec.token, rec.worker, rec.started, deadline, 'lease lost')
@@ -65,10 +69,10 @@ do
             call('ZREM', b.prefix .. ':running', id)
             return
         end
-        local token, backstop = lease:match('^(%S+) (%S+)')
-        if deadline < tonumber(backstop) then return lease_lost(b, verdicts, rec, token, deadline) end
+        local backstop = lease:match('^%S+ (%S+)')
+        if deadline < tonumber(backstop) then return lease_lost(b, verdicts, rec, lease, deadline) end
         local timeout = tonumber(rec.timeout or settings_of(b, rec).timeout_ms or 60000)
-        verdict(b, verdicts, rec, token, 'timed_out', tonumber(backstop), 'timed out after ' .. timeout .. ' ms')
+        verdict(b, verdicts, rec, lease, 'timed_out', tonumber(backstop), 'timed out after ' .. timeout .. ' ms')
     end
 
     -- Leases that ended up to read_to; none before the floor that opening set. Answers how many, and how many are
@@ -120,7 +124,7 @@ do
         finish(b)
         local sleep = sleep_until(b, expiry_ms)
         if fired >= budget or judged >= budget or more then sleep = 0 end
-        local answer = {'OK', b.now, sleep, overdue, #verdicts / 6}
+        local answer = {'OK', b.now, sleep, overdue, #verdicts / VERDICT_SIZE}
         for n, value in ipairs(verdicts) do answer[n + 5] = value end
         return batch_answer(b, answer)
     end

@@ -243,7 +243,7 @@ void apply_answer_release(struct apply_answer *answer)
 
 /* ---- tick ---- */
 
-enum { TICK_HEAD = 5, VERDICT_FIELDS = 6 };
+enum { TICK_HEAD = 5, VERDICT_FIELDS = 7 };
 
 static bool kind_of(const char *name, enum entry_kind *kind)
 {
@@ -271,6 +271,7 @@ static bool read_verdict(const struct redis_reply *reply, size_t first, struct v
     verdict->started_at_ms = int_at(reply, first + 3);
     verdict->duration_ms = int_at(reply, first + 4);
     text_copy(verdict->text, sizeof verdict->text, text, size);
+    id_at(reply, first + 6, verdict->leader_id);
     return kind_of(text_at(reply, first + 2), &verdict->kind);
 }
 

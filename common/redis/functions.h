@@ -134,6 +134,7 @@ struct verdict {
     enum entry_kind kind;
     int64_t started_at_ms, duration_ms;
     char text[256];
+    char leader_id[ID_SIZE];                        /* its own when others ran with it, or may have; else empty */
 };
 struct tick_answer {
     int64_t now_ms;

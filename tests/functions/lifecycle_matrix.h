@@ -84,9 +84,9 @@
     XX("newer returned", entry, "returned", 1, "an attempt that Redis forgot is given back",                         \
        "Waiting p",  "Waiting p",  "Waiting p",  "Waiting p",   "Waiting p",  "=",           "=",      "=",          \
        "Waiting ", "=")                                                                                              \
-    XX("newer lost", entry, "lost", 1, "the verdict `lost` on an attempt that Redis forgot",                         \
+    XX("newer lost", entry, "lost", 1, "the verdict `lost` on an attempt that Redis forgot, and that ran alone",     \
        "Error eD",   "Error eD",   "Error eD",   "Error eD",    "Error eD",   "Error eD",    "=",      "=",          \
-       "Waiting ", "=")                                                                                              \
+       "Error eD", "=")                                                                                              \
     XX("cancel", entry, "cancel", 0, "somebody cancels it",                                                          \
        "Canceled D", "Canceled D", "Canceled D", "Running lrc", "Canceled D", "=",           "=",      "=",          \
        "Merged c", "=")                                                                                              \

@@ -327,13 +327,20 @@ static void outcomes_of_a_forgotten_group_are_adopted(void **state)
     groups_claim(shard, 1, "1 4");
 }
 
-/* Whether others ran with it is forgotten too: so it is not ended for what may be their fault. */
+static void reassert(struct shard *shard, int op, const char *type)
+{
+    shard_call(shard, "bgop_reassert", "i1 http://w1 %s 8 %s %" PRIu64 " %s %" PRId64, type, shard_id(op),
+               shard_token(shard, 1), type, shard->now_ms);
+    groups_stand(shard, op, "Running lr");
+}
+
+/* With whom it ran is forgotten, but its entry says that there were others: it is not ended for what may be their fault. */
 static void a_shared_failure_of_a_forgotten_leader_ends_nobody(void **state)
 {
     struct shard *shard = *state;
 
     groups_submit(shard, 1, (struct shard_op){.retry_limit = "0"});
-    shard_apply(shard, "unanswered", 1, 1, "");
+    groups_apply(shard, "unanswered", 1, 1, 1, "");
     groups_stand(shard, 1, "Waiting p");
     groups_claim(shard, 1, "1");
     shard_apply(shard, "unanswered", 1, 2, "");
@@ -345,14 +352,62 @@ static void a_shared_failure_of_a_reasserted_leader_ends_nobody_either(void **st
     struct shard *shard = *state;
 
     groups_submit(shard, 1, (struct shard_op){.retry_limit = "0"});
-    shard_call(shard, "bgop_reassert", "i1 http://w1 ExternalObject 8 %s %" PRIu64 " ExternalObject %" PRId64,
-               shard_id(1), shard_token(shard, 1), shard->now_ms);
-    groups_stand(shard, 1, "Running lr");
-    shard_apply(shard, "timed_out", 1, 1, "");
+    reassert(shard, 1, "ExternalObject");
+    groups_apply(shard, "timed_out", 1, 1, 1, "");
     groups_stand(shard, 1, "Waiting p");
     groups_claim(shard, 1, "1");
     shard_apply(shard, "timed_out", 1, 2, "");
     groups_stand(shard, 1, "Error eD");
+}
+
+/* Nobody ran with it, says its entry: what had ended it ends it again, whatever Redis forgot. */
+static void a_failure_of_a_forgotten_lone_one_is_its_own(void **state)
+{
+    static const char *const kinds[] = { "timed_out", "unanswered", "lost" };
+    struct shard *shard = *state;
+
+    for (int op = 1; op <= (int)TEST_COUNT(kinds); op++) {
+        groups_submit(shard, op, (struct shard_op){.retry_limit = "0"});
+        shard_apply(shard, kinds[op - 1], op, 1, "");
+        groups_stand(shard, op, "Error eD");
+        groups_submit(shard, op + 10, (struct shard_op){.retry_limit = "0"});
+        reassert(shard, op + 10, "ExternalObject");
+        shard_apply(shard, kinds[op - 1], op + 10, 1, "");
+        groups_stand(shard, op + 10, "Error eD");
+    }
+}
+
+static void expect_verdict(struct shard *shard, int op, const char *leader)
+{
+    char expected[128];
+
+    groups_later(shard, 15000); /* Timeout and 5 s */
+    snprintf(expected, sizeof expected, " timed out after 10000 ms %s", leader);
+    if (strstr(shard->answer, expected) == NULL)
+        fail_msg("no verdict '%s': %s", expected, shard->answer);
+    shard_apply(shard, "ok", op, 1, "");
+}
+
+/* A verdict names a leader when others ran with it, or may have: then it is the log that knows. */
+static void a_verdict_says_whether_others_ran_with_it(void **state)
+{
+    const struct shard_op timeout = {.timeout = "10000"};
+    struct shard *shard = *state;
+
+    groups_submit(shard, 1, timeout);
+    groups_claim(shard, 1, "1");
+    expect_verdict(shard, 1, "\"\"");
+    groups_submit(shard, 2, timeout);
+    groups_submit(shard, 3, timeout);
+    groups_claim(shard, 2, "2 3");
+    expect_verdict(shard, 2, shard_id(2));
+    shard_apply(shard, "ok", 3, 1, "");
+    groups_submit(shard, 4, timeout);
+    reassert(shard, 4, "ExternalObject"); /* with whom is forgotten */
+    expect_verdict(shard, 4, shard_id(4));
+    shard_submit(shard, 5, (struct shard_op){.type = "Sweeper", .parent_key = "p", .timeout = "10000"});
+    reassert(shard, 5, "Sweeper"); /* in a lane, but alone for sure */
+    expect_verdict(shard, 5, "\"\"");
 }
 
 /* Two entries of the leader in one call, with followers' changes between them. */
@@ -470,6 +525,8 @@ int main(void)
         groups_test(outcomes_of_a_forgotten_group_are_adopted),
         groups_test(a_shared_failure_of_a_forgotten_leader_ends_nobody),
         groups_test(a_shared_failure_of_a_reasserted_leader_ends_nobody_either),
+        groups_test(a_failure_of_a_forgotten_lone_one_is_its_own),
+        groups_test(a_verdict_says_whether_others_ran_with_it),
         groups_test(a_leader_that_is_canceled_as_it_returns_leaves_its_lane),
         groups_test(a_newer_attempt_ends_what_redis_knows_of_the_group),
         groups_test(a_member_is_reasserted_out_of_its_old_group),

@@ -28,7 +28,7 @@ static void the_backstop_is_a_verdict_timed_out(void **state)
 {
     struct shard *shard = *state;
     const char *expected =
-        "OK 1700000035700 -1 0 1 08P03000000001000A 7340033 timed_out 1700000030000 5700 timed out after 700 ms";
+        "OK 1700000035700 -1 0 1 08P03000000001000A 7340033 timed_out 1700000030000 5700 timed out after 700 ms \"\"";
 
     shard_submit(shard, 1, (struct shard_op){ .timeout = "700" });
     shard_claim(shard, 1);
@@ -75,7 +75,7 @@ static void the_fifth_lost_lease_is_a_verdict(void **state)
         shard_claim(shard, 1);
         shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS);
         shard_tick(shard);
-        assert_int_equal(strstr(shard->answer, " 7340037 lost 1700000150000 30000 lease lost 5 times") != NULL,
+        assert_int_equal(strstr(shard->answer, " 7340037 lost 1700000150000 30000 lease lost 5 times \"\"") != NULL,
                          attempt == 5);
         assert_string_equal(shard_places(shard, 1), attempt < 5 ? "Waiting p" : "Running lr");
     }

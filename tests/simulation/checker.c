@@ -178,14 +178,6 @@ static bool is_success(int status)
     return status == OP_COMPLETE || status == OP_MERGED;
 }
 
-/* Whether others ran with it is forgotten where Redis went backwards: what could have been their failure does not end it
- * then, even if there were none. */
-static bool shared_by_none(const struct check *check, const struct op_state *op, const struct event *seen)
-{
-    return check->history->ops[seen->op].group_most > 1 &&
-           entry_exists(check, op, KINDS_SHARED, op->seen_token, op->seen_token);
-}
-
 static void on_observe(struct check *check, struct op_state *op, const struct event *seen)
 {
     /* Redis may have forgotten what it was, or that this attempt runs. */
@@ -198,8 +190,7 @@ static void on_observe(struct check *check, struct op_state *op, const struct ev
         bool redriven = op->seen_status == OP_ERROR && (op->redriven || (op->given_up && seen->a == OP_CANCELED));
         bool overtaken = rolled_back && (seen->token > op->seen_token || op->seen_status == OP_CANCELED ||
                                          (is_success((int)seen->a) && is_success(op->seen_status)) ||
-                                         (op->seen_status == OP_ERROR &&
-                                          (has_failed_before(check, seen->op) || shared_by_none(check, op, seen))));
+                                         (op->seen_status == OP_ERROR && has_failed_before(check, seen->op)));
 
         if (!redriven && !overtaken)
             violated(check, INVARIANT_FINALITY, seen, "%s with token %" PRIu64 " after %s with %" PRIu64,

@@ -8,6 +8,8 @@
 #include "common/base/memory.h"
 #include "tests/simulation/world.h"
 
+enum { VERDICT_FIELDS = 7 };
+
 void coordinator_start(struct world *world, struct coordinator *coordinator)
 {
     (void)world;
@@ -386,20 +388,22 @@ static void read_to_move(struct world *world, struct coordinator *coordinator, i
     }
 }
 
-/* A verdict is (Id, token, kind, StartedAt, duration, text); now and then its message is lost. */
+/* A verdict is (Id, token, kind, StartedAt, duration, text, leader Id); now and then its message is lost. */
 static void verdicts_append(struct world *world, int shard, const redisReply *answer)
 {
     size_t count = (size_t)answer_int(answer, 4);
 
     for (size_t i = 0; i < count; i++) {
         struct log_entry entry = { .retry_after_ms = -1, .worker = -1, .leader = -1 };
-        size_t at = 5 + 6 * i;
+        size_t at = 5 + VERDICT_FIELDS * i;
 
         entry.kind = strcmp(answer_text(answer, at + 2), "lost") == 0 ? "lost" : "timed_out";
         entry.op = world_op_find(world, answer_text(answer, at));
         entry.token = strtoull(answer_text(answer, at + 1), NULL, 10);
         entry.started_ms = answer_int(answer, at + 3);
         entry.duration_ms = answer_int(answer, at + 4);
+        if (answer_text(answer, at + 6)[0] != '\0')
+            entry.leader = world_op_find(world, answer_text(answer, at + 6));
         if (entry.op < 0)
             return world_fail(world, "a verdict on an unknown operation %s", answer_text(answer, at));
         if (world->quiet || !random_chance(&world->random, 500))
@@ -437,5 +441,5 @@ void coordinator_tick(struct world *world, struct coordinator *coordinator, int 
     if (reply_lost(world))
         return;
     verdicts_append(world, shard, answer);
-    hints_produce(world, shard, answer, 5 + 6 * (size_t)answer_int(answer, 4));
+    hints_produce(world, shard, answer, 5 + VERDICT_FIELDS * (size_t)answer_int(answer, 4));
 }

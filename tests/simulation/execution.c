@@ -198,25 +198,24 @@ static struct log_entry entry_of(const struct worker *worker, const struct execu
                                .duration_ms = execution->end_ms - execution->started_ms,
                                .retry_after_ms = execution->retry_after_ms,
                                .worker = worker->number,
-                               .leader = -1 };
+                               .leader = execution->follower_count > 0 ? execution->op : -1 };
 
     if (member >= 0) {
         entry.kind = execution->followers[member].kind;
         entry.op = execution->followers[member].op;
         entry.token = execution->followers[member].token;
         entry.retry_after_ms = execution->followers[member].retry_after_ms;
-        entry.leader = execution->op;
     }
     return entry;
 }
 
 static void effects_note(struct world *world, const struct log_entry *entry, bool leads)
 {
-    bool left = strcmp(entry->kind, "ok") != 0;
+    bool left = strcmp(entry->kind, "ok") != 0, follows = entry->leader >= 0 && !leads;
 
-    world->seen[EFFECT_LEFT_GROUP] += entry->leader >= 0 && left;
+    world->seen[EFFECT_LEFT_GROUP] += follows && left;
     world->seen[EFFECT_LEADER_LEFT] += leads && left;
-    world->seen[EFFECT_SKIPPED] += entry->leader >= 0 && strcmp(entry->kind, "skipped") == 0;
+    world->seen[EFFECT_SKIPPED] += follows && strcmp(entry->kind, "skipped") == 0;
     world->seen[EFFECT_UNANSWERED] += strcmp(entry->kind, "unanswered") == 0;
 }
 

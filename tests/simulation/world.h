@@ -74,7 +74,7 @@ struct log_entry {    /* of bgop.status */
     uint64_t token;
     int64_t started_ms, duration_ms, retry_after_ms; /* -1: absent */
     int worker;                                      /* whose WorkerUri; -1: none */
-    int leader;                                      /* of a follower's outcome; -1: none */
+    int leader;                                      /* of a group's outcomes, the leader's own too; -1: none */
 };
 struct log_batch {
     size_t first, count;

@@ -296,9 +296,9 @@ static void a_tick_answers_verdicts_and_hints(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    answer_with("*13\r\n$2\r\nOK\r\n:80\r\n:-1\r\n:4\r\n:1\r\n$18\r\n" ID1
+    answer_with("*14\r\n$2\r\nOK\r\n:80\r\n:-1\r\n:4\r\n:1\r\n$18\r\n" ID1
                 "\r\n$7\r\n7340033\r\n$9\r\ntimed_out\r\n$3\r\n100\r\n"
-                "$4\r\n5000\r\n$10\r\ntimed  out\r\n$7\r\nWebCart\r\n$18\r\n" ID2 "\r\n");
+                "$4\r\n5000\r\n$10\r\ntimed  out\r\n$18\r\n" ID1 "\r\n$7\r\nWebCart\r\n$18\r\n" ID2 "\r\n");
     assert_int_equal(tick_send(fake.redis, 4, 7, 1700000000000, 200, &err), ST_OK);
     assert_int_equal(tick_receive(fake.redis, &answer, &err), ST_OK);
     expect_command("FCALL|bgop_tick|1|bgop:{4}|7|1700000000000|200");
@@ -310,6 +310,7 @@ static void a_tick_answers_verdicts_and_hints(void **state)
     assert_int_equal(answer.verdicts[0].started_at_ms, 100);
     assert_int_equal(answer.verdicts[0].duration_ms, 5000);
     assert_string_equal(answer.verdicts[0].text, "timed  out");
+    assert_string_equal(answer.verdicts[0].leader_id, ID1);
     assert_int_equal(answer.hints.count, 1);
     assert_string_equal(answer.hints.types[0].ids, ID2);
     tick_answer_release(&answer);
