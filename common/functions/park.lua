@@ -5,21 +5,38 @@ local park_add, park_take, park_expire
 do
     local MAX_ENTRIES, KEPT_MS = 50, 86400000
 
+    -- Where an entry goes, and whether it takes another's place. A worker's claim: there where it stood when heard
+    -- before; else in front of cancels that saw an older attempt. They had not ended it when its attempt was granted,
+    -- or it would not have been: so they came to a running one then, and do now. Before a redrive they may have had no
+    -- effect.
+    local function place_of(list, entry)
+        local place = #list + 1
+        if entry[1] ~= 'held' then return place, false end
+        for n, other in ipairs(list) do
+            if other[1] == 'held' and other[3] == entry[3] then return n, true end
+        end
+        for n = #list, 1, -1 do
+            if list[n][1] == 'redrive' then break end
+            if list[n][1] == 'cancel' and tonumber(list[n][3]) < tonumber(entry[3]) then place = n end
+        end
+        return place, false
+    end
+
     -- entry: 11 texts as in outcome.lua, or {'held', Id, token, StartedAt, instance, WorkerUri}.
     function park_add(b, id, entry)
         local parked = b.prefix .. ':parked'
         local text = call('HGET', parked, id)
         local list = text and cjson.decode(text) or {}
-        local last = list[#list]
-        if last and last[1] == 'held' and entry[1] == 'held' and last[3] == entry[3] then list[#list] = nil end
+        local place, again = place_of(list, entry)
+        if again then table.remove(list, place) end
         if #list >= MAX_ENTRIES then return end
-        list[#list + 1] = entry
+        table.insert(list, place, entry)
         call('HSET', parked, id, cjson.encode(list))
         call('ZADD', b.prefix .. ':parked_at', 'NX', b.now_text, id)
         count_total(b, 'parked', 1)
     end
 
-    -- Calls apply(b, entry) for what was parked for the Ids just recorded, in the order it came.
+    -- Calls apply(b, entry) for what was parked for the Ids just recorded, in its order.
     function park_take(b, ids, apply)
         local parked = b.prefix .. ':parked'
         if call('EXISTS', parked) == 0 then return end

@@ -203,6 +203,51 @@ static void reassert_of_what_is_not_recorded_yet_is_parked_and_held(void **state
                         "OK 1700000030000 30000 1 0");
 }
 
+static void reassert_second(struct shard *shard, int number)
+{
+    char expected[64];
+
+    snprintf(expected, sizeof expected, "OK %" PRId64 " 30000 1 0", shard->now_ms);
+    assert_string_equal(shard_call(shard, "bgop_reassert", "i1 http://w1 WebCart 8 %s %" PRIu64 " WebCart %" PRId64,
+                                   shard_id(number), shard_token(shard, 2), shard->now_ms - 1000),
+                        expected);
+}
+
+/* Both were read before the submission, the cancel first; but when it came, the attempt ran, else it had not been
+ * granted. */
+static void a_cancel_parked_before_a_claim_is_heard_of_by_its_worker(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_apply(shard, "cancel", 1, 0, "not needed");
+    shard_apply(shard, "error", 1, 1, "late"); /* of an attempt that had lost its lease */
+    for (int again = 0; again < 3; again++)
+        reassert_second(shard, 1);
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    assert_string_equal(shard_places(shard, 1), "Running lrc");
+    shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64, shard_id(1), shard_token(shard, 2));
+    assert_non_null(strstr(shard->answer, " 30000 1 0 08P03000000001000A not needed"));
+    shard_apply(shard, "ok", 1, 2, "");
+    assert_string_equal(shard_places(shard, 1), "Complete D");
+}
+
+/* A cancel that saw this attempt, or one that came before a redrive, keeps its place. */
+static void other_cancels_that_are_parked_keep_their_place(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_apply(shard, "permanent", 1, 1, "no");
+    shard_apply(shard, "cancel", 1, 1, "of no effect");
+    shard_apply(shard, "redrive", 1, 1, "");
+    reassert_second(shard, 1);
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    assert_string_equal(shard_places(shard, 1), "Running lrD");
+    shard_apply(shard, "cancel", 2, 2, "seen");
+    reassert_second(shard, 2);
+    shard_submit(shard, 2, (struct shard_op){ 0 });
+    assert_string_equal(shard_places(shard, 2), "Running lrc");
+}
+
 static void a_redriven_one_that_redis_forgot_gets_its_retries_back(void **state)
 {
     struct shard *shard = *state;
@@ -262,6 +307,8 @@ int main(void)
         shard_test(reassert_brings_back_a_claim_that_redis_forgot),
         shard_test(reassert_of_what_is_not_recorded_yet_is_parked_and_held),
         shard_test(an_older_attempt_is_not_called_lost_while_the_same_worker_runs_the_newer),
+        shard_test(a_cancel_parked_before_a_claim_is_heard_of_by_its_worker),
+        shard_test(other_cancels_that_are_parked_keep_their_place),
         shard_test(a_redriven_one_that_redis_forgot_gets_its_retries_back),
     };
 

@@ -314,14 +314,11 @@ static void check_lost(struct world *world, const struct execution *execution)
                                       world_op(world, execution->op)->id);
     const char *status = reply->element[0]->str == NULL ? "" : reply->element[0]->str;
     uint64_t token = reply->element[1]->str == NULL ? 0 : strtoull(reply->element[1]->str, NULL, 10);
-    /* a cancel that was logged before it was re-asserted, and applied when its submission was read again */
-    bool canceled = world->rollbacks > 0 && strcmp(status, "Canceled") == 0;
     bool ended = status[0] == '\0' || strcmp(status, "Complete") == 0 || strcmp(status, "Canceled") == 0;
 
     if (!ended && token < execution->token)
         world_fail(world, "operation %d: an attempt newer than the record is called lost", execution->op);
-    if (!execution->done && !canceled && execution->lease_until_ms > world->now_ms &&
-        execution->rollbacks == world->rollbacks)
+    if (!execution->done && execution->lease_until_ms > world->now_ms && execution->rollbacks == world->rollbacks)
         world_fail(world, "operation %d lost a lease that lasts %lld ms more", execution->op,
                    (long long)(execution->lease_until_ms - world->now_ms));
     freeReplyObject(reply);
