@@ -306,6 +306,21 @@ void worker_claim(struct world *world, struct worker *worker, int shard, int typ
 
 /* ---- renew, reassert ---- */
 
+/* Nobody had renewed it when it was judged; that its worker came back does not undo what is in the log by then. */
+static bool is_judged(const struct world *world, const struct execution *execution)
+{
+    const struct status_topic *topic = &world->status[execution->shard];
+
+    for (size_t i = 0; i < topic->entry_count; i++) {
+        const struct log_entry *entry = &topic->entries[i];
+
+        if (entry->op == execution->op && entry->token == execution->token && entry->worker < 0 &&
+            (strcmp(entry->kind, "lost") == 0 || strcmp(entry->kind, "timed_out") == 0))
+            return true;
+    }
+    return false;
+}
+
 /* Nobody is robbed: while a lease holds, what runs is not lost, nor canceled under its worker, unless Redis went
  * backwards; and then only where its record moved on meanwhile. */
 static void check_lost(struct world *world, const struct execution *execution)
@@ -318,7 +333,8 @@ static void check_lost(struct world *world, const struct execution *execution)
 
     if (!ended && token < execution->token)
         world_fail(world, "operation %d: an attempt newer than the record is called lost", execution->op);
-    if (!execution->done && execution->lease_until_ms > world->now_ms && execution->rollbacks == world->rollbacks)
+    if (!execution->done && execution->lease_until_ms > world->now_ms && execution->rollbacks == world->rollbacks &&
+        !is_judged(world, execution))
         world_fail(world, "operation %d lost a lease that lasts %lld ms more", execution->op,
                    (long long)(execution->lease_until_ms - world->now_ms));
     freeReplyObject(reply);
