@@ -384,6 +384,16 @@ static void cancels_handle(struct world *world, struct worker *worker, const red
     }
 }
 
+/* It holds a newer attempt of the same operation too: Redis says nothing of the older one, and that is no lease. */
+static bool is_older(const struct worker *worker, const struct execution *execution)
+{
+    for (int i = 0; i < worker->execution_count; i++) {
+        if (worker->executions[i].op == execution->op && worker->executions[i].token > execution->token)
+            return true;
+    }
+    return false;
+}
+
 void worker_renew(struct world *world, struct worker *worker, int shard)
 {
     enum refusal refused;
@@ -421,7 +431,7 @@ void worker_renew(struct world *world, struct worker *worker, int shard)
     lost_handle(world, worker, answer);
     cancels_handle(world, worker, answer);
     for (int i = 0; i < worker->execution_count; i++) {
-        if (worker->executions[i].shard == shard)
+        if (worker->executions[i].shard == shard && !is_older(worker, &worker->executions[i]))
             lease_event(world, worker, &worker->executions[i], world->now_ms + LEASE_MS);
     }
 }
