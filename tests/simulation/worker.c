@@ -209,11 +209,13 @@ static void unseen_note(struct world *world, struct claim_state *claim, const re
                                                .a = unseen->leader < 0 ? unseen->op : unseen->leader,
                                                .b = (int64_t)leader_token });
         world_event(world, (struct event){ EVENT_GRANT, .op = unseen->op, .token = unseen->token });
-        unseen->until_ms = answer_int(answer, 1) + (timeout_ms + 5000 < LEASE_MS ? timeout_ms + 5000 : LEASE_MS);
+        unseen->started_ms = answer_int(answer, 1);
+        unseen->until_ms = unseen->started_ms + (timeout_ms + 5000 < LEASE_MS ? timeout_ms + 5000 : LEASE_MS);
     }
 }
 
-/* Leaders hold leases; followers are still theirs, or not. */
+/* Leaders hold leases, for the time that this answer said, unless Redis went back to an earlier one of the same nonce;
+ * followers are still theirs, or not. */
 static bool unseen_holds(struct world *world, const struct claim_state *claim, const struct unseen *unseen, int kept,
                          int shard)
 {
@@ -224,6 +226,9 @@ static bool unseen_holds(struct world *world, const struct claim_state *claim, c
     if (unseen->leader < 0) {
         reply = world_command(world, "HGET bgop:{%d}:leases %s", shard, id);
         holds &= reply->str != NULL && strtoull(reply->str, NULL, 10) == unseen->token;
+        freeReplyObject(reply);
+        reply = world_command(world, "HGET bgop:{%d}:op:%s StartedAt", shard, id);
+        holds &= reply->str != NULL && strtoll(reply->str, NULL, 10) == unseen->started_ms;
     } else {
         reply = world_command(world, "HMGET bgop:{%d}:op:%s token Status", shard, id);
         holds = reply->element[0]->str != NULL && strtoull(reply->element[0]->str, NULL, 10) == unseen->token &&

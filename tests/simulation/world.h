@@ -132,7 +132,7 @@ struct execution { /* of one operation, or of a group's leader */
 struct unseen {
     int op, leader; /* leader: -1: it has a lease of its own */
     uint64_t token;
-    int64_t until_ms;
+    int64_t started_ms, until_ms;
 };
 struct claim_state { /* waiting: the reply was lost, unseen is what it granted */
     bool waiting;
