@@ -16,7 +16,7 @@ enum {
     HEAR_EVERY_MS = 100,        /* when nothing is listened to: is the connection alive? */
     PING_EVERY_MS = 5000,
     AGAIN_MS = 1000,            /* after an error */
-    FULL_IDS = 512,             /* a lane with so many has no need of more */
+    FULL_IDS = 64,              /* a lane with so many has no need of more */
     LOOK_AFTER_MS = 60,         /* what was released before we listened is left to pulls: 50 ms later it may be taken */
 };
 
