@@ -242,6 +242,15 @@ static bool is_granted(const struct claim_answer *answer, const char id[ID_SIZE]
     return false;
 }
 
+/* An Id may come twice: from Redis and from Kafka. */
+static bool is_first(char (*ids)[ID_SIZE], size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(ids[i], ids[index]) == 0)
+            return false;
+    return true;
+}
+
 /* An answer has bounds of its own: where groups are made, or with large payloads, Redis may have stopped early. */
 static bool may_be_cut(const struct lane *lane, const struct claim_answer *answer)
 {
@@ -264,7 +273,7 @@ static size_t verdict_count(const struct lane *lane, const struct claim_answer *
     if (!may_be_cut(lane, answer))
         return lane->call.id_count;
     count = backlog_peek(&lane->backlog, ids, lane->call.id_count);
-    while (count > 0 && !is_granted(answer, ids[count - 1]))
+    while (count > 0 && !(is_granted(answer, ids[count - 1]) && is_first(ids, count - 1)))
         count--;
     return count > 0 ? count : lane->call.id_count;
 }
@@ -305,9 +314,10 @@ static void take_refusal(struct claims *claims, struct lane *lane, enum status s
     }
 }
 
+/* Answers whether there may be more to ask for. */
 static bool receive_all(struct claims *claims, struct hints_reader *hints)
 {
-    bool granted = false;
+    bool more = false;
 
     for (size_t i = 0; i < claims->call_count; i++) {
         struct lane *lane = claims->calls[i];
@@ -317,24 +327,25 @@ static bool receive_all(struct claims *claims, struct hints_reader *hints)
 
         crash_point("claim-after");
         if (status == ST_OK) {
-            granted |= answer.count > 0;
+            more |= answer.count > 0;
             take_answer(claims, lane, &answer, hints);
+            more |= lane->backlog.id_count > 0; /* it took away Ids that others had taken, and more stand behind them */
             outage_end(&claims->outage, "claims");
         } else {
             take_refusal(claims, lane, status, &err);
         }
     }
-    return granted;
+    return more;
 }
 
 enum claims_wait claims_round(struct claims *claims, struct hints_reader *hints)
 {
-    bool no_slots = false, granted;
+    bool no_slots = false, more;
 
     if (!send_all(claims, &no_slots))
         return CLAIMS_IDLE;
-    granted = receive_all(claims, hints);
-    return no_slots ? CLAIMS_NO_SLOTS : granted ? CLAIMS_MORE : CLAIMS_IDLE;
+    more = receive_all(claims, hints);
+    return no_slots ? CLAIMS_NO_SLOTS : more ? CLAIMS_MORE : CLAIMS_IDLE;
 }
 
 /* ---- life ---- */

@@ -26,7 +26,8 @@ static struct lane *find_lane(const struct hints_reader *hints, const char *topi
     return type >= 0 && partition < hints->lanes->shard_count ? lanes_at(hints->lanes, type, partition) : NULL;
 }
 
-/* Assignments are eager: everything that was ours is revoked first, so lanes begin empty and not paused. */
+/* Assignments are eager: everything that was ours is revoked first, so lanes begin without messages of Kafka, and not
+ * paused. */
 static void on_revoked(void *arg, const struct kafka_position *positions, size_t count, bool lost)
 {
     struct hints_reader *hints = arg;

@@ -12,7 +12,7 @@ struct hints_reader *hints_start(const struct config *config, const char *client
                                  struct lanes *lanes, struct err *err);
 /* Leaves the group; hints that were not claimed go to whoever gets their partitions. */
 void hints_stop(struct hints_reader *hints);
-/* Do the group's members have their partitions? While it is being balanced, Kafka brings no hints to anybody. */
+/* Has the group told us our share of the partitions, maybe none? While it is being balanced, Kafka brings no hints. */
 bool hints_assigned(const struct hints_reader *hints);
 /* Takes what is there, after waiting up to wait_ms for the first message. */
 void hints_poll(struct hints_reader *hints, int wait_ms);

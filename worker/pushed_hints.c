@@ -14,7 +14,8 @@ enum {
     LISTEN_WHEN_GONE_MS = 15000, /* session timeout of the consumer group, and its balancing */
     LISTEN_ON_MS = 1000,        /* after the assignment: until its hints come */
     HEAR_EVERY_MS = 100,        /* when nothing is listened to: is the connection alive? */
-    PING_EVERY_MS = 5000,
+    PING_EVERY_MS = 5000, /* and so long an answer may take */
+    LISTENERS = 6,        /* of a lane: of more workers each listens to a share */
     AGAIN_MS = 1000,            /* after an error */
     FULL_IDS = 64,              /* a lane with so many has no need of more */
     LOOK_AFTER_MS = 60,         /* what was released before we listened is left to pulls: 50 ms later it may be taken */
@@ -28,9 +29,10 @@ struct pushed_hints {
     int64_t until_boot_ms;
     int64_t next_hear_boot_ms, next_ping_boot_ms, next_ask_boot_ms;
     int64_t not_before_boot_ms; /* after an error */
-    bool pinged; /* and nothing was heard since */
-    bool asked;  /* for the number of workers */
-    int workers; /* as it was last; 0: not known */
+    bool pinged;           /* and nothing was heard since */
+    int64_t asked_boot_ms; /* for the number of workers, without an answer yet; 0: not */
+    int workers;           /* as it was last; 0: not known */
+    unsigned random;
     struct outage outage;
 };
 
@@ -41,6 +43,7 @@ struct pushed_hints *pushed_hints_start(const struct config *config, const struc
 {
     struct pushed_hints *pushed = xcalloc(1, sizeof *pushed);
 
+    pushed->random = (unsigned)clock_boot_us();
     pushed->types = types;
     pushed->lanes = lanes;
     pushed->listening = redis_new(config->redis_url, (int)config->redis_timeout_ms, err);
@@ -59,12 +62,12 @@ void pushed_hints_stop(struct pushed_hints *pushed)
 }
 
 /* Nothing depends on this: without it work waits for pulls. */
-static void give_up_for_now(struct pushed_hints *pushed, int64_t now, const struct err *err)
+static void give_up_for_now(struct pushed_hints *pushed, const struct err *err)
 {
     outage_begin(&pushed->outage, "pushed hints", err->text);
     redis_disconnect(pushed->listening);
     pushed->is_listening = false;
-    pushed->not_before_boot_ms = now + AGAIN_MS;
+    pushed->not_before_boot_ms = clock_boot_ms() + AGAIN_MS; /* connecting may have taken its time */
 }
 
 /* ---- is somebody gone? ---- */
@@ -86,32 +89,51 @@ static void take_count(struct pushed_hints *pushed, int workers, int64_t now)
     pushed->workers = workers;
 }
 
-/* Asks now, takes the answer when it asks next. */
+/* The answer to the last question, if there is one, and the next question. */
+static enum status ask(struct pushed_hints *pushed, int64_t now, struct err *err)
+{
+    enum status status = ST_OK;
+    int workers = -1;
+
+    if (pushed->asked_boot_ms)
+        status = listeners_take(pushed->asking, &workers, err);
+    if (workers >= 0) {
+        take_count(pushed, workers, now);
+        pushed->asked_boot_ms = 0;
+    }
+    if (pushed->asked_boot_ms)
+        return status == ST_OK && now > pushed->asked_boot_ms + PING_EVERY_MS ? err_set(err, ST_AGAIN, "no answer")
+                                                                              : status;
+    status = listeners_ask(pushed->asking, err);
+    if (status == ST_OK)
+        status = listeners_take(pushed->asking, &workers, err); /* sends it; nothing can have come */
+    pushed->asked_boot_ms = now;
+    return status;
+}
+
 static void count_workers(struct pushed_hints *pushed, int64_t now)
 {
     int64_t every = (int64_t)pushed->workers * ASK_LEAST_US / 1000;
     struct err err = ERR_INIT;
-    int workers = 0;
 
-    if (now < pushed->next_ask_boot_ms || !has_work(pushed, now))
+    if (now < pushed->next_ask_boot_ms || !(has_work(pushed, now) || pushed->is_listening))
         return;
     pushed->next_ask_boot_ms = now + (every > ASK_EVERY_MS ? every : ASK_EVERY_MS);
-    if (pushed->asked) {
-        pushed->asked = false;
-        if (listeners_receive(pushed->asking, &workers, &err) == ST_OK)
-            take_count(pushed, workers, now);
-    }
-    if (err.status == ST_OK && listeners_send(pushed->asking, &err) == ST_OK &&
-        redis_flush(pushed->asking, &err) == ST_OK) {
-        pushed->asked = true;
+    if (ask(pushed, now, &err) == ST_OK)
         return;
-    }
     redis_disconnect(pushed->asking);
+    pushed->asked_boot_ms = 0;
     pushed->workers = 0; /* when Redis is back, they come back one by one */
-    pushed->next_ask_boot_ms = now + AGAIN_MS;
+    pushed->next_ask_boot_ms = clock_boot_ms() + AGAIN_MS;
 }
 
 /* ---- listening ---- */
+
+/* By how many workers are asked for a hint is bounded; that a lane is chosen by none of them is rare, and looked after. */
+static bool is_chosen(struct pushed_hints *pushed)
+{
+    return pushed->workers <= LISTENERS || rand_r(&pushed->random) % pushed->workers < LISTENERS;
+}
 
 static enum status listen_or_not(struct pushed_hints *pushed, bool on, int64_t now, struct err *err)
 {
@@ -120,7 +142,8 @@ static enum status listen_or_not(struct pushed_hints *pushed, bool on, int64_t n
     for (size_t i = 0; i < pushed->lanes->count && status == ST_OK; i++) {
         struct lane *lane = &pushed->lanes->all[i];
 
-        status = listening_to(pushed->listening, lane->shard, lane->type->config->name, on, err);
+        if (!on || is_chosen(pushed))
+            status = listening_to(pushed->listening, lane->shard, lane->type->config->name, on, err);
         if (on)
             lane->next_look_boot_ms = now + LOOK_AFTER_MS;
     }
@@ -167,7 +190,7 @@ static void take_hints(struct pushed_hints *pushed, const struct heard *heard, i
     struct lane *lane = lane_of(pushed, heard);
     char id[ID_SIZE] = "";
 
-    if (!lane || lane_is_hinted(lane, now) || lane->backlog.id_count >= FULL_IDS)
+    if (!lane || heard->ids_size < ID_LENGTH || lane_is_hinted(lane, now) || lane->backlog.id_count >= FULL_IDS)
         return;
     backlog_add_message(&lane->backlog, BACKLOG_NO_OFFSET);
     for (size_t at = 0; at + ID_LENGTH <= heard->ids_size; at += ID_LENGTH + 1) {
@@ -183,6 +206,7 @@ static enum status take_all(struct pushed_hints *pushed, int64_t now, struct err
 
     while ((status = listening_hear(pushed->listening, &heard, err)) == ST_OK && heard.kind != HEARD_NOTHING) {
         pushed->pinged = false;
+        outage_end(&pushed->outage, "pushed hints");
         if (heard.kind == HEARD_HINTS)
             take_hints(pushed, &heard, now);
         heard_release(&heard);
@@ -199,8 +223,8 @@ static enum status hear(struct pushed_hints *pushed, bool listen, int64_t now, s
     if (status == ST_OK && pushed->is_listening != listen)
         status = listen_or_not(pushed, listen, now, err);
     if (status == ST_OK)
-        status = ping(pushed, now, err);
-    return status == ST_OK ? take_all(pushed, now, err) : status;
+        status = take_all(pushed, now, err);
+    return status == ST_OK ? ping(pushed, now, err) : status;
 }
 
 bool pushed_hints_take(struct pushed_hints *pushed, bool assigned)
@@ -216,9 +240,7 @@ bool pushed_hints_take(struct pushed_hints *pushed, bool assigned)
     if (now < pushed->not_before_boot_ms || (!listen && !pushed->is_listening && now < pushed->next_hear_boot_ms))
         return pushed->is_listening;
     pushed->next_hear_boot_ms = now + HEAR_EVERY_MS;
-    if (hear(pushed, listen, now, &err) == ST_OK)
-        outage_end(&pushed->outage, "pushed hints");
-    else
-        give_up_for_now(pushed, now, &err);
+    if (hear(pushed, listen, now, &err) != ST_OK)
+        give_up_for_now(pushed, &err);
     return pushed->is_listening;
 }

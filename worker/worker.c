@@ -218,7 +218,8 @@ static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
         if (wait == CLAIMS_NO_SLOTS)
             slots_wait(&worker->slots, SLOT_WAIT_MS);
         hints_poll(worker->hints, wait != CLAIMS_IDLE ? 0 : listening ? LISTENING_POLL_MS : POLL_MS);
-        listening = pushed_hints_take(worker->pushed, hints_assigned(worker->hints));
+        listening = shard_gates_ready_count(&worker->gates) > 0 && /* else Redis may be away, and renewal looks for it */
+                    pushed_hints_take(worker->pushed, hints_assigned(worker->hints));
         wait = claims_round(worker->claims, worker->hints);
     }
 }

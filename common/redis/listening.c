@@ -66,23 +66,24 @@ void heard_release(struct heard *heard)
     *heard = (struct heard){ .kind = HEARD_NOTHING };
 }
 
-enum status listeners_send(struct redis *redis, struct err *err)
+enum status listeners_ask(struct redis *redis, struct err *err)
 {
     struct redis_command *command = redis_scratch(redis);
 
+    if (redis_connect(redis, err) != ST_OK)
+        return ST_AGAIN;
     redis_command_add_text(command, "PUBSUB");
     redis_command_add_text(command, "SHARDNUMSUB");
     redis_command_add_text(command, workers_channel);
-    return redis_send(redis, command, err);
+    return redis_listen_send(redis, command, err);
 }
 
-enum status listeners_receive(struct redis *redis, int *count, struct err *err)
+enum status listeners_take(struct redis *redis, int *count, struct err *err)
 {
     struct redis_reply *reply;
-    enum status status = redis_receive(redis, &reply, err);
+    enum status status = redis_listen_receive(redis, &reply, err);
 
-    if (status == ST_OK)
-        *count = (int)redis_reply_int(redis_reply_at(reply, 1), 0);
+    *count = reply ? (int)redis_reply_int(redis_reply_at(reply, 1), 0) : -1;
     redis_reply_free(reply);
     return status;
 }

@@ -34,10 +34,11 @@ struct heard {
 enum status listening_hear(struct redis *redis, struct heard *heard, struct err *err) MUST_CHECK;
 void heard_release(struct heard *heard);
 
-/* ---- over any other connection ---- */
+/* ---- over another connection that is not waited for ---- */
 
-/* How many workers are connected. */
-enum status listeners_send(struct redis *redis, struct err *err) MUST_CHECK;
-enum status listeners_receive(struct redis *redis, int *count, struct err *err) MUST_CHECK;
+/* Asks how many workers are connected. Connects. */
+enum status listeners_ask(struct redis *redis, struct err *err) MUST_CHECK;
+/* The answer; *count -1: it has not arrived. */
+enum status listeners_take(struct redis *redis, int *count, struct err *err) MUST_CHECK;
 
 #endif

@@ -417,8 +417,11 @@ enum status redis_listen_receive(struct redis *redis, struct redis_reply **reply
         if (redisGetReplyFromReader(redis->context, &received) != REDIS_OK)
             return connection_broke(redis, context_error(redis, text, sizeof text), err);
     }
-    if (received && ((redisReply *)received)->type == REDIS_REPLY_ERROR)
-        return error_reply(redis, received, err);
+    if (received && ((redisReply *)received)->type == REDIS_REPLY_ERROR) {
+        connection_broke(redis, ((redisReply *)received)->str, err);
+        freeReplyObject(received);
+        return ST_AGAIN;
+    }
     *reply = received;
     return ST_OK;
 }

@@ -66,10 +66,11 @@ const struct redis_reply *redis_reply_at(const struct redis_reply *reply, size_t
 const char *redis_reply_text(const struct redis_reply *reply, size_t *size);
 int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise); /* integer, or text of one */
 
-/* A connection that listens (Pub/Sub): its replies are not answers in turn. Nothing else is to be sent over it; who
- * wants it connects it (redis_connect), and again after an error. Sent is what is queued when the next receive looks. */
+/* A connection that is never waited for: one that listens (Pub/Sub: what comes are no answers in turn), or asks and looks
+ * later. Nothing else is to be sent over it. Who wants it connects it (redis_connect), and again after an error, an error
+ * reply too, which closes it. What is queued is sent when the next receive looks. */
 enum status redis_listen_send(struct redis *redis, const struct redis_command *command, struct err *err) MUST_CHECK;
-/* What has arrived next, without waiting: ST_OK with *reply NULL when nothing has. Errors as redis_receive. */
+/* What has arrived next, without waiting: ST_OK with *reply NULL when nothing has; else ST_AGAIN. */
 enum status redis_listen_receive(struct redis *redis, struct redis_reply **reply, struct err *err) MUST_CHECK;
 
 /* Send and receive in one: for tools, checks and tests; nothing may be outstanding. Arguments: texts, then NULL. */

@@ -29,8 +29,8 @@ static struct redis *listen_to(const struct shard *shard, int number, const char
     return redis;
 }
 
-/* Waits for the next hints; answers "shard Type Ids". Answers to our own commands (*answers) are counted. */
-static const char *hear(struct redis *redis, int *answers)
+/* Waits for the next hints; answers "shard Type Ids". */
+static const char *hear(struct redis *redis)
 {
     static char text[1024];
     int64_t until = clock_boot_ms() + WAIT_MS;
@@ -44,8 +44,6 @@ static const char *hear(struct redis *redis, int *answers)
             heard_release(&heard);
             return text;
         }
-        if (heard.kind == HEARD_OTHER && answers)
-            ++*answers;
         if (heard.kind == HEARD_NOTHING)
             usleep(1000);
         heard_release(&heard);
@@ -53,26 +51,50 @@ static const char *hear(struct redis *redis, int *answers)
     return "nothing";
 }
 
-/* Until the server has answered so many of our commands. */
+/* Until the server has answered so many of our commands; it says nothing else meanwhile. */
 static void wait_for_answers(struct redis *redis, int count)
 {
+    int64_t until = clock_boot_ms() + WAIT_MS;
     struct err err = ERR_INIT;
     struct heard heard;
 
     while (count > 0) {
+        assert_in_range(clock_boot_ms(), 0, until);
         assert_int_equal(listening_hear(redis, &heard, &err), ST_OK);
+        assert_int_not_equal(heard.kind, HEARD_HINTS);
         count -= heard.kind == HEARD_OTHER;
+        if (heard.kind == HEARD_NOTHING)
+            usleep(1000);
         heard_release(&heard);
     }
 }
 
+/* Until listening fails; *err says how. */
+static void wait_for_failure(struct redis *redis, struct err *err)
+{
+    int64_t until = clock_boot_ms() + WAIT_MS;
+    struct heard heard;
+
+    while (listening_hear(redis, &heard, err) == ST_OK) {
+        heard_release(&heard);
+        assert_in_range(clock_boot_ms(), 0, until);
+        usleep(1000);
+    }
+    assert_false(redis_connected(redis));
+}
+
 static int listeners(struct redis *redis)
 {
+    int64_t until = clock_boot_ms() + WAIT_MS;
     struct err err = ERR_INIT;
     int count = -1;
 
-    assert_int_equal(listeners_send(redis, &err), ST_OK);
-    assert_int_equal(listeners_receive(redis, &count, &err), ST_OK);
+    assert_int_equal(listeners_ask(redis, &err), ST_OK);
+    while (count < 0) {
+        assert_in_range(clock_boot_ms(), 0, until);
+        assert_int_equal(listeners_take(redis, &count, &err), ST_OK);
+        usleep(1000);
+    }
     return count;
 }
 
@@ -87,9 +109,9 @@ static void hints_are_heard_as_they_are_made(void **state)
     shard_submit(shard, 2, (struct shard_op){ .type = "XClean" }); /* not listened to */
     shard_submit(shard, 3, (struct shard_op){ 0 });
     snprintf(expected, sizeof expected, "3 WebCart %s", shard_id(1));
-    assert_string_equal(hear(redis, NULL), expected);
+    assert_string_equal(hear(redis), expected);
     snprintf(expected, sizeof expected, "3 WebCart %s", shard_id(3));
-    assert_string_equal(hear(redis, NULL), expected);
+    assert_string_equal(hear(redis), expected);
     redis_free(redis);
 }
 
@@ -102,18 +124,18 @@ static void what_is_made_claimable_again_is_heard(void **state)
     wait_for_answers(redis, 2);
     snprintf(expected, sizeof expected, "3 WebCart %s", shard_id(1));
     shard_submit(shard, 1, (struct shard_op){ .retry_backoff = "1000", .retry_limit = "3" });
-    assert_string_equal(hear(redis, NULL), expected);
+    assert_string_equal(hear(redis), expected);
     shard_claim(shard, 1);
     shard_apply(shard, "returned", 1, 1, "");
-    assert_string_equal(hear(redis, NULL), expected);
+    assert_string_equal(hear(redis), expected);
     shard_claim(shard, 1);
     shard_apply(shard, "error", 1, 2, "no");
     shard_claim(shard, 1); /* the first retry is at once */
     shard_apply(shard, "error", 1, 3, "no");
-    assert_string_equal(hear(redis, NULL), expected);
+    assert_string_equal(hear(redis), expected);
     shard_clock(shard, shard_now(shard) + 3600000);
     shard_tick(shard);
-    assert_string_equal(hear(redis, NULL), expected);
+    assert_string_equal(hear(redis), expected);
     redis_free(redis);
 }
 
@@ -123,7 +145,6 @@ static void who_stops_listening_hears_no_more(void **state)
     struct redis *redis = listen_to(shard, 3, "WebCart");
     struct err err = ERR_INIT;
     char expected[64];
-    int answers = 0;
 
     assert_int_equal(listening_to(redis, 3, "WebCart", false, &err), ST_OK);
     wait_for_answers(redis, 3);
@@ -133,8 +154,7 @@ static void who_stops_listening_hears_no_more(void **state)
     wait_for_answers(redis, 2);
     shard_submit(shard, 2, (struct shard_op){ 0 });
     snprintf(expected, sizeof expected, "3 WebCart %s", shard_id(2));
-    assert_string_equal(hear(redis, &answers), expected);
-    assert_int_equal(answers, 0);
+    assert_string_equal(hear(redis), expected);
     redis_free(redis);
 }
 
@@ -151,8 +171,8 @@ static void listeners_are_counted_while_they_are_connected(void **state)
     wait_for_answers(second, 1);
     assert_int_equal(listeners(asking), 2);
     redis_free(first);
-    while (listeners(asking) == 2)
-        usleep(1000);
+    for (int64_t until = clock_boot_ms() + WAIT_MS; listeners(asking) == 2;)
+        assert_in_range(clock_boot_ms(), 0, until);
     assert_int_equal(listeners(asking), 1);
     redis_free(second);
     redis_free(asking);
@@ -163,14 +183,11 @@ static void a_server_that_dies_ends_the_listening(void **state)
     struct shard *shard = *state;
     struct redis *redis = listen_to(shard, 3, "WebCart");
     struct err err = ERR_INIT;
-    struct heard heard;
 
     wait_for_answers(redis, 2);
     redis_server_kill(shard->server);
-    while (listening_hear(redis, &heard, &err) == ST_OK)
-        usleep(1000);
+    wait_for_failure(redis, &err);
     assert_non_null(strstr(err.text, shard->server->socket));
-    assert_false(redis_connected(redis));
     assert_int_equal(listening_ping(redis, &err), ST_AGAIN); /* not before it is begun again */
     redis_server_again(shard->server);
     shard_reconnect(shard);
@@ -185,12 +202,10 @@ static void without_permission_all_else_goes_on(void **state)
     struct shard *shard = *state;
     struct redis *redis = open_redis(shard);
     struct err err = ERR_INIT;
-    struct heard heard;
 
     shard_command(shard, "ACL SETUSER default resetchannels");
     assert_int_equal(listening_begin(redis, &err), ST_OK);
-    while (listening_hear(redis, &heard, &err) == ST_OK)
-        usleep(1000);
+    wait_for_failure(redis, &err);
     assert_non_null(strstr(err.text, "NOPERM"));
     assert_string_equal(shard_submit(shard, 1, (struct shard_op){ 0 }),
                         "OK 1700000030000 0 WebCart 08P03000000001000A");
