@@ -89,26 +89,30 @@ static void take_count(struct pushed_hints *pushed, int workers, int64_t now)
     pushed->workers = workers;
 }
 
-/* The answer to the last question, if there is one, and the next question. */
-static enum status ask(struct pushed_hints *pushed, int64_t now, struct err *err)
+/* Takes the answer if it has come; sends the question, if that is still to be done. */
+static enum status take_answer(struct pushed_hints *pushed, int64_t now, struct err *err)
 {
-    enum status status = ST_OK;
     int workers = -1;
+    enum status status = listeners_take(pushed->asking, &workers, err);
 
-    if (pushed->asked_boot_ms)
-        status = listeners_take(pushed->asking, &workers, err);
     if (workers >= 0) {
         take_count(pushed, workers, now);
         pushed->asked_boot_ms = 0;
+    } else if (status == ST_OK && now > pushed->asked_boot_ms + PING_EVERY_MS) {
+        status = err_set(err, ST_AGAIN, "no answer");
     }
-    if (pushed->asked_boot_ms)
-        return status == ST_OK && now > pushed->asked_boot_ms + PING_EVERY_MS ? err_set(err, ST_AGAIN, "no answer")
-                                                                              : status;
-    status = listeners_ask(pushed->asking, err);
-    if (status == ST_OK)
-        status = listeners_take(pushed->asking, &workers, err); /* sends it; nothing can have come */
-    pushed->asked_boot_ms = now;
     return status;
+}
+
+static enum status ask(struct pushed_hints *pushed, int64_t now, struct err *err)
+{
+    enum status status = pushed->asked_boot_ms ? take_answer(pushed, now, err) : ST_OK;
+
+    if (status != ST_OK || pushed->asked_boot_ms)
+        return status;
+    status = listeners_ask(pushed->asking, err);
+    pushed->asked_boot_ms = now;
+    return status == ST_OK ? take_answer(pushed, now, err) : status;
 }
 
 static void count_workers(struct pushed_hints *pushed, int64_t now)
