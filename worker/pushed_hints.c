@@ -9,16 +9,16 @@
 #include "common/redis/listening.h"
 
 enum {
-    ASK_EVERY_MS = 25,          /* for the number of workers, while there is work; by one worker ... */
-    ASK_LEAST_US = 500,         /* ... and by all of them together no more than one in this time */
+    ASK_EVERY_MS = 25,           /* for the number of workers, while there is work; by one worker ... */
+    ASK_LEAST_US = 500,          /* ... and by all of them together no more than one in this time */
     LISTEN_WHEN_GONE_MS = 15000, /* session timeout of the consumer group, and its balancing */
-    LISTEN_ON_MS = 1000,        /* after the assignment: until its hints come */
-    HEAR_EVERY_MS = 100,        /* when nothing is listened to: is the connection alive? */
-    PING_EVERY_MS = 5000, /* and so long an answer may take */
-    LISTENERS = 6,        /* of a lane: of more workers each listens to a share */
-    AGAIN_MS = 1000,            /* after an error */
-    FULL_IDS = 64,              /* a lane with so many has no need of more */
-    LOOK_AFTER_MS = 60,         /* what was released before we listened is left to pulls: 50 ms later it may be taken */
+    LISTEN_ON_MS = 1000,         /* after the assignment: until its hints come */
+    HEAR_EVERY_MS = 100,         /* when nothing is listened to: is the connection alive? */
+    PING_EVERY_MS = 5000,        /* and so long an answer may take */
+    LISTENERS = 6,               /* of a lane: of more workers each listens to a share */
+    AGAIN_MS = 1000,             /* after an error */
+    FULL_IDS = 64,               /* a lane with so many has no need of more */
+    LOOK_AFTER_MS = 60, /* what was released before we listened is left to pulls: 50 ms later it may be taken */
 };
 
 struct pushed_hints {
@@ -29,9 +29,9 @@ struct pushed_hints {
     int64_t until_boot_ms;
     int64_t next_hear_boot_ms, next_ping_boot_ms, next_ask_boot_ms;
     int64_t not_before_boot_ms; /* after an error */
-    bool pinged;           /* and nothing was heard since */
-    int64_t asked_boot_ms; /* for the number of workers, without an answer yet; 0: not */
-    int workers;           /* as it was last; 0: not known */
+    bool pinged;                /* and nothing was heard since */
+    int64_t asked_boot_ms;      /* for the number of workers, without an answer yet; 0: not */
+    int workers;                /* as it was last; 0: not known */
     unsigned random;
     struct outage outage;
 };
@@ -133,7 +133,7 @@ static void count_workers(struct pushed_hints *pushed, int64_t now)
 
 /* ---- listening ---- */
 
-/* By how many workers are asked for a hint is bounded; that a lane is chosen by none of them is rare, and looked after. */
+/* How many workers ask for a hint is bounded. That none chooses a lane is rare; it is looked at then. */
 static bool is_chosen(struct pushed_hints *pushed)
 {
     return pushed->workers <= LISTENERS || rand_r(&pushed->random) % pushed->workers < LISTENERS;

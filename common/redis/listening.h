@@ -24,7 +24,7 @@ enum heard_kind {
 };
 struct heard {
     enum heard_kind kind;
-    int shard;       /* these four: of hints */
+    int shard; /* these four: of hints */
     const char *type;
     const char *ids; /* joined by blanks */
     size_t ids_size;
