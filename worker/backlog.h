@@ -37,7 +37,7 @@ void backlog_add_message(struct backlog *backlog, int64_t next_offset);
 void backlog_add_id(struct backlog *backlog, const char id[ID_SIZE]);
 /* Copies the first Ids, at most `most`; they stay. */
 size_t backlog_peek(const struct backlog *backlog, char (*ids)[ID_SIZE], size_t most);
-/* The first `count` Ids have a verdict and leave. Answers the offset to be stored, or -1 when no message is complete.
+/* The first `count` Ids have a verdict and leave. Answers the offset to be stored, or -1 when there is none.
  * With count 0: collects messages that had no Ids. */
 int64_t backlog_take(struct backlog *backlog, size_t count);
 /* The partition belongs to somebody else now. */

@@ -26,9 +26,9 @@ enum status listening_begin(struct redis *redis, struct err *err)
 
 enum status listening_to(struct redis *redis, int shard, const char *type, bool on, struct err *err)
 {
-    char channel[SHARD_KEY_SIZE + 320];
+    char key[SHARD_KEY_SIZE], channel[SHARD_KEY_SIZE + 320];
 
-    snprintf(channel, sizeof channel, "bgop:{%d}:hints:%s", shard, type);
+    snprintf(channel, sizeof channel, "%s:hints:%s", functions_shard_key(key, shard, ""), type);
     return send_words(redis, on ? "SSUBSCRIBE" : "SUNSUBSCRIBE", channel, err);
 }
 

@@ -329,11 +329,6 @@ struct redis_command *redis_scratch(struct redis *redis)
     return &redis->scratch;
 }
 
-enum status redis_flush(struct redis *redis, struct err *err)
-{
-    return redis->context ? write_out(redis, err) : ST_OK;
-}
-
 /* ---- receiving ---- */
 
 static enum status error_reply(struct redis *redis, redisReply *reply, struct err *err)

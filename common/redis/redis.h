@@ -49,8 +49,6 @@ void redis_command_set_int(struct redis_command *command, size_t index, int64_t 
 /* Queues a command for sending (connects first when needed): each ST_OK is to be followed by one redis_receive,
  * also after an error in between. Any amount may be outstanding. */
 enum status redis_send(struct redis *redis, const struct redis_command *command, struct err *err) MUST_CHECK;
-/* Writes what is queued now: the server works while the caller prepares more or waits for something else. */
-enum status redis_flush(struct redis *redis, struct err *err) MUST_CHECK;
 
 enum redis_reply_kind { REDIS_NIL, REDIS_INTEGER, REDIS_TEXT, REDIS_STATUS, REDIS_ARRAY, REDIS_ERROR };
 struct redis_reply;                             /* a view into hiredis' own; elements live as long as the whole */

@@ -43,7 +43,7 @@ static int op_of(const char *id)
     char digits[10] = "";
 
     memcpy(digits, id + 5, 9);
-    return atoi(digits);
+    return (int)strtol(digits, NULL, 10);
 }
 
 void groups_claim(struct shard *shard, int leader, const char *members)
