@@ -1,16 +1,42 @@
 # Sourced by up, down, demo and kafka/fetch: a local set-up is a folder (BGOP_HOME) and the processes it names.
 #   $home/pids       "name pid" of each real process: kafka, redis, coordinator-1, worker-1, ...
-#   $home/settings   ports and configuration file, for --restart
+#   $home/starts     "name pid time", when each of them was started
+#   $home/settings   ports, configuration file and numbers, for --restart
 #   $home/env        for people and programs to source
 #   $home/log/NAME.log, $home/kafka, $home/redis
 # shellcheck shell=bash
 
-repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-home=${BGOP_HOME:-~/.bgop}
-programs=${BGOP_BIN:-$repository/build/release/bin}
+repository=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf '%s\n' "$*" >&2; }
-die() { say "$(basename "$0"): $*"; exit 1; }
+die() { say "${0##*/}: $*"; exit 1; }
+
+# absolute NAME: makes the path in that variable absolute: what is started may work in another folder. A ~ that came
+# in quotes is meant all the same.
+absolute() {
+    local -n path=$1
+    # shellcheck disable=SC2088 # a literal ~ is looked for
+    case $path in
+    /*) ;;
+    '~' | '~/'*) path=$HOME${path:1} ;;
+    *) path=$PWD/$path ;;
+    esac
+}
+
+home=${BGOP_HOME:-~/.bgop}
+programs=${BGOP_BIN:-$repository/build/release/bin}
+absolute home
+absolute programs
+kafka_port=0 redis_port=0       # chosen by who starts something
+
+# In single quotes, which every shell reads (printf %q writes what only bash does).
+quoted() { printf "'%s'" "${1//"'"/"'\\''"}"; }
+
+# Likewise, but as it is when it needs no quotes.
+shell_word() { if [[ $1 =~ ^[A-Za-z0-9_./:=@%+,-]+$ ]]; then printf '%s' "$1"; else quoted "$1"; fi; }
+
+# shellcheck source=ports.sh
+. "$repository/deploy/ports.sh"
 
 # ---- waiting ----
 
@@ -24,53 +50,34 @@ wait_until() {
     done
 }
 
-port_open() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-# A port that nobody listens on, nor on the one above it; below those that the kernel gives out.
-free_port() {
-    local port
-    for _ in {1..50}; do
-        port=$((20000 + RANDOM % 12000))
-        if ! port_open "$port" && ! port_open "$((port + 1))"; then
-            echo "$port"
-            return
-        fi
-    done
-    die "found no free port"
-}
-
 # ---- processes ----
 
-# What must be in the command line of a process of that name: a pid from before a reboot may by now
-# belong to somebody else.
-program_of() {
-    case $1 in
-    kafka) echo kafka ;;
-    redis) echo redis-server ;;
-    coordinator-*) echo bgop-coordinator ;;
-    worker-*) echo bgop-worker ;;
-    dev) echo bgop ;;
-    web) echo web_server.py ;;
+# when_started PID: sets start to the time that tells this process from a later one with the same pid (field 22 of its
+# stat, in ticks since the machine's start). A zombie is gone: nobody may be there to reap what this shell has left.
+when_started() {
+    local stat='' fields
+    start=''
+    { IFS='' read -rd '' stat <"/proc/$1/stat" || true; } 2>/dev/null
+    read -ra fields <<<"${stat##*) }"           # the name before it may hold anything
+    case ${fields[0]:-gone} in
+    gone | Z | X) return 1 ;;
+    *) start=${fields[19]} ;;
     esac
-}
-
-# A zombie is gone: nobody may be there to reap what this shell has left behind.
-pid_alive() {
-    local state
-    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
-    [ -n "$state" ] && [ "$state" != Z ] && [ "$state" != X ]
 }
 
 pid_of() { sed -n "s/^$1 //p" "$home/pids" 2>/dev/null || true; }
 
 running() {
-    local pid
+    local pid start
     pid=$(pid_of "$1")
-    [ -n "$pid" ] && pid_alive "$pid" && grep -qaF "$(program_of "$1")" "/proc/$pid/cmdline" 2>/dev/null
+    [ -n "$pid" ] && when_started "$pid" && grep -qx "$1 $pid $start" "$home/starts" 2>/dev/null
 }
 
 forget() {
-    [ ! -e "$home/pids" ] || sed -i "/^$1 /d" "$home/pids"
+    local file
+    for file in "$home/pids" "$home/starts"; do
+        [ ! -e "$file" ] || sed -i "/^$1\( \|$\)/d" "$file"
+    done
 }
 
 names() { cut -d' ' -f1 "$home/pids" 2>/dev/null || true; }
@@ -78,20 +85,29 @@ names() { cut -d' ' -f1 "$home/pids" 2>/dev/null || true; }
 declare -A log_from     # where in its log a process that we launched begins
 
 # launch NAME COMMAND...: in a session of its own, so that it outlives this shell and its terminal.
-# setsid replaces itself, and so do the scripts behind it: $! is the pid of the program. Until that has
-# happened it would not be known by its command line.
+# setsid replaces itself, and so do the scripts behind it: $! is the pid of the program. A signal that comes meanwhile
+# waits until the pid is written down (on_signal).
 launch() {
-    local name=$1
+    local name=$1 start
     shift
     log_from[$name]=$(($(stat -c %s "$home/log/$name.log" 2>/dev/null || echo 0) + 1))
-    setsid "$@" </dev/null >>"$home/log/$name.log" 2>&1 &
     forget "$name"
-    echo "$name $!" >>"$home/pids"
+    launching=yes
+    setsid "$@" </dev/null >>"$home/log/$name.log" 2>&1 7>&- &
+    when_started $! || true
+    { echo "$name $!" >>"$home/pids" && echo "$name $! $start" >>"$home/starts"; } || {
+        kill $!
+        die "cannot write in $home, so $name does not stay"
+    }
     launched+=("$name")
-    wait_until 5 known_or_dead "$name" $! || true
+    launching=''
+    [ -z "${interrupted:-}" ] || exit "$interrupted"
 }
 
-known_or_dead() { running "$1" || ! pid_alive "$2"; }
+on_signal() {
+    interrupted=$1
+    [ -n "${launching:-}" ] || exit "$1"
+}
 
 # ready NAME SECONDS WHAT COMMAND...: waits for the command; shows the log when NAME dies or time is up.
 # With $patient set, one that lives on is left to it when the time is up.
@@ -107,7 +123,22 @@ ready() {
     fi
 }
 
+# What NAME has logged since it was launched; Kafka has a log of its own beside it.
+log_of() {
+    tail -c "+${log_from[$1]:-1}" "$home/log/$1.log" || true
+    [ "$1" != kafka ] || tail -n 40 "$home/log/kafka-server.log" || true
+} 2>/dev/null
+
+# failed NAME WHAT: one line when the cause is plain, else the ends of its logs.
 failed() {
+    local port process variable
+    port=$(log_of "$1" | sed -n 's/.*[^0-9]127\.0\.0\.1:\([0-9]*\).*Address already in use.*/\1/p' | tail -n 1)
+    while read -r process _ variable; do
+        port_taken "$process" "$port" "$variable"
+    done < <(ports | grep " ${port:-none} ")
+    if log_of "$1" | grep 'No space left on device' >/dev/null; then
+        die "$1 did not start: the disk of $home is full; make room, or choose another folder with BGOP_HOME"
+    fi
     say "---- the last lines of $home/log/$1.log"
     tail -n 20 "$home/log/$1.log" >&2 || true
     if [ "$1" = kafka ] && [ -s "$home/log/kafka-server.log" ]; then
@@ -128,6 +159,7 @@ stop() {
             kill -TERM "$(pid_of "$name")" 2>/dev/null || true
             live+=("$name")
         else
+            tell_stranger "$name"
             forget "$name"
         fi
     done
@@ -143,14 +175,23 @@ stop() {
 
 gone() { ! running "$1"; }
 
+# After a crash of the machine, or of its owner, a pid may be somebody else's.
+tell_stranger() {
+    local pid start
+    pid=$(pid_of "$1")
+    if [ -n "$pid" ] && when_started "$pid"; then
+        say "$1 is gone; its pid $pid is another process by now ($(tr -d '\n' <"/proc/$pid/comm")) and left alone"
+    fi
+}
+
 # Consumers before what they talk to: a worker gives its claims back, a coordinator commits.
 stop_in_order() {
-    local -a all workers coordinators
+    local -a all worker_names coordinator_names
     mapfile -t all < <(if [ $# -gt 0 ]; then printf '%s\n' "$@"; else names; fi)
-    mapfile -t workers < <(printf '%s\n' "${all[@]}" | grep '^worker-' || true)
-    mapfile -t coordinators < <(printf '%s\n' "${all[@]}" | grep '^coordinator-' || true)
-    stop 90 "${workers[@]}"
-    stop 60 "${coordinators[@]}"
+    mapfile -t worker_names < <(printf '%s\n' "${all[@]}" | grep '^worker-' || true)
+    mapfile -t coordinator_names < <(printf '%s\n' "${all[@]}" | grep '^coordinator-' || true)
+    stop 90 "${worker_names[@]}"
+    stop 60 "${coordinator_names[@]}"
     for name in dev redis kafka web; do
         if printf '%s\n' "${all[@]}" | grep -qx "$name"; then
             stop 60 "$name"
@@ -163,7 +204,10 @@ stop_in_order() {
 # Ninja knows best whether a program is older than its sources; asking it costs a fifth of a second.
 # Two callers at once take turns, and none of the tests is built here.
 build_programs() {
-    [ -z "${BGOP_BIN:-}" ] || return 0
+    if [ -n "${BGOP_BIN:-}" ]; then
+        [ -x "$programs/bgop-coordinator" ] || die "BGOP_BIN: there is no bgop-coordinator in $programs"
+        return
+    fi
     mkdir -p "$repository/build"
     (
         flock 9
@@ -184,8 +228,16 @@ build_programs() {
 
 redis_ask() { redis-cli -h 127.0.0.1 -p "$redis_port" "$@" 2>/dev/null; }
 
-require_free_port() {
-    ! port_open "$1" || die "port $1 is taken by something else; choose another with $2"
+# Kafka 4's brokers are compiled for Java 17. What "release" beside it says is there in a moment; a java that is a
+# script has none.
+require_java() {
+    local java version release
+    java=$(type -P java) || die "there is no java in PATH; deploy/deps --kafka installs one"
+    release=$(dirname -- "$(readlink -f -- "$java")")/../release
+    version=$(sed -n 's/^JAVA_VERSION="\(1\.\)\{0,1\}\([0-9]*\).*/\2/p' "$release" 2>/dev/null) ||
+        version=$("$java" -version 2>&1 | sed -n 's/.* version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p') || true
+    [ "${version:-0}" -ge 17 ] || die "Kafka wants Java 17 or later, and $java is ${version:-of no version that it tells};" \
+        "deploy/deps --kafka installs one, PATH decides which is taken"
 }
 
 kafka_answers() {
@@ -193,8 +245,7 @@ kafka_answers() {
 }
 
 start_kafka() {
-    require_free_port "$kafka_port" BGOP_KAFKA_PORT
-    require_free_port "$((kafka_port + 1))" "BGOP_KAFKA_PORT (Kafka's controller listens one above it)"
+    require_java
     "$repository/deploy/kafka/fetch" >/dev/null
     launch kafka "$repository/deploy/kafka/start" --port "$kafka_port" --data "$home/kafka" --log "$home/log"
 }
@@ -202,7 +253,6 @@ start_kafka() {
 redis_answers() { [ "$(redis_ask PING)" = PONG ]; }
 
 start_redis() {
-    require_free_port "$redis_port" BGOP_REDIS_PORT
     mkdir -p "$home/redis"
     launch redis redis-server "$repository/deploy/redis/redis.conf" --port "$redis_port" --dir "$home/redis"
 }
@@ -210,6 +260,7 @@ start_redis() {
 # ---- coordinators and workers ----
 
 # coordinator-2 or worker-3: one instance of the program.
+# shellcheck disable=SC2154 # config is the sourcing script's
 start_instance() {
     launch "$1" env BGOP_KAFKA="127.0.0.1:$kafka_port" BGOP_REDIS="redis://127.0.0.1:$redis_port" \
         "$programs/bgop-${1%-*}" --config "$config"
@@ -256,8 +307,8 @@ workers_joined() {
 
 # start_missing NAME...: starts in the order of dependence what does not run yet, and waits for all.
 start_missing() {
-    local name before
-    local -a coordinators=() workers=()
+    local name before=$home/workers-before
+    local -a coordinator_names=() worker_names=()
     launched=()
     mkdir -p "$home/log"
     touch "$home/pids"
@@ -266,8 +317,8 @@ start_missing() {
         case $name in
         kafka) start_kafka ;;
         redis) start_redis ;;
-        coordinator-*) coordinators+=("$name") ;;
-        worker-*) workers+=("$name") ;;
+        coordinator-*) coordinator_names+=("$name") ;;
+        worker-*) worker_names+=("$name") ;;
         *) die "no such process: $name" ;;
         esac
     done
@@ -277,19 +328,18 @@ start_missing() {
         kafka) ready kafka 90 "an answer to a metadata request" kafka_answers ;;
         esac
     done
-    for name in "${coordinators[@]}"; do
+    for name in "${coordinator_names[@]}"; do
         start_instance "$name"
     done
-    for name in "${coordinators[@]}"; do
+    for name in "${coordinator_names[@]}"; do
         ready "$name" 120 "the opening of every shard" coordinator_ready "$name"
     done
-    before=$(mktemp)
     known_workers >"$before" || true
-    for name in "${workers[@]}"; do
+    for name in "${worker_names[@]}"; do
         start_instance "$name"
     done
-    for name in "${workers[@]}"; do
-        ready "$name" 60 "its registration in Redis" workers_joined "${#workers[@]}" "$before"
+    for name in "${worker_names[@]}"; do
+        ready "$name" 60 "its registration in Redis" workers_joined "${#worker_names[@]}" "$before"
     done
     rm -f "$before"
 }
@@ -298,10 +348,29 @@ write_env() {
     cat >"$home/env" <<EOF
 export BGOP_KAFKA=127.0.0.1:$kafka_port
 export BGOP_REDIS=redis://127.0.0.1:$redis_port
-export PATH=$programs:\$PATH
+export PATH=$(quoted "$programs"):"\$PATH"
 EOF
 }
 
+# shellcheck disable=SC2154 # the sourcing script sets all of these
 write_settings() {
-    printf 'kafka_port=%q\nredis_port=%q\nconfig=%q\n' "$kafka_port" "$redis_port" "$config" >"$home/settings"
+    printf '%s=%q\n' kafka_port "$kafka_port" redis_port "$redis_port" config "$config" \
+        started_coordinators "$coordinators" started_workers "$workers" >"$home/settings"
+}
+
+# Says why when it cannot be written to, before anything is started.
+prepare_home() {
+    local reason room
+    reason=$({ mkdir -p "$home/log" "$home/redis" && touch "$home/pids" "$home/starts" &&
+        head -c 4096 /dev/zero >"$home/room" && rm "$home/room"; } 2>&1) ||
+        die "cannot write in $home: ${reason##*: }; choose another folder with BGOP_HOME"
+    room=$(df --output=avail -BM "$home" | tail -n 1)
+    [ "${room//[!0-9]/}" -ge 64 ] || die "the disk of $home is full (${room// /} left, at least 64M are wanted);" \
+        "make room, or choose another folder with BGOP_HOME"
+}
+
+# One up or down at a time.
+lock_home() {
+    exec 7>"$home/lock"
+    flock -n 7 || { say "another deploy/up or down is at work in $home; waiting for it"; flock 7; }
 }

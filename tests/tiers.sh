@@ -4,10 +4,11 @@
 # shellcheck source=arguments.sh
 . "$(dirname "${BASH_SOURCE[0]}")/arguments.sh"
 
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+top=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONDONTWRITEBYTECODE=1
 
 # The labels that run under the sanitizers; of the simulation some seeds only (tests/CMakeLists.txt): it works on the Lua code.
+# shellcheck disable=SC2034 # for run
 sanitized='^(unit|functions|simulation|e2e)$'
 
 times=() results=() failed=0

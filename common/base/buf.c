@@ -80,6 +80,23 @@ bool buf_append_char(struct buf *buf, char c)
     return buf_append(buf, &c, 1);
 }
 
+bool buf_append_shell(struct buf *buf, const char *text)
+{
+    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=@%+,-";
+    size_t length = strspn(text, safe);
+
+    if (length > 0 && text[length] == '\0')
+        return buf_append_string(buf, text);
+    buf_append_char(buf, '\'');
+    for (; *text; text++) {
+        if (*text == '\'')
+            buf_append_string(buf, "'\\''");
+        else
+            buf_append_char(buf, *text);
+    }
+    return buf_append_char(buf, '\'');
+}
+
 bool buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
@@ -114,20 +131,42 @@ bool buf_vprintf(struct buf *buf, const char *format, va_list args)
     return true;
 }
 
+bool buf_append_shown(struct buf *buf, const char *text, size_t size, const char *kept)
+{
+    for (size_t at = 0; at < size;) {
+        size_t plain = text_plain_size(text + at, size - at);
+        char escape[TEXT_ESCAPE_SIZE];
+
+        if (plain == 0 && text[at] && strchr(kept, text[at]))
+            plain = 1;
+        if (plain) {
+            buf_append(buf, text + at, plain);
+            at += plain;
+        } else {
+            at += text_escape(escape, text + at, size - at);
+            buf_append_string(buf, escape);
+        }
+    }
+    return buf_append(buf, "", 0);
+}
+
 bool buf_append_json(struct buf *buf, const char *text, size_t size)
 {
     buf_append_char(buf, '"');
     for (size_t at = 0; at < size;) {
         size_t whole = text_utf8_cut(text + at, size - at, 1);
         unsigned char byte = (unsigned char)text[at];
+        char escape[TEXT_ESCAPE_SIZE];
         if (whole == 0)
             buf_append_string(buf, "\\ufffd");
-        else if (byte < ' ')
+        else if (whole == 1 && (byte < ' ' || byte == 0x7f))
             buf_printf(buf, "\\u%04x", byte);
         else if (byte == '"' || byte == '\\')
             buf_printf(buf, "\\%c", byte);
-        else
+        else if (whole == 1 || text_plain_size(text + at, whole))
             buf_append(buf, text + at, whole);
+        else if (text_escape(escape, text + at, whole))
+            buf_append_string(buf, escape);
         at += whole ? whole : 1;
     }
     return buf_append_char(buf, '"');

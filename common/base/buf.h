@@ -8,16 +8,16 @@
 #include <stdarg.h>
 
 struct buf {
-    char *data;         /* owned; never NULL after the first append; NUL after size bytes */
+    char *data; /* owned; never NULL after the first append; NUL after size bytes */
     size_t size;
     size_t capacity;
-    size_t max;         /* most bytes it may hold */
-    bool overflow;      /* an append was refused (too long, or no memory); nothing of it was written */
+    size_t max;    /* most bytes it may hold */
+    bool overflow; /* an append was refused (too long, or no memory); nothing of it was written */
 };
 
 void buf_init(struct buf *buf, size_t max);
-void buf_release(struct buf *buf);                  /* leaves an empty, reusable buffer */
-void buf_clear(struct buf *buf);                    /* size 0, overflow false, memory kept */
+void buf_release(struct buf *buf); /* leaves an empty, reusable buffer */
+void buf_clear(struct buf *buf);   /* size 0, overflow false, memory kept */
 bool buf_append(struct buf *buf, const void *data, size_t size);
 bool buf_append_string(struct buf *buf, const char *text);
 bool buf_append_char(struct buf *buf, char c);
@@ -25,8 +25,12 @@ bool buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
 bool buf_vprintf(struct buf *buf, const char *format, va_list args);
 /* Room for size more bytes, which the caller fills; NULL when they do not fit. */
 char *buf_extend(struct buf *buf, size_t size);
-/* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+/* Text fit to be shown: what is not plain (common/base/text.h) escaped, but for the characters of kept ("\n\t"). */
+bool buf_append_shown(struct buf *buf, const char *text, size_t size, const char *kept);
+/* A JSON string with its quotes, in plain characters (others as \uNNNN); bytes that are not UTF-8 become U+FFFD. */
 bool buf_append_json(struct buf *buf, const char *text, size_t size);
-char *buf_take(struct buf *buf);                    /* the caller frees; the buffer is empty afterwards */
+/* A word for a shell: as it is when that is safe, else in single quotes. */
+bool buf_append_shell(struct buf *buf, const char *text);
+char *buf_take(struct buf *buf); /* the caller frees; the buffer is empty afterwards */
 
 #endif

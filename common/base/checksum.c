@@ -24,3 +24,15 @@ uint64_t checksum_crc64(uint64_t crc, const void *data, size_t size)
 {
     return size ? crc64_ecma_refl(crc, data, size) : crc;
 }
+
+uint32_t checksum_message(const void *key, size_t key_size, const void *value, size_t value_size, int64_t timestamp_ms)
+{
+    uint64_t stamp = timestamp_ms > 0 ? (uint64_t)timestamp_ms : 0;
+    unsigned char timestamp[8];
+    uint32_t crc = checksum_crc32c(0, key, key_size);
+
+    for (int i = 0; i < 8; i++)
+        timestamp[i] = (unsigned char)(stamp >> (56 - 8 * i));
+    crc = checksum_crc32c(crc, value, value_size);
+    return checksum_crc32c(crc, timestamp, sizeof timestamp);
+}

@@ -13,38 +13,51 @@ static void err_store(struct err *err, char *text, int wanted)
 {
     size_t size = strlen(text);
 
-    if (wanted >= 0 && (size_t)wanted > size) {
-        size_t whole = size;
-        while (whole > 0 && size - whole < 4 && ((unsigned char)text[whole - 1] & 0xc0) == 0x80)
-            whole--;
-        if (whole > 0 && (unsigned char)text[whole - 1] >= 0xc0 &&
-            text_utf8_length(text + whole - 1, size - whole + 1) < 0)
-            size = whole - 1;
-    }
+    if (wanted >= 0 && (size_t)wanted > size)
+        size = text_utf8_whole(text, size);
     while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
         size--;
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
             text[i] = ' ';
+    }
     memcpy(err->text, text, size);
     err->text[size] = '\0';
 }
 
-enum status err_set(struct err *err, enum status status, const char *format, ...)
+static enum status err_vset(struct err *err, enum status st, const char *server, const char *format, va_list args)
 {
     char text[sizeof err->text];
-    va_list args;
 
     if (!err)
-        return status;
-    va_start(args, format);
+        return st;
     int wanted = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (wanted < 0 || status == ST_OK)
+    if (wanted < 0 || st == ST_OK)
         text[0] = '\0';
-    err->status = status;
+    err->status = st;
+    err->server = server;
     err_store(err, text, wanted);
-    return status;
+    return st;
+}
+
+enum status err_set(struct err *err, enum status st, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    err_vset(err, st, NULL, format, args);
+    va_end(args);
+    return st;
+}
+
+enum status err_set_server(struct err *err, enum status st, const char *server, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    err_vset(err, st, server, format, args);
+    va_end(args);
+    return st;
 }
 
 enum status err_prefix(struct err *err, const char *format, ...)
@@ -62,17 +75,6 @@ enum status err_prefix(struct err *err, const char *format, ...)
     int more = snprintf(text + used, sizeof text - used, ": %s", err->text);
     err_store(err, text, wanted + more);
     return err->status;
-}
-
-const char *status_name(enum status status)
-{
-    static const char *const names[ST_COUNT] = {
-#define XX(name, meaning) [ST_##name] = #name,
-        STATUS_MAP(XX)
-#undef XX
-    };
-
-    return (unsigned)status < ST_COUNT ? names[status] : "UNKNOWN";
 }
 
 _Noreturn void bgop_assert_failed(const char *condition, const char *file, int line)

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,25 +37,18 @@ void log_start(const char *component, enum log_level level, bool json)
 
 bool log_level_parse(const char *name, enum log_level *level)
 {
-    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++)
+    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
         if (strcmp(name, level_names[i]) == 0) {
             *level = (enum log_level)i;
             return true;
         }
+    }
     return false;
 }
 
-bool log_enabled(enum log_level level)
+static bool log_enabled(enum log_level level)
 {
     return level <= settings.level;
-}
-
-static void append_json_member(struct buf *line, const char *key, size_t key_size, const char *value, size_t value_size)
-{
-    buf_append_char(line, ',');
-    buf_append_json(line, key, key_size);
-    buf_append_char(line, ':');
-    buf_append_json(line, value, value_size);
 }
 
 /* A number that every JSON reader keeps exactly; all else is a string. */
@@ -65,6 +59,18 @@ static bool json_number(const char *text, size_t size)
 
     return digits > 0 && sign + digits == size && digits <= JSON_NUMBER_MAX_DIGITS &&
            (text[sign] != '0' || digits == 1);
+}
+
+static void append_json_member(struct buf *line, const char *key, size_t key_size, const char *value, size_t value_size,
+                               bool is_number)
+{
+    buf_append_char(line, ',');
+    buf_append_json(line, key, key_size);
+    buf_append_char(line, ':');
+    if (is_number)
+        buf_append(line, value, value_size);
+    else
+        buf_append_json(line, value, value_size);
 }
 
 /* "key=value key=value" as members. A word without = belongs to the value before it. */
@@ -85,10 +91,7 @@ static void append_json_fields(struct buf *line, const char *fields)
                 break;
             value_size += 1 + word_size;
         }
-        if (json_number(value, value_size))
-            buf_printf(line, ",\"%.*s\":%.*s", (int)key_size, fields, (int)value_size, value);
-        else
-            append_json_member(line, fields, key_size, value, value_size);
+        append_json_member(line, fields, key_size, value, value_size, json_number(value, value_size));
         fields = value + value_size;
         fields += *fields == ' ';
     }
@@ -98,12 +101,13 @@ static void append_json(struct buf *line, const char *time, const char *level, c
                         const struct text_field *texts, size_t count)
 {
     buf_printf(line, "{\"time\":\"%s\",\"level\":\"%s\"", time, level);
-    append_json_member(line, "component", strlen("component"), settings.component, strlen(settings.component));
-    append_json_member(line, "event", strlen("event"), event, strlen(event));
+    append_json_member(line, "component", strlen("component"), settings.component, strlen(settings.component), false);
+    append_json_member(line, "event", strlen("event"), event, strlen(event), false);
     append_json_fields(line, fields);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         append_json_member(line, texts[i].key, strlen(texts[i].key), texts[i].value,
-                           strnlen(texts[i].value, TEXT_MAX_BYTES));
+                           strnlen(texts[i].value, TEXT_MAX_BYTES), false);
+    }
     buf_append_char(line, '}');
 }
 
@@ -115,11 +119,11 @@ static void append_logfmt(struct buf *line, const char *time, const char *level,
     buf_printf(line, "%s %s %s %s", time, level, settings.component, event);
     if (*fields)
         buf_append_char(line, ' ');
-    for (const char *at = fields; *at; at++)
-        buf_append_char(line, (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at);
-    for (size_t i = 0; i < count; i++)
+    buf_append_shown(line, fields, strlen(fields), "");
+    for (size_t i = 0; i < count; i++) {
         buf_printf(line, " %s=%s", texts[i].key,
                    text_quote(quoted, sizeof quoted, texts[i].value, strnlen(texts[i].value, TEXT_MAX_BYTES)));
+    }
 }
 
 static void write_line(const struct buf *line)
@@ -185,6 +189,67 @@ static void log_texts(enum log_level level, const char *event, const struct text
     va_end(args);
 }
 
+/* Outages that are on, so that one thread can tell of all: a few of each thread. One that finds no place is in the log only. */
+static struct {
+    pthread_mutex_t lock;
+    struct {
+        const struct outage *outage; /* whose it is; NULL: free. Only compared */
+        char what[32], text[256];
+    } places[64];
+} on = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* NULL: the first free place. */
+static size_t outage_place(const struct outage *outage)
+{
+    size_t place = 0;
+
+    while (place < sizeof on.places / sizeof *on.places && on.places[place].outage != outage)
+        place++;
+    return place;
+}
+
+static void outage_note(const struct outage *outage, const char *what, const char *text)
+{
+    size_t place;
+
+    pthread_mutex_lock(&on.lock);
+    place = outage_place(outage); /* of one that ended in silence at the same address */
+    if (place == sizeof on.places / sizeof *on.places)
+        place = outage_place(NULL);
+    if (place < sizeof on.places / sizeof *on.places) {
+        on.places[place].outage = outage;
+        text_copy(on.places[place].what, sizeof on.places[place].what, what, strlen(what));
+        text_copy(on.places[place].text, sizeof on.places[place].text, text, strlen(text));
+    }
+    pthread_mutex_unlock(&on.lock);
+}
+
+void outage_drop(const struct outage *outage)
+{
+    size_t place;
+
+    pthread_mutex_lock(&on.lock);
+    place = outage_place(outage);
+    if (place < sizeof on.places / sizeof *on.places)
+        on.places[place].outage = NULL;
+    pthread_mutex_unlock(&on.lock);
+}
+
+bool outage_is_on(const char *what, char *text, size_t size)
+{
+    bool found = false;
+
+    text[0] = '\0';
+    pthread_mutex_lock(&on.lock);
+    for (size_t i = 0; i < sizeof on.places / sizeof *on.places && !found; i++) {
+        found = on.places[i].outage && strcmp(on.places[i].what, what) == 0;
+        if (found)
+            text_copy(text, size, on.places[i].text, strlen(on.places[i].text));
+    }
+    pthread_mutex_unlock(&on.lock);
+    return found;
+}
+
 void outage_begin(struct outage *outage, const char *what, const char *text)
 {
     const struct text_field texts[] = { { "of", what }, { "error", text } };
@@ -193,6 +258,7 @@ void outage_begin(struct outage *outage, const char *what, const char *text)
         return;
     outage->on = true;
     outage->since_ms = clock_boot_ms();
+    outage_note(outage, what, text);
     log_texts(LOG_LEVEL_WARNING, "outage began", texts, 2, "%s", "");
 }
 
@@ -203,5 +269,6 @@ void outage_end(struct outage *outage, const char *what)
     if (!outage->on)
         return;
     outage->on = false;
+    outage_drop(outage);
     log_texts(LOG_LEVEL_INFO, "outage ended", &of, 1, "lasted_ms=%lld", (long long)clock_boot_ms() - outage->since_ms);
 }

@@ -5,16 +5,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static void *check(void *memory)
+void memory_exhausted(void)
 {
     static const char text[] = "bgop: out of memory\n";
 
-    if (memory)
-        return memory;
     /* Nothing that allocates may run any more: not even stdio. */
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     (void)written;
     abort();
+}
+
+static void *check(void *memory)
+{
+    if (!memory)
+        memory_exhausted();
+    return memory;
 }
 
 void *xmalloc(size_t size)

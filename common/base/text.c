@@ -30,9 +30,10 @@ static size_t utf8_size(const unsigned char *text, size_t size)
         high = 0x8f; /* beyond U+10FFFF */
     if (text[1] < low || text[1] > high)
         return 0;
-    for (size_t i = 2; i < length; i++)
+    for (size_t i = 2; i < length; i++) {
         if ((text[i] & 0xc0) != 0x80)
             return 0;
+    }
     return length;
 }
 
@@ -67,6 +68,41 @@ size_t text_utf8_cut(const char *text, size_t size, size_t max_characters)
     return at;
 }
 
+size_t text_utf8_whole(const char *text, size_t size)
+{
+    for (size_t back = 1; back <= 3 && back <= size; back++) {
+        unsigned char byte = (unsigned char)text[size - back];
+
+        if ((byte & 0xc0) == 0x80)
+            continue;
+        if (byte < 0xc2 || byte > 0xf4) /* begins no character of several bytes */
+            return size;
+        return back < (byte < 0xe0 ? 2u : byte < 0xf0 ? 3u : 4u) ? size - back : size;
+    }
+    return size;
+}
+
+size_t text_one_line(char *to, size_t max_characters, const char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t at = 0, count = 0; at < size && count < max_characters; count++) {
+        size_t whole = text_utf8_cut(text + at, size - at, 1);
+        const unsigned char *bytes = (const unsigned char *)text + at;
+        bool is_c1 = whole == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0;
+
+        if (whole > 1 && !is_c1) {
+            memcpy(to + used, bytes, whole);
+            used += whole;
+        } else {
+            to[used++] = whole == 0 ? '?' : is_c1 || bytes[0] < ' ' || bytes[0] == 0x7f ? ' ' : (char)bytes[0];
+        }
+        at += whole ? whole : 1;
+    }
+    to[used] = '\0';
+    return used;
+}
+
 bool text_copy(char *to, size_t room, const char *from, size_t size)
 {
     bool fits = size < room;
@@ -79,21 +115,60 @@ bool text_copy(char *to, size_t room, const char *from, size_t size)
     return fits;
 }
 
+/* Code point of the valid character of this length at text. */
+static uint32_t code_point(const unsigned char *text, size_t length)
+{
+    uint32_t point = length == 1 ? text[0] : text[0] & (0x7fu >> length);
+
+    for (size_t i = 1; i < length; i++)
+        point = point << 6 | (text[i] & 0x3fu);
+    return point;
+}
+
+/* Beyond ASCII: C1 (terminals take U+009B for ESC [), and what orders text the other way round or breaks lines. */
+static bool is_disturbing(uint32_t point)
+{
+    return (point >= 0x7f && point < 0xa0) || point == 0x061c || point == 0x200e || point == 0x200f ||
+           (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+}
+
+size_t text_plain_size(const char *text, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t length;
+
+    if (bytes[0] < 0x7f)
+        return bytes[0] >= ' ';
+    length = utf8_size(bytes, size);
+    return length && !is_disturbing(code_point(bytes, length)) ? length : 0;
+}
+
+size_t text_escape(char escape[TEXT_ESCAPE_SIZE], const char *text, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t length = utf8_size(bytes, size);
+
+    if (length > 1)
+        snprintf(escape, TEXT_ESCAPE_SIZE, "\\u%04x", code_point(bytes, length) & 0xffffu);
+    else
+        snprintf(escape, TEXT_ESCAPE_SIZE, bytes[0] == '\n' ? "\\n" : bytes[0] == '\t' ? "\\t" : "\\x%02x", bytes[0]);
+    return length ? length : 1;
+}
+
 char *text_quote(char *to, size_t room, const char *text, size_t size)
 {
     size_t used = 0, at = 0;
 
-    /* Behind every piece there must be room for `..."` and the NUL; the longest piece is \xNN. */
+    /* Behind every piece there must be room for `..."` and the NUL; the longest piece is \uNNNN. */
     to[used++] = '"';
-    while (at < size && used + 4 + 5 <= room) {
-        size_t length = utf8_size((const unsigned char *)text + at, size - at);
-        unsigned char byte = (unsigned char)text[at];
-        if (length == 0 || byte < ' ' || byte == 0x7f) {
-            const char *escape = byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : "\\x%02x";
-            used += (size_t)snprintf(to + used, room - used, escape, byte);
-            at++;
+    while (at < size && used + 6 + 5 <= room) {
+        size_t length = text_plain_size(text + at, size - at);
+        char escape[TEXT_ESCAPE_SIZE];
+        if (length == 0) {
+            at += text_escape(escape, text + at, size - at);
+            used += (size_t)snprintf(to + used, room - used, "%s", escape);
         } else {
-            if (byte == '"' || byte == '\\')
+            if (text[at] == '"' || text[at] == '\\')
                 to[used++] = '\\';
             memcpy(to + used, text + at, length);
             used += length;
@@ -101,6 +176,22 @@ char *text_quote(char *to, size_t room, const char *text, size_t size)
         }
     }
     snprintf(to + used, room - used, at < size ? "...\"" : "\"");
+    return to;
+}
+
+char *text_url_shown(char *to, size_t room, const char *url)
+{
+    const char *login = strstr(url, "://"), *at = strrchr(url, '@'), *colon = NULL;
+    const char *secret = login ? login + 3 : url;
+
+    if (at && at > secret)
+        colon = memchr(secret, ':', (size_t)(at - secret));
+    if (colon)
+        secret = colon + 1;
+    if (at && at > secret)
+        snprintf(to, room, "%.*s***%s", (int)(secret - url), url, at);
+    else
+        snprintf(to, room, "%s", url);
     return to;
 }
 

@@ -23,6 +23,7 @@ extern "C" {
 #define BGOP_API __attribute__((visibility("default")))
 
 /* What went wrong, in terms of what to do about it. */
+/* clang-format off */
 #define BGOP_CODES(XX)                                                                                  \
     XX(OK,          0, "ok")                                                                            \
     XX(INVALID,     1, "wrong input: correct it, never retry")                                          \
@@ -34,51 +35,57 @@ extern "C" {
     XX(UNKNOWN,     7, "not known whether Kafka has it: submit it again (with a Name it counts once)")  \
     XX(NO_MEMORY,   8, "out of memory: nothing was done")                                               \
     XX(FAILED,      9, "cannot go on")
+/* clang-format on */
 enum bgop_code {
 #define XX(name, number, meaning) BGOP_##name = number,
     BGOP_CODES(XX)
 #undef XX
 };
 
-#define BGOP_ID_SIZE 19                 /* 18 characters and a NUL */
-#define BGOP_ABSENT (-1)                /* of the numbers in struct bgop_submission */
+#define BGOP_ID_SIZE 19   /* 18 characters and a NUL */
+#define BGOP_ABSENT  (-1) /* of the numbers in struct bgop_submission */
 
-struct bgop;                            /* one queue, as one thread uses it */
+struct bgop; /* one queue, as one thread uses it */
 
-struct bgop_config {                    /* everything is copied by bgop_open; NULL and 0 mean the default */
-    const char *kafka;                  /* bootstrap servers; default 127.0.0.1:9092 */
-    const char *redis;                  /* redis://[user:password@]host:port[/db] or unix:///path; default local */
-    const char *prefix;                 /* of the queue's topics; default bgop */
-    const char *const *kafka_properties;/* librdkafka properties (TLS, SASL ...): name, value, ..., NULL */
-    int timeout_ms;                     /* for one answer of a server; default 5,000 */
-    int linger_ms;                      /* how long a submission may wait for others; default 5; -1: not at all */
-    size_t in_flight_max;               /* submissions without delivery report; default 20,000 */
-    size_t payload_max_bytes;           /* default 262,144: as the queue's own default */
+struct bgop_config {    /* everything is copied by bgop_open; NULL and 0 mean the default */
+    const char *kafka;  /* bootstrap servers; default 127.0.0.1:9092 */
+    const char *redis;  /* redis://[user:password@]host:port[/db] or unix://[user:password@]/path; default local */
+    const char *prefix; /* of the queue's topics; default bgop */
+    const char *const *kafka_properties; /* librdkafka properties (TLS, SASL ...): name, value, ..., NULL */
+    int timeout_ms;                      /* for one answer of a server; default 5,000 */
+    int linger_ms;                       /* how long a submission may wait for others; default 5; -1: not at all */
+    size_t in_flight_max;                /* submissions without delivery report; default 20,000 */
+    size_t payload_max_bytes;            /* default 262,144: as the queue's own default */
 };
 
 /* One operation. Strings are UTF-8, at most 255 characters; NULL or empty: absent. Only type is required. */
 struct bgop_submission {
     const char *type;
-    const char *parent_key;             /* tag of a related set; decides the shard */
-    const char *name;                   /* your own key, unique within Type and routing key; not beginning "BO-" */
-    int64_t process_after_ms;           /* epoch milliseconds; not before this moment */
+    const char *parent_key;   /* tag of a related set; decides the shard */
+    const char *name;         /* your own key, unique within Type and routing key; not beginning "BO-" */
+    int64_t process_after_ms; /* epoch milliseconds; not before this moment */
     int64_t retry_backoff_ms;
     int64_t retry_limit;
     int64_t timeout_ms;
-    const char *sequence_group;         /* together with sequence_number */
+    const char *sequence_group; /* together with sequence_number */
     int64_t sequence_number;
-    const void *payload;                /* what the handler gets */
+    const void *payload; /* what the handler gets */
     size_t payload_size;
-    const char *traceparent;            /* W3C trace context: kept with the operation */
+    const char *traceparent; /* W3C trace context: kept with the operation; what is none is left out */
 };
-#define BGOP_SUBMISSION_INIT \
-    { NULL, NULL, NULL, BGOP_ABSENT, BGOP_ABSENT, BGOP_ABSENT, BGOP_ABSENT, NULL, BGOP_ABSENT, NULL, 0, NULL }
+#define BGOP_SUBMISSION_INIT                                                                                   \
+    {                                                                                                          \
+        NULL, NULL, NULL, BGOP_ABSENT, BGOP_ABSENT, BGOP_ABSENT, BGOP_ABSENT, NULL, BGOP_ABSENT, NULL, 0, NULL \
+    }
 
 struct bgop_delivery {
-    enum bgop_code code;                /* OK: acknowledged. UNKNOWN: may or may not be there. Others: it is not */
-    const char *text;                   /* why, when code is not OK; "" else */
-    char id[BGOP_ID_SIZE];              /* empty when it failed, or while Redis does not tell the shard count */
-    int partition;                      /* where Kafka has it, when code is OK */
+    enum bgop_code code; /* OK: acknowledged. UNKNOWN: may or may not be there. Others: it is not */
+    const char *text;    /* why, when code is not OK; "" else */
+    /* Empty when it failed, while Redis does not answer, and while Kafka's log is found to have gone backwards (the place
+     * had another operation's Id before) and the queue has not given a new epoch to it: that is waited for, up to
+     * timeout_ms. */
+    char id[BGOP_ID_SIZE];
+    int partition; /* where Kafka has it, when code is OK */
     int64_t offset;
 };
 /* arg is what bgop_submit was given; *delivery is valid during the call. */
@@ -108,12 +115,12 @@ BGOP_API size_t bgop_in_flight(const struct bgop *bgop);
 BGOP_API enum bgop_code bgop_get(struct bgop *bgop, const char *id, char **json);
 
 enum bgop_outcome {
-    BGOP_PENDING,                       /* not ended yet (not even recorded, perhaps) */
+    BGOP_PENDING, /* not ended yet (not even recorded, perhaps) */
     BGOP_COMPLETE,
-    BGOP_MERGED,                        /* its leader's execution completed */
-    BGOP_ERROR,                         /* for good */
+    BGOP_MERGED, /* its leader's execution completed */
+    BGOP_ERROR,  /* for good */
     BGOP_CANCELED,
-    BGOP_GONE                           /* read, but there is no record: refused, a duplicate, or removed */
+    BGOP_GONE /* read, but there is no record: refused, a duplicate, or removed */
 };
 /* Waits until all of ids (15 or 18 characters) have ended. timeout_ms -1: for ever. outcomes[i] (may be NULL)
  * belongs to ids[i] and is filled in as far as known, whatever is returned. OK: all ended. TIMED_OUT: not all.

@@ -16,11 +16,11 @@ static bool copy_properties(struct bgop *bgop, const char *const *properties)
 
     while (properties && properties[count])
         count++;
-    bgop->properties = client_calloc(count + 1, sizeof *bgop->properties);
+    bgop->properties = calloc(count + 1, sizeof *bgop->properties);
     if (!bgop->properties)
         return false;
     for (size_t i = 0; i < count; i++) {
-        bgop->properties[i] = client_strdup(properties[i]);
+        bgop->properties[i] = strdup(properties[i]);
         if (!bgop->properties[i])
             return false;
     }
@@ -36,8 +36,8 @@ static bool copy_config(struct bgop *bgop, const struct bgop_config *config)
     bgop->linger_ms = config->linger_ms > 0 ? config->linger_ms : config->linger_ms < 0 ? 0 : CLIENT_LINGER_MS;
     bgop->in_flight_max = config->in_flight_max ? config->in_flight_max : CLIENT_IN_FLIGHT_MAX;
     bgop->payload_max_bytes = config->payload_max_bytes ? config->payload_max_bytes : CLIENT_PAYLOAD_MAX_BYTES;
-    bgop->brokers = client_strdup(text_or(config->kafka, "127.0.0.1:9092"));
-    bgop->topic = client_calloc(1, topic_size);
+    bgop->brokers = strdup(text_or(config->kafka, "127.0.0.1:9092"));
+    bgop->topic = calloc(1, topic_size);
     if (!bgop->brokers || !bgop->topic)
         return false;
     snprintf(bgop->topic, topic_size, "%s.submit", prefix);
@@ -48,7 +48,7 @@ enum bgop_code bgop_open(struct bgop **to, const struct bgop_config *config, cha
 {
     static const struct bgop_config defaults;
     enum bgop_code code = BGOP_NO_MEMORY;
-    struct bgop *bgop = client_calloc(1, sizeof *bgop);
+    struct bgop *bgop = calloc(1, sizeof *bgop);
 
     *to = NULL;
     if (error_text && error_size)
@@ -81,9 +81,10 @@ void bgop_close(struct bgop *bgop)
     for (size_t i = 0; bgop->properties && bgop->properties[i]; i++)
         free(bgop->properties[i]);
     free(bgop->properties);
+    client_forget_places(bgop);
     free(bgop->brokers);
     free(bgop->topic);
-    memset(bgop->link.password, 0, sizeof bgop->link.password);
+    memset(bgop->link.to.password, 0, sizeof bgop->link.to.password);
     free(bgop);
 }
 

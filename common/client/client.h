@@ -15,31 +15,34 @@ enum {
     CLIENT_LINGER_MS = 5,
     CLIENT_IN_FLIGHT_MAX = 20000,
     CLIENT_PAYLOAD_MAX_BYTES = 256 * 1024,
-    CLIENT_BUFFER_KIBIBYTES = 64 * 1024,    /* payloads in flight */
-    CLIENT_DELIVERY_MS = 120000,            /* Kafka may be away that long before a submission is given up */
-    CLIENT_RETRIEVE_MAX = 200,              /* Ids of one bgop_retrieve */
-    CLIENT_META_MS = 5000,                  /* how long epochs are believed */
+    CLIENT_BUFFER_KIBIBYTES = 64 * 1024, /* payloads in flight */
+    CLIENT_DELIVERY_MS = 120000,         /* Kafka may be away that long before a submission is given up */
+    CLIENT_RETRIEVE_MAX = 200,           /* Ids of one bgop_retrieve */
+    CLIENT_META_MS = 5000,               /* how long epochs are believed */
 };
 
 struct rd_kafka_s;
 
 struct bgop {
     char *brokers, *topic;
-    char **properties;                  /* name, value, ..., NULL */
+    char **properties; /* name, value, ..., NULL */
     int timeout_ms, linger_ms;
     size_t in_flight_max, payload_max_bytes;
 
-    struct rd_kafka_s *producer;        /* NULL until the first submission, and after a fatal error */
-    bool producer_fatal;                /* to be replaced at the next occasion (reliability: possibly persisted) */
+    struct rd_kafka_s *producer; /* NULL until the first submission, and after a fatal error */
+    bool producer_fatal;         /* to be replaced at the next occasion (reliability: possibly persisted) */
     bool topic_found;
-    int delivered;                      /* reports served by the poll that runs */
-    char outage[256];                   /* the last thing that librdkafka said about its brokers */
+    int delivered;    /* reports served by the poll that runs */
+    char outage[256]; /* why its brokers are away, as librdkafka said last */
+    int outage_code;
     size_t in_flight;
 
     struct link link;
-    int shards;                         /* 0: not known */
-    char epochs[1024];                  /* by partition */
-    int64_t meta_tried_at_ms;           /* CLOCK_BOOTTIME; 0: never */
+    int shards;               /* 0: not known */
+    char epochs[1024];        /* by partition */
+    struct place *places;     /* by partition: what was asked of it last; NULL: nothing yet (place.c) */
+    uint64_t troubles;        /* times its brokers were away: they may have come back with another log */
+    int64_t meta_tried_at_ms; /* CLOCK_BOOTTIME; 0: never */
 
     char error[1024];
 };
@@ -54,15 +57,19 @@ enum bgop_code client_no_memory(struct bgop *bgop);
 /* Shard count and epochs from Redis, at most every CLIENT_META_MS (or, while it failed, once a second). */
 enum bgop_code client_read_meta(struct bgop *bgop);
 
+/* The Id of the submission that Kafka acknowledged at that place; crc: its checksum_message. "" while it cannot be told:
+ * Redis is away, or the history of its partition was rewritten and has no new epoch yet. Waits for that a little. */
+void client_name_place(struct bgop *bgop, char id[BGOP_ID_SIZE], int partition, int64_t offset, const char *routing_key,
+                       size_t key_size, uint32_t crc);
+void client_forget_places(struct bgop *bgop);
+
 void client_close_producer(struct bgop *bgop);
 /* Does the submit topic exist? Asks all topics, because asking for one would create it where brokers may. */
 enum bgop_code client_find_topic(struct bgop *bgop);
 enum bgop_code client_open_producer(struct bgop *bgop);
+/* Waits ms milliseconds. */
+void client_nap(int ms);
 /* Waits ms milliseconds, serving delivery reports meanwhile. */
 void client_pause(struct bgop *bgop, int ms);
-
-/* Allocation, with a seam at which a test lets the n-th one fail. */
-extern void *(*client_calloc)(size_t count, size_t size);
-char *client_strdup(const char *text);
 
 #endif

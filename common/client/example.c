@@ -28,8 +28,8 @@ int main(int argc, char **argv)
     if (bgop_submit(bgop, &submission, on_delivery, id) != BGOP_OK || bgop_flush(bgop, 10000) != BGOP_OK ||
         bgop_wait(bgop, (const char *[]){ id }, 1, 30000, NULL) != BGOP_OK || bgop_get(bgop, id, &record) != BGOP_OK)
         fprintf(stderr, "%s\n", bgop_error(bgop));
-    else
-        puts(record);
+    else if (puts(record) < 0 || fflush(stdout) != 0)
+        perror("the record");
     bgop_close(bgop);
-    return record ? bgop_free(record), 0 : 1;
+    return record ? bgop_free(record), ferror(stdout) != 0 : 1;
 }

@@ -1,20 +1,10 @@
-/* What went wrong, in words; memory, which may be missing. */
+/* What went wrong, in words. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/client/client.h"
-
-void *(*client_calloc)(size_t count, size_t size) = calloc;
-
-char *client_strdup(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = client_calloc(1, size);
-
-    return copy ? memcpy(copy, text, size) : NULL;
-}
 
 enum bgop_code client_fail(struct bgop *bgop, enum bgop_code code, const char *format, ...)
 {
@@ -44,8 +34,9 @@ const char *bgop_error(const struct bgop *bgop)
 const char *bgop_code_text(enum bgop_code code)
 {
     switch (code) {
-#define XX(name, number, meaning) case BGOP_##name: return meaning;
-    BGOP_CODES(XX)
+#define XX(name, number, meaning) \
+    case BGOP_##name: return meaning;
+        BGOP_CODES(XX)
 #undef XX
     }
     return "no such code";
@@ -54,12 +45,12 @@ const char *bgop_code_text(enum bgop_code code)
 const char *bgop_outcome_text(enum bgop_outcome outcome)
 {
     switch (outcome) {
-    case BGOP_PENDING:  return "";
+    case BGOP_PENDING: return "";
     case BGOP_COMPLETE: return "Complete";
-    case BGOP_MERGED:   return "Merged";
-    case BGOP_ERROR:    return "Error";
+    case BGOP_MERGED: return "Merged";
+    case BGOP_ERROR: return "Error";
     case BGOP_CANCELED: return "Canceled";
-    case BGOP_GONE:     return "gone";
+    case BGOP_GONE: return "gone";
     }
     return "";
 }

@@ -7,18 +7,17 @@
 #include <stddef.h>
 
 #include "common/client/bgop.h"
+#include "common/server/causes.h"
+#include "common/server/redis_address.h"
 
 struct redisContext;
 struct redisReply;
 
 struct link {
-    struct redisContext *context;       /* NULL: not connected */
-    char address[512];                  /* "127.0.0.1:6379" or the socket's path: for messages, never the password */
-    char host[256], path[512];          /* one of the two */
-    int port, database;
-    char user[128], password[256];      /* empty: none */
+    struct redisContext *context; /* NULL: not connected */
+    struct redis_address to;
     int timeout_ms;
-    char error[512];                    /* of the last call that failed */
+    char error[512]; /* of the last call that failed */
 };
 
 /* INVALID: link->error says what is wrong with the URI. */
@@ -30,9 +29,9 @@ void link_close(struct link *link);
 enum bgop_code link_call(struct link *link, struct redisReply **reply, int argc, const char *const *argv);
 
 /* Views into a reply. */
-size_t link_reply_count(const struct redisReply *reply);                /* elements of an array; else 0 */
+size_t link_reply_count(const struct redisReply *reply); /* elements of an array; else 0 */
 const struct redisReply *link_reply_at(const struct redisReply *reply, size_t index);
-const char *link_reply_text(const struct redisReply *reply);            /* "" for what is no text; never NULL */
+const char *link_reply_text(const struct redisReply *reply); /* "" for what is no text; never NULL */
 void link_reply_free(struct redisReply *reply);
 
 #endif

@@ -5,14 +5,7 @@
 #include "common/base/clock.h"
 #include "common/client/client.h"
 #include "common/record/id.h"
-
-static int base62_digit(char c)
-{
-    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    const char *found = c ? strchr(digits, c) : NULL;
-
-    return found ? (int)(found - digits) : 0;
-}
+#include "common/record/keys.h"
 
 static void read_epochs(struct bgop *bgop, const struct redisReply *reply)
 {
@@ -21,24 +14,25 @@ static void read_epochs(struct bgop *bgop, const struct redisReply *reply)
         long partition = strtol(link_reply_text(link_reply_at(reply, i)), NULL, 10);
 
         if (partition >= 0 && partition < (long)sizeof bgop->epochs)
-            bgop->epochs[partition] = (char)base62_digit(*link_reply_text(link_reply_at(reply, i + 1)));
+            bgop->epochs[partition] = (char)id_epoch_number(*link_reply_text(link_reply_at(reply, i + 1)));
     }
 }
 
 static enum bgop_code read_shards(struct bgop *bgop)
 {
     struct redisReply *reply;
-    enum bgop_code code = link_call(&bgop->link, &reply, 3, (const char *[]){ "HGET", "bgop:meta", "shards" });
+    enum bgop_code code = link_call(&bgop->link, &reply, 3, (const char *[]){ "HGET", key_name(KEY_META), "shards" });
     long shards;
 
     if (code != BGOP_OK)
         return client_fail_link(bgop, code);
     shards = strtol(link_reply_text(reply), NULL, 10);
     link_reply_free(reply);
-    if (shards < 1 || shards > ID_SHARDS_MAX)
+    if (shards < 1 || shards > ID_SHARDS_MAX) {
         return client_fail(bgop, BGOP_UNREACHABLE,
                            "Redis at %s has no bgop:meta: the queue has not been started there; start bgop-coordinator",
-                           bgop->link.address);
+                           bgop->link.to.text);
+    }
     bgop->shards = (int)shards;
     return BGOP_OK;
 }
@@ -54,7 +48,7 @@ enum bgop_code client_read_meta(struct bgop *bgop)
     bgop->meta_tried_at_ms = now_ms;
     code = read_shards(bgop);
     if (code == BGOP_OK) {
-        code = link_call(&bgop->link, &reply, 2, (const char *[]){ "HGETALL", "bgop:epochs" });
+        code = link_call(&bgop->link, &reply, 2, (const char *[]){ "HGETALL", key_name(KEY_EPOCHS) });
         if (code != BGOP_OK)
             return client_fail_link(bgop, code);
         read_epochs(bgop, reply);

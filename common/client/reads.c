@@ -1,24 +1,24 @@
 /* What libbgop reads of records: one, and the ends of many. */
+#include "common/base/text.h"
 #include "common/client/client.h"
+#include "common/codec/jsontext.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/record/id.h"
+#include "common/record/keys.h"
+#include "common/record/rewinds.h"
 
-/* 15 or 18 characters -> 18. */
+/* 15 or 18 characters, 18 in any case -> 18. */
 static enum bgop_code complete_id(struct bgop *bgop, char to[ID_SIZE], const char *id)
 {
-    size_t size = strlen(id);
     struct id_parts parts;
 
-    if (!id_parse(id, size, &parts))
+    if (!id_read(to, id, strlen(id), &parts))
         return client_fail(bgop, BGOP_INVALID, "%.40s is not an Id: 15 or 18 characters beginning " ID_PREFIX, id);
-    memcpy(to, id, 15);
-    id_suffix(to, to + 15);
     return BGOP_OK;
 }
 
@@ -31,11 +31,68 @@ static char *only_element(const char *array)
     if (from && to && to > from) {
         size_t size = (size_t)(to - from) + 1;
 
-        object = client_calloc(1, size + 1);
+        object = calloc(1, size + 1);
         if (object)
             memcpy(object, from, size);
     }
     return object;
+}
+
+/* Was the submission read already? Then a record that is not there will not come. */
+static bool fence_passed(struct bgop *bgop, const struct id_parts *parts)
+{
+    char key[64], field[32];
+    struct redisReply *reply;
+    bool passed = false;
+
+    key_format(key, sizeof key, KEY_FENCES, parts->shard, NULL);
+    snprintf(field, sizeof field, "s%d", parts->partition);
+    if (link_call(&bgop->link, &reply, 3, (const char *[]){ "HGET", key, field }) == BGOP_OK)
+        passed = strtoll(link_reply_text(reply), NULL, 10) > parts->offset;
+    link_reply_free(reply);
+    return passed;
+}
+
+/* Kafka lost this submission after it was acknowledged: the history of its partition was rewritten from an offset on that is
+ * not above it, so what comes there now has Ids of a later epoch. */
+static bool history_rewritten(struct bgop *bgop, const struct id_parts *parts)
+{
+    struct redisReply *reply;
+    bool rewritten = false;
+
+    if (link_call(&bgop->link, &reply, 2, (const char *[]){ "HGETALL", key_name(KEY_REWINDS) }) != BGOP_OK)
+        return false;
+    for (size_t i = 0; i + 1 < link_reply_count(reply); i += 2) {
+        struct rewind_entry entry;
+
+        rewritten |= rewind_entry_read(&entry, link_reply_text(link_reply_at(reply, i)),
+                                       link_reply_text(link_reply_at(reply, i + 1))) &&
+                     rewind_entry_is_later(&entry, parts) && entry.from <= parts->offset;
+    }
+    link_reply_free(reply);
+    return rewritten;
+}
+
+static enum bgop_code fail_missing(struct bgop *bgop, const char *id)
+{
+    struct id_parts parts;
+
+    if (id_parse(id, ID_LENGTH, &parts) && history_rewritten(bgop, &parts)) {
+        return client_fail(
+            bgop, BGOP_MISSING,
+            "there is no operation %s: Kafka lost its submission after it was acknowledged, before it was "
+            "recorded; submit it again",
+            id);
+    }
+    if (id_parse(id, ID_LENGTH, &parts) && fence_passed(bgop, &parts)) {
+        return client_fail(bgop, BGOP_MISSING,
+                           "there is no operation %s: its submission was read, and refused or a duplicate, or it was "
+                           "removed after its end",
+                           id);
+    }
+    return client_fail(bgop, BGOP_MISSING,
+                       "operation %s is not recorded: its submission is not read yet, or was refused, or never made",
+                       id);
 }
 
 enum bgop_code bgop_get(struct bgop *bgop, const char *given, char **json)
@@ -55,8 +112,7 @@ enum bgop_code bgop_get(struct bgop *bgop, const char *given, char **json)
     *json = found ? only_element(link_reply_text(reply)) : NULL;
     link_reply_free(reply);
     if (!found)
-        return client_fail(bgop, BGOP_MISSING,
-                           "there is no operation %s: not recorded yet, refused, a duplicate, or removed", id);
+        return fail_missing(bgop, id);
     return *json ? BGOP_OK : client_no_memory(bgop);
 }
 
@@ -64,60 +120,92 @@ enum bgop_code bgop_get(struct bgop *bgop, const char *given, char **json)
 struct waiting {
     char id[ID_SIZE];
     struct id_parts parts;
-    size_t index;               /* in the caller's arrays */
-    bool passed;                /* the fence was beyond its submission before the record was last looked for */
+    size_t index; /* in the caller's arrays */
+    bool passed;  /* the fence was beyond its submission before the record was last looked for */
 };
+
+/* What of a record, or of bgop_why's answer, tells whether it has ended. Read without a tree: nothing is allocated, and
+ * jansson aborts without memory. */
+struct row {
+    bool there; /* it is an object */
+    char status[16];
+    bool expires, next_attempt; /* ExpiresAt, nextAttemptAt is set */
+};
+
+static bool is(const char *name, size_t size, const char *word)
+{
+    return strlen(word) == size && memcmp(name, word, size) == 0;
+}
+
+static enum status on_row_member(void *arg, const char *name, size_t size, struct jsontext value, struct err *err)
+{
+    struct row *row = arg;
+
+    (void)err;
+    if ((is(name, size, "Status") || is(name, size, "status")) && jsontext_is_string(value))
+        text_copy(row->status, sizeof row->status, value.text + 1, value.size - 2);
+    if (is(name, size, "ExpiresAt"))
+        row->expires = !jsontext_is_null(value);
+    if (is(name, size, "nextAttemptAt"))
+        row->next_attempt = !jsontext_is_null(value);
+    return ST_OK;
+}
+
+static struct row read_row(const char *text, size_t size)
+{
+    struct row row = { 0 };
+
+    row.there = jsontext_walk(text, size, on_row_member, &row, NULL) == ST_OK;
+    return row;
+}
 
 /* Error without ExpiresAt: awaits its retry, or is final and holds a sequence group. bgop_why knows. */
 static enum bgop_outcome error_outcome(struct bgop *bgop, const char *id)
 {
     struct redisReply *reply;
-    enum bgop_outcome outcome = BGOP_PENDING;
-    json_t *why;
+    struct row why;
 
     if (link_call(&bgop->link, &reply, 4, (const char *[]){ "FCALL_RO", "bgop_why", "0", id }) != BGOP_OK)
         return BGOP_PENDING;
-    why = json_loads(link_reply_text(reply), 0, NULL);
+    why = read_row(link_reply_text(reply), strlen(link_reply_text(reply)));
     link_reply_free(reply);
-    if (why) {
-        const char *status = json_string_value(json_object_get(why, "status"));
-        json_t *next = json_object_get(why, "nextAttemptAt");
-
-        if (status && strcmp(status, "Error") == 0 && (!next || json_is_null(next)))
-            outcome = BGOP_ERROR;
-    }
-    json_decref(why);
-    return outcome;
+    return strcmp(why.status, "Error") == 0 && !why.next_attempt ? BGOP_ERROR : BGOP_PENDING;
 }
 
-static bool is_set(const json_t *row, const char *field)
+static enum bgop_outcome row_outcome(struct bgop *bgop, const struct waiting *waiting, const struct row *row)
 {
-    const json_t *value = json_object_get(row, field);
-
-    return value && !json_is_null(value);
-}
-
-static enum bgop_outcome row_outcome(struct bgop *bgop, const struct waiting *waiting, const json_t *row)
-{
-    const char *status = json_string_value(json_object_get(row, "Status"));
-
-    if (!status)
+    if (!*row->status)
         return waiting->passed ? BGOP_GONE : BGOP_PENDING;
-    if (strcmp(status, "Complete") == 0)
+    if (strcmp(row->status, "Complete") == 0)
         return BGOP_COMPLETE;
-    if (strcmp(status, "Canceled") == 0)
+    if (strcmp(row->status, "Canceled") == 0)
         return BGOP_CANCELED;
-    if (strcmp(status, "Merged") == 0)
-        return is_set(row, "ExpiresAt") ? BGOP_MERGED : BGOP_PENDING; /* set when its leader has completed */
-    if (strcmp(status, "Error") == 0)
-        return is_set(row, "ExpiresAt") ? BGOP_ERROR : error_outcome(bgop, waiting->id);
+    if (strcmp(row->status, "Merged") == 0)
+        return row->expires ? BGOP_MERGED : BGOP_PENDING; /* set when its leader has completed */
+    if (strcmp(row->status, "Error") == 0)
+        return row->expires ? BGOP_ERROR : error_outcome(bgop, waiting->id);
     return BGOP_PENDING;
 }
 
-static enum bgop_code retrieve(struct bgop *bgop, const struct waiting *waiting, size_t count, json_t **rows)
+struct rows {
+    struct row at[CLIENT_RETRIEVE_MAX];
+    size_t count;
+};
+
+static void on_row(void *arg, struct jsontext value)
+{
+    struct rows *rows = arg;
+
+    if (rows->count < CLIENT_RETRIEVE_MAX)
+        rows->at[rows->count] = read_row(value.text, value.size);
+    rows->count++;
+}
+
+static enum bgop_code retrieve(struct bgop *bgop, const struct waiting *waiting, size_t count, struct rows *rows)
 {
     const char *argv[4 + CLIENT_RETRIEVE_MAX] = { "FCALL_RO", "bgop_retrieve", "0", "Id,Status,FinishedAt,ExpiresAt" };
     struct redisReply *reply;
+    enum status read;
     enum bgop_code code;
 
     for (size_t i = 0; i < count; i++)
@@ -125,28 +213,13 @@ static enum bgop_code retrieve(struct bgop *bgop, const struct waiting *waiting,
     code = link_call(&bgop->link, &reply, 4 + (int)count, argv);
     if (code != BGOP_OK)
         return client_fail_link(bgop, code);
-    *rows = json_loads(link_reply_text(reply), 0, NULL);
+    rows->count = 0;
+    read = jsontext_each(link_reply_text(reply), strlen(link_reply_text(reply)), on_row, rows, NULL);
     link_reply_free(reply);
-    if (*rows && json_array_size(*rows) == count)
+    if (read == ST_OK && rows->count == count)
         return BGOP_OK;
-    json_decref(*rows);
     return client_fail(bgop, BGOP_FAILED, "Redis at %s: bgop_retrieve answered something else than %zu rows",
-                       bgop->link.address, count);
-}
-
-/* Was the submission read already? Then a record that is not there will not come. */
-static bool fence_passed(struct bgop *bgop, const struct waiting *waiting)
-{
-    char key[64], field[32];
-    struct redisReply *reply;
-    bool passed = false;
-
-    snprintf(key, sizeof key, "bgop:{%d}:fences", waiting->parts.shard);
-    snprintf(field, sizeof field, "s%d", waiting->parts.partition);
-    if (link_call(&bgop->link, &reply, 3, (const char *[]){ "HGET", key, field }) == BGOP_OK)
-        passed = strtoll(link_reply_text(reply), NULL, 10) > waiting->parts.offset;
-    link_reply_free(reply);
-    return passed;
+                       bgop->link.to.text, count);
 }
 
 /* Looks once at all that wait; those that ended leave the array. */
@@ -157,23 +230,22 @@ static enum bgop_code look(struct bgop *bgop, struct waiting *waiting, size_t *c
 
     for (size_t from = 0; from < *count; from += CLIENT_RETRIEVE_MAX) {
         size_t chunk = *count - from < CLIENT_RETRIEVE_MAX ? *count - from : CLIENT_RETRIEVE_MAX;
-        json_t *rows = NULL;
+        struct rows rows;
 
         if (code == BGOP_OK)
             code = retrieve(bgop, waiting + from, chunk, &rows);
         for (size_t i = from; i < from + chunk; i++) {
-            const json_t *row = rows ? json_array_get(rows, i - from) : NULL;
+            const struct row *row = &rows.at[i - from]; /* as long as code is OK */
             enum bgop_outcome outcome = code == BGOP_OK ? row_outcome(bgop, &waiting[i], row) : BGOP_PENDING;
 
             if (outcomes)
                 outcomes[waiting[i].index] = outcome;
             if (outcome != BGOP_PENDING)
                 continue;
-            if (code == BGOP_OK && !json_is_object(row))
-                waiting[i].passed = fence_passed(bgop, &waiting[i]);
+            if (code == BGOP_OK && !row->there)
+                waiting[i].passed = fence_passed(bgop, &waiting[i].parts) || history_rewritten(bgop, &waiting[i].parts);
             waiting[kept++] = waiting[i];
         }
-        json_decref(rows);
     }
     *count = kept;
     return code;
@@ -222,9 +294,10 @@ static enum bgop_code wait_loop(struct bgop *bgop, struct waiting *waiting, size
         left = timeout_ms < 0 ? pause_ms : deadline - clock_boot_ms();
         if (left <= 0 && code != BGOP_OK)
             return code;
-        if (left <= 0)
+        if (left <= 0) {
             return client_fail(bgop, BGOP_TIMED_OUT, "%zu of the operations have not ended after %d ms", count,
                                timeout_ms);
+        }
         client_pause(bgop, left < pause_ms ? (int)left : pause_ms);
         pause_ms = next_pause_ms(pause_ms, clock_boot_ms() - begin_ms - pause_ms);
     }
@@ -233,7 +306,7 @@ static enum bgop_code wait_loop(struct bgop *bgop, struct waiting *waiting, size
 enum bgop_code bgop_wait(struct bgop *bgop, const char *const *ids, size_t count, int timeout_ms,
                          enum bgop_outcome *outcomes)
 {
-    struct waiting *waiting = client_calloc(count ? count : 1, sizeof *waiting);
+    struct waiting *waiting = calloc(count ? count : 1, sizeof *waiting);
     enum bgop_code code;
 
     if (!waiting)

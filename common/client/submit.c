@@ -11,47 +11,72 @@
 #include <time.h>
 
 #include "common/base/buf.h"
+#include "common/base/checksum.h"
 #include "common/base/clock.h"
 #include "common/codec/codec.h"
 #include "common/record/id.h"
-#include "common/record/routing.h"
 #include "common/record/submission.h"
+#include "common/server/producer_settings.h"
 
-struct pending {                        /* a submission in flight: librdkafka's message opaque */
+struct pending { /* a submission in flight: librdkafka's message opaque */
     bgop_on_delivery *on_delivery;
     void *arg;
+    int64_t created_ms; /* the message's time, unless its topic has that of the log */
 };
+
+/* As who reads the message will have it. librdkafka's mock broker (bgop dev) answers 1234 as the log's time, and keeps ours. */
+static int64_t timestamp_of(const rd_kafka_message_t *message)
+{
+    const struct pending *pending = message->_private;
+    rd_kafka_timestamp_type_t kind;
+    int64_t timestamp_ms = rd_kafka_message_timestamp(message, &kind);
+
+    return kind == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME && timestamp_ms >= CLOCK_2000_MS ? timestamp_ms
+                                                                                       : pending->created_ms;
+}
 
 static void format_id(struct bgop *bgop, char id[ID_SIZE], const rd_kafka_message_t *message)
 {
-    struct id_parts parts = { .partition = message->partition, .offset = message->offset };
+    uint32_t crc =
+        checksum_message(message->key, message->key_len, message->payload, message->len, timestamp_of(message));
 
-    id[0] = '\0';
-    if (client_read_meta(bgop) != BGOP_OK || parts.partition >= ID_PARTITIONS_MAX)
-        return;
-    parts.shard = routing_shard(message->key, message->key_len, message->partition, message->offset, bgop->shards);
-    parts.epoch = bgop->epochs[parts.partition];
-    id_make(id, &parts);
+    client_name_place(bgop, id, message->partition, message->offset, message->key, message->key_len, crc);
 }
 
 static enum bgop_code delivery_code(const rd_kafka_message_t *message)
 {
     switch (message->err) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-        return BGOP_OK;
+    case RD_KAFKA_RESP_ERR_NO_ERROR: return BGOP_OK;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
-    case RD_KAFKA_RESP_ERR_INVALID_MSG:
-        return BGOP_INVALID;
+    case RD_KAFKA_RESP_ERR_INVALID_MSG: return BGOP_INVALID;
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-        return BGOP_UNREACHABLE;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: return BGOP_UNREACHABLE;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-        return BGOP_FAILED;
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return BGOP_FAILED;
     default:
         return rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED ? BGOP_UNREACHABLE : BGOP_UNKNOWN;
     }
+}
+
+static void client_brokers_answer(struct bgop *bgop)
+{
+    bgop->outage[0] = '\0';
+    bgop->outage_code = 0;
+}
+
+/* What a call met, what librdkafka said last about its brokers, and what to do about that. Who gives up waiting has
+ * learned nothing: then the brokers' trouble is what counts. */
+static const char *kafka_words(const struct bgop *bgop, rd_kafka_resp_err_t error, char *text, size_t room)
+{
+    bool waited = error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT || error == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+                  error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    bool trouble = waited && *bgop->outage;
+    const char *cause = trouble ? kafka_cause(bgop->outage_code, bgop->outage) : kafka_cause(error, "");
+
+    snprintf(text, room, "Kafka at %s: %s%s%s%s%s", bgop->brokers, rd_kafka_err2str(error), trouble ? ": " : "",
+             trouble ? bgop->outage : "", *cause ? "; " : "", cause);
+    return text;
 }
 
 static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, void *arg)
@@ -59,18 +84,17 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, v
     struct bgop *bgop = arg;
     struct pending *pending = message->_private;
     struct bgop_delivery delivery = { .code = delivery_code(message), .text = "", .partition = -1, .offset = -1 };
-    char text[512];
+    char text[1024];
 
     (void)producer;
     if (delivery.code == BGOP_OK) {
+        client_brokers_answer(bgop);
         delivery.partition = message->partition;
         delivery.offset = message->offset;
         if (pending->on_delivery)
             format_id(bgop, delivery.id, message);
     } else {
-        snprintf(text, sizeof text, "Kafka at %s: %s%s%s", bgop->brokers, rd_kafka_err2str(message->err),
-                 *bgop->outage ? "; " : "", bgop->outage);
-        delivery.text = text;
+        delivery.text = kafka_words(bgop, message->err, text, sizeof text);
     }
     bgop->in_flight--;
     bgop->delivered++;
@@ -86,6 +110,10 @@ static void on_error(rd_kafka_t *producer, int error, const char *reason, void *
     (void)producer;
     if (error == RD_KAFKA_RESP_ERR__FATAL)
         bgop->producer_fatal = true;
+    bgop->troubles++;
+    if (error != RD_KAFKA_RESP_ERR__FATAL && !kafka_cause_replaces(error, reason, bgop->outage_code))
+        return;
+    bgop->outage_code = error;
     snprintf(bgop->outage, sizeof bgop->outage, "%s", reason);
 }
 
@@ -106,12 +134,19 @@ static enum bgop_code set_property(struct bgop *bgop, rd_kafka_conf_t *conf, con
 static enum bgop_code set_properties(struct bgop *bgop, rd_kafka_conf_t *conf)
 {
     char linger[16], delivery[16], kibibytes[16];
-    const struct { const char *name, *value; } ours[] = {
-        { "bootstrap.servers", bgop->brokers },     { "client.id", "libbgop" },
-        { "enable.idempotence", "true" },           { "acks", "all" },
-        { "partitioner", "murmur2_random" },        { "socket.nagle.disable", "true" },
-        { "linger.ms", linger },                    { "message.timeout.ms", delivery },
-        { "queue.buffering.max.kbytes", kibibytes }, { "batch.num.messages", "10000" },
+    const struct {
+        const char *name, *value;
+    } ours[] = {
+        { "bootstrap.servers", bgop->brokers },
+        { "client.id", "libbgop" },
+#define XX(name, value) { name, value },
+        PRODUCER_SETTINGS(XX)
+#undef XX
+            { "linger.ms", linger },
+        { "message.timeout.ms", delivery },
+        { "queue.buffering.max.kbytes", kibibytes },
+        { "batch.num.messages", "10000" },
+        { "socket.nagle.disable", "true" },
     };
     enum bgop_code code = BGOP_OK;
 
@@ -142,7 +177,7 @@ enum bgop_code client_open_producer(struct bgop *bgop)
     bgop->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (bgop->producer)
         return BGOP_OK;
-    rd_kafka_conf_destroy(conf);        /* ours again: it failed */
+    rd_kafka_conf_destroy(conf); /* ours again: it failed */
     return client_fail(bgop, BGOP_INVALID, "no Kafka producer: %s", reason);
 }
 
@@ -168,10 +203,11 @@ static enum bgop_code replace_fatal_producer(struct bgop *bgop)
 
 static enum bgop_code fail_metadata(struct bgop *bgop, rd_kafka_resp_err_t error)
 {
-    rd_kafka_poll(bgop->producer, 0);   /* what librdkafka has to say about its brokers */
-    return client_fail(
-        bgop, BGOP_UNREACHABLE, "Kafka at %s: asked for its topics for %d ms: %s%s%s; likely: no broker runs there",
-        bgop->brokers, bgop->timeout_ms, rd_kafka_err2str(error), *bgop->outage ? ": " : "", bgop->outage);
+    char text[1024];
+
+    rd_kafka_poll(bgop->producer, 0); /* what librdkafka has to say about its brokers */
+    return client_fail(bgop, BGOP_UNREACHABLE, "%s (asked for its topics for %d ms)",
+                       kafka_words(bgop, error, text, sizeof text), bgop->timeout_ms);
 }
 
 enum bgop_code client_find_topic(struct bgop *bgop)
@@ -185,10 +221,12 @@ enum bgop_code client_find_topic(struct bgop *bgop)
     error = rd_kafka_metadata(bgop->producer, 1, NULL, &metadata, bgop->timeout_ms);
     if (error)
         return fail_metadata(bgop, error);
+    client_brokers_answer(bgop);
     bgop->topic_found = false;
-    for (int i = 0; i < metadata->topic_cnt && !bgop->topic_found; i++)
+    for (int i = 0; i < metadata->topic_cnt && !bgop->topic_found; i++) {
         bgop->topic_found =
             strcmp(metadata->topics[i].topic, bgop->topic) == 0 && metadata->topics[i].partition_cnt > 0;
+    }
     rd_kafka_metadata_destroy(metadata);
     if (bgop->topic_found)
         return BGOP_OK;
@@ -244,6 +282,8 @@ static enum bgop_code read_submission(struct bgop *bgop, struct submission *to, 
 
 static enum bgop_code produce_failed(struct bgop *bgop, rd_kafka_resp_err_t error)
 {
+    char text[1024];
+
     switch (error) {
     case RD_KAFKA_RESP_ERR__QUEUE_FULL:
         return client_fail(bgop, BGOP_FULL, "%zu submissions are in flight", bgop->in_flight);
@@ -252,8 +292,7 @@ static enum bgop_code produce_failed(struct bgop *bgop, rd_kafka_resp_err_t erro
     case RD_KAFKA_RESP_ERR__FATAL:
         bgop->producer_fatal = true;
         return client_fail(bgop, BGOP_FULL, "the producer is being replaced: %s", bgop->outage);
-    default:
-        return client_fail(bgop, BGOP_FAILED, "Kafka at %s: %s", bgop->brokers, rd_kafka_err2str(error));
+    default: return client_fail(bgop, BGOP_FAILED, "%s", kafka_words(bgop, error, text, sizeof text));
     }
 }
 
@@ -272,8 +311,8 @@ static enum bgop_code produce(struct bgop *bgop, const struct submission *submis
     }
     error = rd_kafka_producev(bgop->producer, RD_KAFKA_V_TOPIC(bgop->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                               RD_KAFKA_V_KEY(key_size ? key : NULL, key_size),
-                              RD_KAFKA_V_VALUE(message->data, message->size),
-                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(pending), RD_KAFKA_V_END);
+                              RD_KAFKA_V_VALUE(message->data, message->size), RD_KAFKA_V_HEADERS(headers),
+                              RD_KAFKA_V_TIMESTAMP(pending->created_ms), RD_KAFKA_V_OPAQUE(pending), RD_KAFKA_V_END);
     if (!error)
         return BGOP_OK;
     if (headers)
@@ -309,10 +348,10 @@ enum bgop_code bgop_submit(struct bgop *bgop, const struct bgop_submission *give
         return code;
     if (!bgop->producer)
         return client_fail(bgop, BGOP_FULL, "the producer is being replaced");
-    pending = client_calloc(1, sizeof *pending);
+    pending = calloc(1, sizeof *pending);
     if (!pending)
         return client_no_memory(bgop);
-    *pending = (struct pending){ .on_delivery = on_delivery, .arg = arg };
+    *pending = (struct pending){ .on_delivery = on_delivery, .arg = arg, .created_ms = clock_wall_ms() };
     code = send_submission(bgop, &submission, given, pending);
     if (code == BGOP_OK)
         bgop->in_flight++;
@@ -334,14 +373,16 @@ int bgop_poll(struct bgop *bgop, int timeout_ms)
 enum bgop_code bgop_flush(struct bgop *bgop, int timeout_ms)
 {
     int64_t deadline = clock_boot_ms() + timeout_ms;
+    char text[1024];
 
     while (bgop->in_flight) {
         int64_t left = deadline - clock_boot_ms();
 
-        if (left <= 0)
-            return client_fail(bgop, BGOP_TIMED_OUT,
-                               "%zu submissions are not acknowledged by Kafka at %s after %d ms%s%s", bgop->in_flight,
-                               bgop->brokers, timeout_ms, *bgop->outage ? ": " : "", bgop->outage);
+        if (left <= 0) {
+            return client_fail(bgop, BGOP_TIMED_OUT, "%zu submissions are not acknowledged after %d ms: %s",
+                               bgop->in_flight, timeout_ms,
+                               kafka_words(bgop, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, text, sizeof text));
+        }
         bgop_poll(bgop, left < 100 ? (int)left : 100);
     }
     return BGOP_OK;
@@ -352,17 +393,21 @@ size_t bgop_in_flight(const struct bgop *bgop)
     return bgop->in_flight;
 }
 
+void client_nap(int ms)
+{
+    struct timespec pause = { ms / 1000, (ms % 1000) * 1000000L };
+
+    nanosleep(&pause, NULL);
+}
+
 void client_pause(struct bgop *bgop, int ms)
 {
     int64_t deadline = clock_boot_ms() + ms;
 
     for (int64_t left = ms; left > 0; left = deadline - clock_boot_ms()) {
-        if (bgop->in_flight) {
+        if (bgop->in_flight)
             bgop_poll(bgop, (int)left);
-        } else {
-            struct timespec pause = { left / 1000, (left % 1000) * 1000000 };
-
-            nanosleep(&pause, NULL);
-        }
+        else
+            client_nap((int)left);
     }
 }

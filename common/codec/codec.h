@@ -1,5 +1,7 @@
 /* Bytes on Kafka <-> structs. The only includer of generated protobuf code and of jansson on the message path;
- * copies, so that nothing escapes a message. Sizes are checked before anything is unpacked. */
+ * copies, so that nothing escapes a message. Sizes are checked before anything is unpacked. Nothing here aborts: what
+ * reads answers ST_AGAIN when it is out of memory, which says nothing about the bytes (daemons: memory_exhausted), and
+ * what writes leaves a buf that overflowed. */
 #ifndef BGOP_CODEC_CODEC_H
 #define BGOP_CODEC_CODEC_H
 
@@ -7,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bgop/v1/entry_kinds.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/record/id.h"
@@ -20,7 +23,7 @@ enum status codec_read_submission(struct submission *submission, const void *dat
                                   struct err *err) MUST_CHECK;
 /* Appends the protobuf form. */
 void codec_write_submission(struct buf *to, const struct submission *submission);
-/* One JSON object (as interface.md 3) to a submission; used by bgopctl submit --from as well. */
+/* One JSON object (its members: proto/README.md) to a submission; used by bgopctl submit --from as well. */
 enum status codec_read_submission_json(struct submission *submission, const char *json, size_t size,
                                        struct err *err) MUST_CHECK;
 
@@ -28,20 +31,19 @@ enum status codec_read_submission_json(struct submission *submission, const char
 enum command_kind { COMMAND_CANCEL, COMMAND_REDRIVE, COMMAND_PAUSE, COMMAND_RESUME };
 struct command {
     enum command_kind kind;
-    char id[ID_SIZE];                       /* 18 characters (15 given are completed); empty: absent */
+    char id[ID_SIZE]; /* 18 characters (15 given are completed); empty: absent */
     char type[RECORD_STRING_SIZE];
     char parent_key[RECORD_STRING_SIZE];
     char reason[RECORD_STRING_SIZE];
     char command_id[RECORD_STRING_SIZE];
-    bool has_token;                         /* cancel, redrive: */
-    uint64_t token;                         /* of the latest attempt that its sender saw */
+    bool has_token; /* cancel, redrive: */
+    uint64_t token; /* of the latest attempt that its sender saw */
 };
 /* ST_INVALID also when the target is not what the command takes (an Id; a Type or a ParentKey). */
 enum status codec_read_command(struct command *command, const void *data, size_t size, struct err *err) MUST_CHECK;
 void codec_write_command(struct buf *to, const struct command *command);
 
 /* ---- hints ---- */
-void codec_write_hint(struct buf *to, const char (*ids)[ID_SIZE], size_t count);
 /* ids joined by blanks, as the Redis Functions answer them, straight into a hint. */
 void codec_write_hint_joined(struct buf *to, const char *ids, size_t size);
 /* Calls on_id for each well-formed Id (the others are skipped). */
@@ -49,27 +51,21 @@ enum status codec_read_hint(const void *data, size_t size, void (*on_id)(void *a
                             struct err *err) MUST_CHECK;
 
 /* ---- the status log ---- */
-/*     enum        proto value    name for Lua and logs */
-#define ENTRY_KINDS(XX)                 \
-    XX(OK,         1, "ok")             \
-    XX(ERROR,      2, "error")          \
-    XX(PERMANENT,  3, "permanent")      \
-    XX(CRASHED,    4, "crashed")        \
-    XX(TIMED_OUT,  5, "timed_out")      \
-    XX(SKIPPED,    6, "skipped")        \
-    XX(RETURNED,   7, "returned")       \
-    XX(LOST,       8, "lost")           \
-    XX(CANCEL,     9, "cancel")         \
-    XX(REDRIVE,   10, "redrive")        \
-    XX(PAUSE,     11, "pause")          \
-    XX(RESUME,    12, "resume")         \
-    XX(UNANSWERED, 13, "unanswered")
+/* Kinds of entries: the enum EntryKind of proto/bgop/v1/status.proto is their one list. From it the build makes
+ * ENTRY_KINDS(XX): XX(TIMED_OUT, 5, "timed_out"), the last for Lua and logs. What each does to its operation:
+ * common/functions/write/outcome.lua. */
 enum entry_kind {
 #define XX(id, value, name) ENTRY_##id = value,
     ENTRY_KINDS(XX)
 #undef XX
 };
-const char *entry_kind_name(enum entry_kind kind);      /* NULL: not a kind */
+enum {
+#define XX(id, value, name) ENTRY_NUMBER_##id = value,
+    ENTRY_KINDS(XX)
+#undef XX
+        ENTRY_KIND_END /* behind the last */
+};
+const char *entry_kind_name(enum entry_kind kind); /* NULL: not a kind */
 
 enum {
     STATUS_BATCH_MAX_ENTRIES = 500,
@@ -82,22 +78,24 @@ struct status_entry {
     enum entry_kind kind;
     char id[ID_SIZE];
     uint64_t token;
-    int64_t started_at_ms, duration_ms, retry_after_ms;     /* -1: absent */
-    const char *text; size_t text_size;                     /* borrowed; NULL: absent */
-    const char *result; size_t result_size;                 /* borrowed; NULL: absent */
-    char leader_id[ID_SIZE];                                /* empty: absent */
-    const char *command_id;                                 /* borrowed; NULL: absent */
-    const char *type, *parent_key;  /* of PAUSE and RESUME, which have no Id: one of them; borrowed, NULL: absent */
+    int64_t started_at_ms, duration_ms, retry_after_ms; /* -1: absent */
+    const char *text;
+    size_t text_size; /* borrowed; NULL: absent */
+    const char *result;
+    size_t result_size;            /* borrowed; NULL: absent */
+    char leader_id[ID_SIZE];       /* empty: absent */
+    const char *command_id;        /* borrowed; NULL: absent */
+    const char *type, *parent_key; /* of PAUSE and RESUME, which have no Id: one of them; borrowed, NULL: absent */
 };
-/* At most STATUS_BATCH_MAX_ENTRIES. */
-void codec_write_status_batch(struct buf *to, const struct status_entry *entries, size_t count,
-                              const char *worker_uri, const char *instance);
+/* At most STATUS_BATCH_MAX_ENTRIES. queue: genesis of the queue that it is meant for; NULL or "": absent. */
+void codec_write_status_batch(struct buf *to, const struct status_entry *entries, size_t count, const char *worker_uri,
+                              const char *instance, const char *queue);
 /* A read batch owns the memory that its entries borrow from; its texts are never NULL, nothing has to be released
  * after an error. ST_INVALID: one bad entry refuses the whole batch. */
 struct status_batch {
     struct status_entry *entries;
     size_t count;
-    const char *worker_uri, *instance;
+    const char *worker_uri, *instance, *queue;
     void *message;
 };
 enum status codec_read_status_batch(struct status_batch *batch, const void *data, size_t size,
@@ -106,12 +104,25 @@ void status_batch_release(struct status_batch *batch);
 
 /* ---- control ---- */
 struct control {
-    char genesis_id[64];        /* empty: absent */
-    int64_t generation;         /* -1: absent */
-    int32_t shard, shards;      /* -1: absent */
+    char genesis_id[64];   /* empty: absent */
+    int64_t generation;    /* -1: absent */
+    int32_t shard, shards; /* -1: absent */
     char instance[128];
     int64_t at_ms;
+    /* Of a partition whose history was rewritten; topic "": of none. */
+    char topic[32];
+    int32_t partition, epoch; /* epoch -1: absent (it is not of submit) */
+    int64_t rewind_from, lost_to;
+    int64_t last_offset; /* of the last common message; -1: there is none */
+    uint32_t last_crc;
+    int64_t last_at_ms;
+    bool decided; /* by a person */
 };
+#define CONTROL_INIT                                                                                                 \
+    {                                                                                                                \
+        .generation = -1, .shard = -1, .shards = -1, .partition = -1, .epoch = -1, .rewind_from = -1, .lost_to = -1, \
+        .last_offset = -1                                                                                            \
+    }
 void codec_write_control(struct buf *to, const struct control *control);
 enum status codec_read_control(struct control *control, const void *data, size_t size, struct err *err) MUST_CHECK;
 

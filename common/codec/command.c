@@ -16,7 +16,10 @@ struct command_texts { /* as they came */
     char reason[RECORD_STRING_SIZE], command_id[RECORD_STRING_SIZE], token[RECORD_STRING_SIZE];
 };
 
-#define MEMBER(name, number, field) { name, number, MEMBER_TEXT, offsetof(struct command_texts, field) }
+#define MEMBER(name, number, field)                                      \
+    {                                                                    \
+        name, number, MEMBER_TEXT, offsetof(struct command_texts, field) \
+    }
 static const struct member members[] = {
     MEMBER("Command", 1, command),      MEMBER("Id", 2, id),         MEMBER("Type", 3, type),
     MEMBER("ParentKey", 4, parent_key), MEMBER("Reason", 5, reason), MEMBER("CommandId", 6, command_id),
@@ -38,11 +41,12 @@ static enum status find_kind(const char *name, enum command_kind *kind, struct e
 
     if (name[0] == '\0')
         return err_set(err, ST_INVALID, "Command: is required (cancel, redrive, pause or resume), got none");
-    for (int i = 0; i < COMMAND_COUNT; i++)
+    for (int i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(names[i], name) == 0) {
             *kind = (enum command_kind)i;
             return ST_OK;
         }
+    }
     const char *nearest = text_nearest(name, names, COMMAND_COUNT);
     return err_set(err, ST_INVALID, "Command: must be cancel, redrive, pause or resume, got %s%s%s%s",
                    text_quote(quoted, sizeof quoted, name, strlen(name)), nearest ? " (did you mean " : "",
@@ -58,21 +62,24 @@ static enum status check_target(const struct command_texts *texts, enum command_
 
     if (of_one && texts->id[0] == '\0')
         return err_set(err, ST_INVALID, "Id: is required for %s, got none", names[kind]);
-    if (of_one && (texts->type[0] || texts->parent_key[0]))
+    if (of_one && (texts->type[0] || texts->parent_key[0])) {
         return err_set(err, ST_INVALID, "%s: must not come with %s, which takes one Id",
                        texts->type[0] ? "Type" : "ParentKey", names[kind]);
+    }
     if (!of_one && texts->token[0])
         return err_set(err, ST_INVALID, "Token: must not come with %s, which takes a Type or a ParentKey", names[kind]);
-    if (!of_one && texts->id[0])
+    if (!of_one && texts->id[0]) {
         return err_set(err, ST_INVALID, "Id: must not come with %s, which takes a Type or a ParentKey, got %s",
                        names[kind], text_quote(quoted, sizeof quoted, texts->id, strlen(texts->id)));
-    if (!of_one && (texts->type[0] != '\0') == (texts->parent_key[0] != '\0'))
+    }
+    if (!of_one && (texts->type[0] != '\0') == (texts->parent_key[0] != '\0')) {
         return err_set(err, ST_INVALID, "Type or ParentKey: exactly one is required for %s, got %s", names[kind],
                        texts->type[0] ? "both" : "none");
+    }
     return ST_OK;
 }
 
-/* 15 characters are completed to 18. */
+/* 15 characters are completed to 18, of which the case does not matter. */
 static enum status read_id(char to[ID_SIZE], const char *text, struct err *err)
 {
     struct id_parts parts;
@@ -81,14 +88,14 @@ static enum status read_id(char to[ID_SIZE], const char *text, struct err *err)
     to[0] = '\0';
     if (text[0] == '\0')
         return ST_OK;
-    if (!id_parse(text, strlen(text), &parts))
-        return err_set(err, ST_INVALID, "Id: must be the 15 or 18 characters of an Id, got %s",
-                       text_quote(quoted, sizeof quoted, text, strlen(text)));
-    id_make(to, &parts);
-    return ST_OK;
+    if (id_read(to, text, strlen(text), &parts))
+        return ST_OK;
+    to[0] = '\0';
+    return err_set(err, ST_INVALID, "Id: must be the 15 or 18 characters of an Id, got %s",
+                   text_quote(quoted, sizeof quoted, text, strlen(text)));
 }
 
-#define TOKEN_MAX INT64_C(9007199254740991)         /* what the Redis Functions count with */
+#define TOKEN_MAX INT64_C(9007199254740991) /* what the Redis Functions count with */
 
 static enum status read_token(struct command *command, const char *text, struct err *err)
 {
@@ -96,9 +103,10 @@ static enum status read_token(struct command *command, const char *text, struct 
     int64_t token = 0;
 
     command->has_token = text[0] != '\0';
-    if (command->has_token && !text_parse_int64(text, 0, TOKEN_MAX, &token))
+    if (command->has_token && !text_parse_int64(text, 0, TOKEN_MAX, &token)) {
         return err_set(err, ST_INVALID, "Token: must be a whole number below 2^53, as a text, got %s",
                        text_quote(quoted, sizeof quoted, text, strlen(text)));
+    }
     command->token = (uint64_t)token;
     return ST_OK;
 }

@@ -1,7 +1,6 @@
 /* One pass over the text with a stack of bits for the nesting: nothing is allocated, nothing recurses. */
 #include "common/codec/jsontext.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,9 +203,12 @@ static enum status tell_member(struct jsontext raw_name, struct jsontext value, 
     size_t size;
     char *memory;
 
-    if (!jsontext_string(raw_name, &name, &size, &memory))
-        return err_set(err, ST_INVALID, "not JSON: a member's name must be Unicode text");
-    enum status st = on_member(arg, name, size, value, err);
+    enum status st = jsontext_string(raw_name, &name, &size, &memory);
+    if (st != ST_OK) {
+        return st == ST_AGAIN ? err_set(err, ST_AGAIN, "out of memory")
+                              : err_set(err, ST_INVALID, "not JSON: a member's name must be Unicode text");
+    }
+    st = on_member(arg, name, size, value, err);
     free(memory);
     return st;
 }
@@ -215,9 +217,10 @@ static enum status say_broken(const struct scanner *scanner, struct err *err)
 {
     char found[24] = "the end";
 
-    if (scanner->at < scanner->size)
+    if (scanner->at < scanner->size) {
         text_quote(found, sizeof found, scanner->text + scanner->at,
                    text_utf8_cut(scanner->text + scanner->at, scanner->size - scanner->at, 1));
+    }
     return err_set(err, ST_INVALID, "not JSON: expected %s at byte %zu, found %s", scanner->expected, scanner->at,
                    found);
 }
@@ -254,6 +257,38 @@ enum status jsontext_walk(const char *text, size_t size, jsontext_on_member *on_
     return say_broken(&scanner, err);
 }
 
+enum status jsontext_each(const char *text, size_t size, jsontext_on_value *on_value, void *arg, struct err *err)
+{
+    struct scanner scanner;
+
+    scanner.text = text, scanner.size = size, scanner.at = 0, scanner.expected = NULL;
+    skip_blanks(&scanner);
+    if (!take(&scanner, '[')) {
+        broken(&scanner, "[");
+        return say_broken(&scanner, err);
+    }
+    skip_blanks(&scanner);
+    if (!take(&scanner, ']')) {
+        do {
+            skip_blanks(&scanner);
+            size_t start = scanner.at;
+            if (!scan_value(&scanner))
+                return say_broken(&scanner, err);
+            on_value(arg, (struct jsontext){ text + start, scanner.at - start });
+            skip_blanks(&scanner);
+        } while (take(&scanner, ','));
+        if (!take(&scanner, ']')) {
+            broken(&scanner, "a comma or ]");
+            return say_broken(&scanner, err);
+        }
+    }
+    skip_blanks(&scanner);
+    if (scanner.at == size)
+        return ST_OK;
+    broken(&scanner, "nothing behind the array");
+    return say_broken(&scanner, err);
+}
+
 bool jsontext_is_null(struct jsontext value)
 {
     return value.text[0] == 'n';
@@ -264,24 +299,103 @@ bool jsontext_is_string(struct jsontext value)
     return value.text[0] == '"';
 }
 
-bool jsontext_string(struct jsontext value, const char **text, size_t *size, char **memory)
-{
-    *memory = NULL;
-    *text = value.text + 1;
-    *size = value.size - 2;
-    if (!memchr(*text, '\\', *size))
-        return true;
+/* ---- the characters of a string: own code, because jansson ends the process when it has no memory for them ---- */
 
-    json_t *string = json_loadb(value.text, value.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    if (!string)
-        return false;
-    *size = json_string_length(string);
+static unsigned read_hex(const char *digits)
+{
+    char text[5];
+
+    memcpy(text, digits, 4);
+    text[4] = '\0';
+    return (unsigned)strtoul(text, NULL, 16);
+}
+
+/* Appends a code point as UTF-8. */
+static char *put_character(char *to, unsigned point)
+{
+    if (point < 0x80) {
+        *to++ = (char)point;
+        return to;
+    }
+    if (point < 0x800) {
+        *to++ = (char)(0xc0 | point >> 6);
+    } else {
+        if (point < 0x10000) {
+            *to++ = (char)(0xe0 | point >> 12);
+        } else {
+            *to++ = (char)(0xf0 | point >> 18);
+            *to++ = (char)(0x80 | (point >> 12 & 0x3f));
+        }
+        *to++ = (char)(0x80 | (point >> 6 & 0x3f));
+    }
+    *to++ = (char)(0x80 | (point & 0x3f));
+    return to;
+}
+
+/* The escape at text, whose form was scanned. Answers its bytes, or 0: half a surrogate pair. */
+static size_t read_escape(const char *text, size_t size, unsigned *point)
+{
+    static const char letters[] = "bfnrt", stand_for[] = "\b\f\n\r\t";
+    const char *letter = strchr(letters, text[1]);
+    unsigned low;
+
+    *point = letter ? (unsigned char)stand_for[letter - letters] : (unsigned char)text[1];
+    if (text[1] != 'u')
+        return 2;
+    *point = read_hex(text + 2);
+    if (*point < 0xd800 || *point > 0xdfff)
+        return 6;
+    if (*point > 0xdbff || size < 12 || text[6] != '\\' || text[7] != 'u')
+        return 0;
+    low = read_hex(text + 8);
+    if (low < 0xdc00 || low > 0xdfff)
+        return 0;
+    *point = 0x10000 + ((*point - 0xd800) << 10) + (low - 0xdc00);
+    return 12;
+}
+
+/* An escape is never shorter than what it stands for. false: half a surrogate pair. */
+static bool unescape(char *to, size_t *used, const char *text, size_t size)
+{
+    char *begin = to;
+    unsigned point;
+
+    for (size_t at = 0, taken = 1; at < size; at += taken) {
+        taken = 1;
+        if (text[at] != '\\') {
+            *to++ = text[at];
+            continue;
+        }
+        taken = read_escape(text + at, size - at, &point);
+        if (!taken)
+            return false;
+        to = put_character(to, point);
+    }
+    *to = '\0';
+    *used = (size_t)(to - begin);
+    return true;
+}
+
+enum status jsontext_string(struct jsontext value, const char **text, size_t *size, char **memory)
+{
+    const char *escaped = value.text + 1;
+
+    *memory = NULL;
+    *text = escaped;
+    *size = value.size - 2;
+    if (!memchr(escaped, '\\', *size))
+        return ST_OK;
+    if (text_utf8_length(escaped, *size) < 0)
+        return ST_INVALID;
     *memory = malloc(*size + 1);
-    if (*memory)
-        memcpy(*memory, json_string_value(string), *size + 1);
+    if (!*memory)
+        return ST_AGAIN;
     *text = *memory;
-    json_decref(string);
-    return *memory != NULL;
+    if (unescape(*memory, size, escaped, value.size - 2))
+        return ST_OK;
+    free(*memory);
+    *memory = NULL;
+    return ST_INVALID;
 }
 
 /* Counts, and copies when there is a place to copy to. */

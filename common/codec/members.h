@@ -8,20 +8,20 @@
 #include "common/base/err.h"
 
 enum member_kind {
-    MEMBER_TEXT,            /* char[RECORD_STRING_SIZE] */
-    MEMBER_NUMBER,          /* int64_t, 0 .. RECORD_INT_MAX */
-    MEMBER_TIME,            /* int64_t, epoch ms; ISO 8601 or epoch ms in JSON */
-    MEMBER_PAYLOAD,         /* bytes of a submission; any value in JSON */
-    MEMBER_PAYLOAD_BASE64,  /* the same bytes; only in JSON */
+    MEMBER_TEXT,           /* char[RECORD_STRING_SIZE] */
+    MEMBER_NUMBER,         /* int64_t, 0 .. RECORD_INT_MAX */
+    MEMBER_TIME,           /* int64_t, epoch ms; ISO 8601 or epoch ms in JSON */
+    MEMBER_PAYLOAD,        /* bytes of a submission; any value in JSON */
+    MEMBER_PAYLOAD_BASE64, /* the same bytes; only in JSON */
 };
 struct member {
     const char *name;
-    unsigned number;        /* 0: has no protobuf form */
+    unsigned number; /* 0: has no protobuf form */
     enum member_kind kind;
-    size_t offset;          /* of the member in the struct; not used by the payload's kinds */
+    size_t offset; /* of the member in the struct; not used by the payload's kinds */
 };
 struct member_table {
-    const char *message;    /* what errors call it: "bgop.v1.Submission" */
+    const char *message; /* what errors call it: "bgop.v1.Submission" */
     const struct member *members;
     size_t count;
 };

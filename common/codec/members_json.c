@@ -1,4 +1,5 @@
 /* JSON members into the members of a table. An empty string or null counts as absent. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #include "common/codec/members.h"
 #include "common/record/submission.h"
 #include "common/record/tables.h"
+
+static const char whole_pairs[] = "a string without half surrogate pairs";
 
 enum { EXCERPT_SIZE = 96, MEMBERS_MAX = 32, NUMBER_SIZE = 24, TIME_SIZE = 64 };
 
@@ -37,6 +40,17 @@ static enum status refuse(const struct member *member, const char *rule, struct 
     return err_set(err, ST_INVALID, "%s: must be %s, got %s", member->name, rule, excerpt(text, value));
 }
 
+/* The characters of a string value; ST_INVALID names the rule. */
+static enum status read_string(const struct member *member, struct jsontext value, const char **text, size_t *size,
+                               char **memory, const char *rule, struct err *err)
+{
+    enum status st = jsontext_is_string(value) ? jsontext_string(value, text, size, memory) : ST_INVALID;
+
+    return st == ST_INVALID ? refuse(member, rule, value, err)
+           : st == ST_AGAIN ? err_set(err, ST_AGAIN, "out of memory")
+                            : ST_OK;
+}
+
 static enum status read_text(const struct member *member, char *to, struct jsontext value, struct err *err)
 {
     const char *text;
@@ -45,9 +59,10 @@ static enum status read_text(const struct member *member, char *to, struct jsont
 
     if (!jsontext_is_string(value))
         return refuse(member, "a string", value, err);
-    if (!jsontext_string(value, &text, &size, &memory))
-        return refuse(member, "a string without half surrogate pairs", value, err);
-    enum status st = submission_check_string(member->name, text, size, err);
+    enum status st = read_string(member, value, &text, &size, &memory, whole_pairs, err);
+    if (st != ST_OK)
+        return st;
+    st = submission_check_string(member->name, text, size, err);
     if (st == ST_OK)
         text_copy(to, RECORD_STRING_SIZE, text, size);
     free(memory);
@@ -65,26 +80,27 @@ static enum status read_number(const struct member *member, int64_t *to, struct 
 
 static enum status read_time(const struct member *member, int64_t *to, struct jsontext value, struct err *err)
 {
-    char text[TIME_SIZE];
+    char text[TIME_SIZE], rule[2 * EXCERPT_SIZE + TIME_SIZE];
+    const char *wrong = "is no time";
     struct jsontext inner = value;
 
     if (jsontext_is_string(value))
         inner = (struct jsontext){ value.text + 1, value.size - 2 }; /* an escape in it is no time either */
-    if (text_copy(text, sizeof text, inner.text, inner.size) && clock_parse(text, to))
-        return ST_OK;
-    return refuse(member, "ISO 8601 with a zone (2026-11-23T10:00:00Z) or epoch milliseconds, up to year 9999", value,
-                  err);
+    if (memchr(inner.text, '\0', inner.size) == NULL && text_copy(text, sizeof text, inner.text, inner.size)) {
+        wrong = clock_read_recent(text, to);
+        if (!wrong)
+            return ST_OK;
+    }
+    snprintf(rule, sizeof rule, "%s; this one %s", submission_time_rule, wrong);
+    return refuse(member, rule, value, err);
 }
 
 /* A string stands for its own bytes, anything else for its compact text; in place where nothing has to change. */
 static enum status read_payload(const struct member *member, struct submission *to, struct jsontext value,
                                 struct err *err)
 {
-    if (jsontext_is_string(value)) {
-        if (!jsontext_string(value, &to->payload, &to->payload_size, &to->payload_memory))
-            return refuse(member, "a string without half surrogate pairs", value, err);
-        return ST_OK;
-    }
+    if (jsontext_is_string(value))
+        return read_string(member, value, &to->payload, &to->payload_size, &to->payload_memory, whole_pairs, err);
     to->payload_size = jsontext_compact_size(value);
     to->payload = value.text;
     if (to->payload_size == value.size)
@@ -103,12 +119,15 @@ static enum status read_base64(const struct member *member, struct submission *t
     size_t size;
     char *memory;
 
-    if (!jsontext_is_string(value) || !jsontext_string(value, &text, &size, &memory))
-        return refuse(member, "a string in base64", value, err);
+    enum status st = read_string(member, value, &text, &size, &memory, "a string in base64", err);
+    if (st != ST_OK)
+        return st;
     size_t room = size / 4 * 3;
     to->payload_memory = malloc(room + 1);
     long decoded = to->payload_memory ? text_base64_decode(to->payload_memory, room, text, size) : -1;
     free(memory);
+    if (!to->payload_memory)
+        return err_set(err, ST_AGAIN, "out of memory");
     if (decoded < 0)
         return refuse(member, "base64 (RFC 4648, with padding)", value, err);
     to->payload = to->payload_memory;

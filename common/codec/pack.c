@@ -1,4 +1,5 @@
-/* Packing, and the arena for unpacking. */
+/* Packing, and the arena for unpacking. protobuf-c allocates every string and message of its own; here they come from blocks
+ * that are freed together, up to a budget: a hostile message may ask for many times its size. */
 #include "common/codec/pack.h"
 
 #include <stddef.h>
@@ -61,8 +62,10 @@ void *arena_take(struct arena *arena, size_t size)
     if (!block || rounded > block->size - block->used) {
         size_t room = rounded > BLOCK_BYTES ? rounded : BLOCK_BYTES;
         block = malloc(sizeof *block + room);
-        if (!block)
+        if (!block) {
+            arena->starved = true;
             return NULL;
+        }
         *block = (struct arena_block){ .next = arena->blocks, .size = room };
         arena->blocks = block;
     }

@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 #include "common/codec/codec.h"
 #include "common/codec/pack.h"
+#include "common/record/retry.h"
 
 const char *entry_kind_name(enum entry_kind kind)
 {
@@ -27,25 +28,6 @@ enum {
     BUDGET_BYTES = 64 * 1024,
 };
 
-/* Into to[room]; at most RECORD_STRING_MAX_CHARACTERS. What is not UTF-8 and control characters become '?' and ' '. */
-static void write_text(char to[RECORD_STRING_SIZE], const char *text, size_t size)
-{
-    size_t used = 0;
-
-    for (size_t at = 0, count = 0; at < size && count < RECORD_STRING_MAX_CHARACTERS; count++) {
-        size_t whole = text_utf8_cut(text + at, size - at, 1);
-        if (whole > 1) {
-            memcpy(to + used, text + at, whole);
-            used += whole;
-        } else {
-            unsigned char byte = (unsigned char)text[at];
-            to[used++] = whole == 0 ? '?' : byte < ' ' || byte == 0x7f ? ' ' : (char)byte;
-        }
-        at += whole ? whole : 1;
-    }
-    to[used] = '\0';
-}
-
 /* A result over the bound is cut, and says so at its end. */
 static bool write_result(struct arena *arena, ProtobufCBinaryData *to, const char *result, size_t size)
 {
@@ -59,10 +41,7 @@ static bool write_result(struct arena *arena, ProtobufCBinaryData *to, const cha
     to->data = arena_take(arena, RESULT_MAX_BYTES);
     if (!to->data)
         return false;
-    size_t kept = RESULT_MAX_BYTES - mark_size;
-    if (text_utf8_length(result, size) >= 0) /* then do not cut a character in two */
-        while (((unsigned char)result[kept] & 0xc0) == 0x80)
-            kept--;
+    size_t kept = text_utf8_whole(result, RESULT_MAX_BYTES - mark_size);
     memcpy(to->data, result, kept);
     memcpy(to->data + kept, mark, mark_size);
     to->len = kept + mark_size;
@@ -89,12 +68,12 @@ static bool write_entry(struct arena *arena, Bgop__V1__Entry *to, const struct s
         return true;
     to->text = arena_take(arena, RECORD_STRING_SIZE);
     if (to->text)
-        write_text(to->text, entry->text, entry->text_size);
+        text_one_line(to->text, RECORD_STRING_MAX_CHARACTERS, entry->text, entry->text_size);
     return to->text != NULL;
 }
 
 void codec_write_status_batch(struct buf *to, const struct status_entry *entries, size_t count, const char *worker_uri,
-                              const char *instance)
+                              const char *instance, const char *queue)
 {
     Bgop__V1__StatusBatch message = BGOP__V1__STATUS_BATCH__INIT;
     Bgop__V1__Entry *pointers[STATUS_BATCH_MAX_ENTRIES];
@@ -112,6 +91,7 @@ void codec_write_status_batch(struct buf *to, const struct status_entry *entries
     message.entry = pointers;
     message.worker_uri = pack_text(worker_uri);
     message.instance = pack_text(instance);
+    message.queue = pack_text(queue);
     if (done)
         pack_message(to, &message.base);
     else
@@ -124,7 +104,7 @@ static void read_text(struct status_entry *entry, char *text)
 {
     char fit[RECORD_STRING_SIZE];
 
-    write_text(fit, text, strlen(text));
+    text_one_line(fit, RECORD_STRING_MAX_CHARACTERS, text, strlen(text));
     entry->text_size = strlen(fit);
     memcpy(text, fit, entry->text_size + 1);
     entry->text = text;
@@ -135,9 +115,10 @@ static enum status read_id(char to[ID_SIZE], const char *id, size_t index, struc
     struct id_parts parts;
     char quoted[64];
 
-    if (strlen(id) != ID_LENGTH || !id_parse(id, ID_LENGTH, &parts))
+    if (strlen(id) != ID_LENGTH || !id_parse(id, ID_LENGTH, &parts)) {
         return err_set(err, ST_INVALID, "entry %zu: must have an Id of 18 characters, got %s", index,
                        text_quote(quoted, sizeof quoted, id, strlen(id)));
+    }
     memcpy(to, id, ID_SIZE);
     return ST_OK;
 }
@@ -146,10 +127,17 @@ static enum status read_pause(struct status_entry *entry, const Bgop__V1__Entry 
 {
     entry->type = from->type && from->type[0] ? from->type : NULL;
     entry->parent_key = from->parent_key && from->parent_key[0] ? from->parent_key : NULL;
-    if (from->id[0] || !entry->type == !entry->parent_key)
+    if (from->id[0] || !entry->type == !entry->parent_key) {
         return err_set(err, ST_INVALID, "entry %zu: a %s must have a type or a parent_key and no id", index,
                        entry_kind_name(entry->kind));
+    }
     return ST_OK;
+}
+
+/* In the bounds that every reader behind keeps exactly (Lua's numbers have 53 bits). */
+static int64_t retry_wish_ms(int64_t ms)
+{
+    return ms < 0 ? -1 : ms > RETRY_DELAY_MAX_MS ? RETRY_DELAY_MAX_MS : ms;
 }
 
 static enum status read_entry(struct status_entry *entry, const Bgop__V1__Entry *from, size_t index, struct err *err)
@@ -159,14 +147,15 @@ static enum status read_entry(struct status_entry *entry, const Bgop__V1__Entry 
         .token = from->token,
         .started_at_ms = from->has_started_at_ms ? from->started_at_ms : -1,
         .duration_ms = from->has_duration_ms ? from->duration_ms : -1,
-        .retry_after_ms = from->has_retry_after_ms ? from->retry_after_ms : -1,
+        .retry_after_ms = from->has_retry_after_ms ? retry_wish_ms(from->retry_after_ms) : -1,
         .result = from->has_result ? (from->result.len ? (const char *)from->result.data : "") : NULL,
         .result_size = from->has_result ? from->result.len : 0,
         .command_id = from->command_id && from->command_id[0] ? from->command_id : NULL,
     };
-    if (!entry_kind_name(entry->kind))
+    if (!entry_kind_name(entry->kind)) {
         return err_set(err, ST_INVALID, "entry %zu: unknown kind %d (written by a later version?)", index,
                        (int)from->kind);
+    }
     if (from->text)
         read_text(entry, from->text);
     if (entry->kind == ENTRY_PAUSE || entry->kind == ENTRY_RESUME)
@@ -180,12 +169,15 @@ static enum status read_entry(struct status_entry *entry, const Bgop__V1__Entry 
 static enum status read_entries(struct status_batch *batch, struct arena *arena, const Bgop__V1__StatusBatch *message,
                                 struct err *err)
 {
-    if (message->n_entry > STATUS_BATCH_MAX_ENTRIES)
+    if (message->n_entry > STATUS_BATCH_MAX_ENTRIES) {
         return err_set(err, ST_INVALID, "a status batch must have at most %d entries, got %zu",
                        STATUS_BATCH_MAX_ENTRIES, message->n_entry);
+    }
     batch->entries = arena_take(arena, message->n_entry * sizeof *batch->entries);
-    if (!batch->entries)
+    if (!batch->entries && !arena->starved)
         return err_set(err, ST_INVALID, "a status batch that asks for too much memory");
+    if (!batch->entries)
+        return err_set(err, ST_AGAIN, "out of memory");
     for (size_t i = 0; i < message->n_entry; i++) {
         enum status st = read_entry(&batch->entries[i], message->entry[i], i, err);
         if (st != ST_OK)
@@ -194,23 +186,26 @@ static enum status read_entries(struct status_batch *batch, struct arena *arena,
     batch->count = message->n_entry;
     batch->worker_uri = message->worker_uri ? message->worker_uri : "";
     batch->instance = message->instance ? message->instance : "";
+    batch->queue = message->queue ? message->queue : "";
     return ST_OK;
 }
 
 enum status codec_read_status_batch(struct status_batch *batch, const void *data, size_t size, struct err *err)
 {
     *batch = (struct status_batch){ 0 };
-    if (size > BATCH_READ_MAX_BYTES)
+    if (size > BATCH_READ_MAX_BYTES) {
         return err_set(err, ST_INVALID, "a status batch must have at most %d bytes, got %zu", BATCH_READ_MAX_BYTES,
                        size);
+    }
     struct arena *arena = malloc(sizeof *arena);
     if (!arena)
         return err_set(err, ST_AGAIN, "out of memory");
     arena_init(arena, BUDGET_BYTES + BUDGET_FACTOR * size);
     batch->message = arena;
     Bgop__V1__StatusBatch *message = bgop__v1__status_batch__unpack(&arena->allocator, size, data);
-    enum status st = message ? read_entries(batch, arena, message, err)
-                             : err_set(err, ST_INVALID, "not a bgop.v1.StatusBatch (%zu bytes)", size);
+    enum status st = message          ? read_entries(batch, arena, message, err)
+                     : arena->starved ? err_set(err, ST_AGAIN, "out of memory")
+                                      : err_set(err, ST_INVALID, "not a bgop.v1.StatusBatch (%zu bytes)", size);
     if (st != ST_OK)
         status_batch_release(batch);
     return st;

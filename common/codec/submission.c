@@ -6,7 +6,10 @@
 #include "common/codec/members.h"
 #include "common/codec/pack.h"
 
-#define MEMBER(name, number, kind, field) { name, number, kind, offsetof(struct submission, field) }
+#define MEMBER(name, number, kind, field)                      \
+    {                                                          \
+        name, number, kind, offsetof(struct submission, field) \
+    }
 static const struct member members[] = {
     MEMBER("Type", 1, MEMBER_TEXT, type),
     MEMBER("ParentKey", 2, MEMBER_TEXT, parent_key),

@@ -1,9 +1,11 @@
-/* Reading and writing of protobuf fields. */
+/* Reading and writing of protobuf fields. A message is a row of fields; each begins with a varint of its number and its kind
+ * (number << 3 | kind), which says how its value is to be measured: a varint, 4 or 8 bytes, or a length and so many bytes.
+ * So what a reader does not know it can pass over. */
 #include "common/codec/wire.h"
 
 enum { FIELD_NUMBER_MAX = (1 << 29) - 1 };
 
-static bool take_varint(struct wire *wire, uint64_t *value)
+static bool read_varint(struct wire *wire, uint64_t *value)
 {
     *value = 0;
     for (unsigned shift = 0; shift < 70 && wire->at < wire->size; shift += 7) {
@@ -17,7 +19,7 @@ static bool take_varint(struct wire *wire, uint64_t *value)
     return false;
 }
 
-static bool take_fixed(struct wire *wire, size_t size, uint64_t *value)
+static bool read_fixed(struct wire *wire, size_t size, uint64_t *value)
 {
     if (size > wire->size - wire->at)
         return false;
@@ -32,7 +34,7 @@ static bool take_bytes(struct wire *wire, struct wire_field *field)
 {
     uint64_t size;
 
-    if (!take_varint(wire, &size) || size > wire->size - wire->at)
+    if (!read_varint(wire, &size) || size > wire->size - wire->at)
         return false;
     field->bytes = (const char *)wire->data + wire->at;
     field->size = (size_t)size;
@@ -43,10 +45,10 @@ static bool take_bytes(struct wire *wire, struct wire_field *field)
 static bool take_value(struct wire *wire, struct wire_field *field)
 {
     switch (field->type) {
-    case WIRE_VARINT: return take_varint(wire, &field->value);
-    case WIRE_FIXED64: return take_fixed(wire, 8, &field->value);
+    case WIRE_VARINT: return read_varint(wire, &field->value);
+    case WIRE_FIXED64: return read_fixed(wire, 8, &field->value);
     case WIRE_BYTES: return take_bytes(wire, field);
-    case WIRE_FIXED32: return take_fixed(wire, 4, &field->value);
+    case WIRE_FIXED32: return read_fixed(wire, 4, &field->value);
     }
     return false; /* groups: gone from protobuf long ago */
 }
@@ -58,7 +60,7 @@ int wire_next(struct wire *wire, struct wire_field *field)
 
     if (wire->at == wire->size)
         return 0;
-    if (take_varint(wire, &tag) && tag >> 3 >= 1 && tag >> 3 <= FIELD_NUMBER_MAX) {
+    if (read_varint(wire, &tag) && tag >> 3 >= 1 && tag >> 3 <= FIELD_NUMBER_MAX) {
         field->number = (unsigned)(tag >> 3);
         field->type = (enum wire_type)(tag & 7);
         if (take_value(wire, field))

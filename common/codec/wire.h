@@ -11,12 +11,15 @@
 #include "common/base/buf.h"
 
 enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
-struct wire { const unsigned char *data; size_t size, at; };
+struct wire {
+    const unsigned char *data;
+    size_t size, at;
+};
 struct wire_field {
     unsigned number;
     enum wire_type type;
-    uint64_t value;             /* of varint and fixed */
-    const char *bytes;          /* of WIRE_BYTES: inside the message */
+    uint64_t value;    /* of varint and fixed */
+    const char *bytes; /* of WIRE_BYTES: inside the message */
     size_t size;
 };
 

@@ -4,8 +4,9 @@
 
 #include "common/base/text.h"
 #include "common/config/options.h"
+#include "common/server/redis_address.h"
 
-enum { TOPIC_NAME_MAX = 249 };          /* Kafka's */
+enum { TOPIC_NAME_MAX = 249 }; /* Kafka's */
 
 static enum status check_prefix(const struct config *config, struct err *err)
 {
@@ -14,23 +15,33 @@ static enum status check_prefix(const struct config *config, struct err *err)
 
     if (prefix[0] == '\0' || prefix[strspn(prefix, letters)] != '\0')
         return err_set(err, ST_INVALID, "[queue] prefix: %s: expected letters, digits, . _ or -", prefix);
-    for (size_t i = 0; i < config->type_count; i++)
-        if (strlen(prefix) + 1 + strlen(config->types[i].name) > TOPIC_NAME_MAX)
+    for (size_t i = 0; i < config->type_count; i++) {
+        if (strlen(prefix) + 1 + strlen(config->types[i].name) > TOPIC_NAME_MAX) {
             return err_set(err, ST_INVALID, "[queue] prefix: topic %s.%s would be longer than %d characters", prefix,
                            config->types[i].name, TOPIC_NAME_MAX);
+        }
+    }
     return ST_OK;
 }
 
-static enum status check_servers(const struct config *config, struct err *err)
+static enum status check_servers(struct config *config, struct err *err)
 {
-    struct redis *redis = redis_new(config->redis_url, (int)config->redis_timeout_ms, err);
+    struct redis_address address;
 
-    if (!redis)
+    if (config_login(config, err) != ST_OK)
+        return ST_INVALID;
+    if (redis_address_parse(&address, config->redis_url, err) != ST_OK)
         return err_prefix(err, "[redis] url");
-    redis_free(redis);
     if (config->brokers[0] == '\0')
         return err_set(err, ST_INVALID, "[kafka] brokers: expected host:port,...");
     return ST_OK;
+}
+
+static enum status check_properties(const struct config *config, struct err *err)
+{
+    struct kafka_settings settings = config_kafka(config, NULL);
+
+    return kafka_settings_check(&settings, err) == ST_OK ? ST_OK : err_prefix(err, "[kafka]");
 }
 
 static enum status check_listen(const struct config *config, struct err *err)
@@ -81,8 +92,6 @@ static enum status check_type(const struct type_config *type, struct err *err)
     else if (strcmp(type->handler, "http") == 0 && strncmp(type->url, "http://", 7) != 0 &&
              strncmp(type->url, "https://", 8) != 0)
         missing = "url = http://... or https://...";
-    else if (strcmp(type->handler, "plugin") == 0 && !type->plugin[0])
-        missing = "plugin = /path/of/the/shared/object";
     if (missing && !type->reserved)
         return err_set(err, ST_INVALID, "[type %s] handler = %s needs %s", type->name, type->handler, missing);
     return ST_OK;
@@ -95,6 +104,8 @@ enum status config_check(struct config *config, struct err *err)
     if (st == ST_OK)
         st = check_servers(config, err);
     if (st == ST_OK)
+        st = check_properties(config, err);
+    if (st == ST_OK)
         st = check_listen(config, err);
     for (size_t i = 0; i < config->type_count && st == ST_OK; i++)
         st = check_type(&config->types[i], err);
@@ -105,7 +116,9 @@ enum status config_check(struct config *config, struct err *err)
 
 /* ---- environment ---- */
 
-static const struct { const char *variable, *section, *name; } variables[] = {
+static const struct {
+    const char *variable, *section, *name;
+} variables[] = {
     { "BGOP_KAFKA", "kafka", "brokers" },
     { "BGOP_REDIS", "redis", "url" },
     { "BGOP_LOG_LEVEL", "log", "level" },

@@ -3,19 +3,24 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/base/process.h"
 #include "common/base/text.h"
 #include "common/config/options.h"
+#include "common/server/redis_address.h"
 
-struct common_values { const char *config, *kafka, *redis, *print, *version, *help; };
+struct common_values {
+    const char *config, *kafka, *redis, *print, *version, *help;
+};
 
 enum { COMMON_FLAGS = 6 };
 
 static void common_flags(struct flag flags[COMMON_FLAGS], struct common_values *values)
 {
-    *values = (struct common_values){ NULL };
+    *values = (struct common_values){ 0 };
     flags[0] = (struct flag){ "config", "FILE", "read this configuration file", &values->config };
     flags[1] = (struct flag){ "kafka", "LIST", "bootstrap servers, host:port,... (or BGOP_KAFKA)", &values->kafka };
-    flags[2] = (struct flag){ "redis", "URL", "redis://[user:password@]host:port[/db] or unix:///path (or BGOP_REDIS)",
+    flags[2] = (struct flag){ "redis", "URL",
+                              "redis://[user:password@]host:port[/db] or unix://[user:password@]/path (or BGOP_REDIS)",
                               &values->redis };
     flags[3] = (struct flag){ "print-config", NULL, "print every option with its value, as a file that could be used",
                               &values->print };
@@ -29,7 +34,7 @@ struct parsing {
     const struct command_line *line;
     const struct flag *common;
     char **argv;
-    int argc, at;                       /* the argument being looked at */
+    int argc, at; /* the argument being looked at */
     int operands;
     struct err *err;
 };
@@ -37,8 +42,8 @@ struct parsing {
 static const struct flag *find_flag(const struct parsing *parsing, const char *name, size_t size)
 {
     for (size_t i = 0; i < parsing->line->flag_count + COMMON_FLAGS; i++) {
-        const struct flag *flag = i < parsing->line->flag_count ? &parsing->line->flags[i]
-                                                                : &parsing->common[i - parsing->line->flag_count];
+        const struct flag *flag =
+            i < parsing->line->flag_count ? &parsing->line->flags[i] : &parsing->common[i - parsing->line->flag_count];
 
         if (strlen(flag->name) == size && memcmp(flag->name, name, size) == 0)
             return flag;
@@ -55,9 +60,10 @@ static enum status unknown_flag(const struct parsing *parsing, const char *argum
 
     argument += strspn(argument, "-");
     text_copy(name, sizeof name, argument, strcspn(argument, "="));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         names[i] = i < parsing->line->flag_count ? parsing->line->flags[i].name
                                                  : parsing->common[i - parsing->line->flag_count].name;
+    }
     nearest = text_nearest(name, names, count);
     err_set(parsing->err, ST_INVALID, "unknown option --%s%s%s%s", name, nearest ? " (did you mean --" : "",
             nearest ? nearest : "", nearest ? "?)" : "");
@@ -81,9 +87,10 @@ static enum status parse_flag(struct parsing *parsing, const char *argument)
         return ST_OK;
     }
     if (!value) {
-        if (parsing->at + 1 >= parsing->argc)
+        if (parsing->at + 1 >= parsing->argc) {
             return err_set(parsing->err, ST_INVALID, "--%s needs a value: --%s %s", flag->name, flag->name,
                            flag->argument);
+        }
         value = parsing->argv[++parsing->at];
     }
     *flag->value = value;
@@ -168,6 +175,8 @@ static enum status read_everything(struct config *config, const struct common_va
         err_prefix(err, "--kafka");
     if (st == ST_OK && values->redis && (st = config_set(config, "redis", "url", values->redis, err)) != ST_OK)
         err_prefix(err, "--redis");
+    if (values->redis)
+        redis_address_hide((char *)(uintptr_t)values->redis); /* in argv: ps shows it */
     if (st == ST_OK)
         st = config_check(config, err);
     return st;
@@ -175,7 +184,7 @@ static enum status read_everything(struct config *config, const struct common_va
 
 static int complain(const struct command_line *line, const struct err *err, int code)
 {
-    fprintf(stderr, "%s: %s\n", line->program, err->text);
+    process_complain(line->program, "%s", err->text);
     if (code == EXIT_USAGE_ERROR)
         fprintf(stderr, "Try %s --help\n", line->program);
     return code;

@@ -11,8 +11,8 @@ struct reading {
     struct config *config;
     const char *path;
     int line;
-    char *section;                      /* NULL: none yet */
-    char **seen;                        /* "section\nname", to refuse what stands twice */
+    char *section; /* NULL: none yet */
+    char **seen;   /* "section\nname", to refuse what stands twice */
     size_t seen_count, seen_capacity;
 };
 
@@ -58,14 +58,32 @@ static enum status refuse_twice(struct reading *reading, const char *name, struc
     char *key = xmalloc(room);
 
     snprintf(key, room, "%s\n%s", reading->section, name);
-    for (size_t i = 0; i < reading->seen_count; i++)
+    for (size_t i = 0; i < reading->seen_count; i++) {
         if (strcmp(reading->seen[i], key) == 0) {
             free(key);
             return err_set(err, ST_INVALID, "[%s] %s stands here twice", reading->section, name);
         }
+    }
     GROW(reading->seen, reading->seen_count, reading->seen_capacity);
     reading->seen[reading->seen_count++] = key;
     return ST_OK;
+}
+
+/* `command = sh -c a ; b` is cut by nobody's wish: behind a text that may hold a ; a comment stands two blanks away. */
+static enum status cut_comment(const struct reading *reading, const char *name, char *value, struct err *err)
+{
+    const char *section = strncmp(reading->section, "type ", 5) == 0 ? "types" : reading->section;
+    const struct option *option = option_find(section, name);
+    char *end = value + (config_value_end(value) - value);
+    bool unclear = end > value && end[0] == ' ' && end[1] == ';' &&
+                   (option ? option->kind == OPTION_LINE : strcmp(section, "kafka") == 0);
+
+    *end = '\0';
+    return unclear ? err_set(err, ST_INVALID,
+                             "[%s] %s: a ; behind a blank: in quotes it belongs to the value; to begin a comment, it "
+                             "stands behind two blanks, or on a line of its own",
+                             reading->section, name)
+                   : ST_OK;
 }
 
 static enum status read_option(struct reading *reading, char *text, struct err *err)
@@ -75,7 +93,8 @@ static enum status read_option(struct reading *reading, char *text, struct err *
     enum status st;
 
     if (!equals || equals == text) {
-        err_set(err, ST_INVALID, "expected name = value: %.60s", text);
+        /* Not the whole line: it may be a password without its =. */
+        err_set(err, ST_INVALID, "expected name = value: %.*s", (int)(equals ? 1 : strcspn(text, " \t")), text);
         return at_line(reading, err);
     }
     if (!reading->section) {
@@ -83,9 +102,10 @@ static enum status read_option(struct reading *reading, char *text, struct err *
         return at_line(reading, err);
     }
     value = skip_blanks(equals + 1);
-    value[config_value_end(value) - value] = '\0';
     trim_end(text, (size_t)(equals - text));
-    st = refuse_twice(reading, text, err);
+    st = cut_comment(reading, text, value, err);
+    if (st == ST_OK)
+        st = refuse_twice(reading, text, err);
     if (st == ST_OK)
         st = config_set(reading->config, reading->section, text, value, err);
     return st == ST_OK ? ST_OK : at_line(reading, err);
@@ -96,12 +116,16 @@ static enum status read_line(struct reading *reading, char *line, size_t size, s
     char *text;
 
     reading->line++;
+    if (reading->line == 1 && size >= 2 && (memcmp(line, "\xff\xfe", 2) == 0 || memcmp(line, "\xfe\xff", 2) == 0)) {
+        err_set(err, ST_INVALID, "the file is UTF-16: save it as UTF-8");
+        return at_line(reading, err);
+    }
     if (strlen(line) != size) {
         err_set(err, ST_INVALID, "a NUL byte: not a text file");
         return at_line(reading, err);
     }
     if (reading->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0)
-        memmove(line, line + 3, size - 2);          /* a byte order mark */
+        memmove(line, line + 3, size - 2); /* a byte order mark */
     trim_end(line, strlen(line));
     text = skip_blanks(line);
     if (*text == '\0' || *text == ';' || *text == '#')

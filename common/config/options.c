@@ -1,15 +1,17 @@
-/* All options, and how one of them is read and written. */
+/* All options, and how one of them is read and written. A value goes through here whoever gives it (defaults, file,
+ * environment, flags, in this order; the last one holds), so a wrong one gets the same words everywhere. */
 #include "common/config/options.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/err.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/record/retry.h"
 
-#define OF(member) offsetof(struct config, member)
+#define OF(member)      offsetof(struct config, member)
 #define OF_TYPE(member) offsetof(struct type_config, member)
-#define INT_MAX9 999999999
 
 /* clang-format off */
 const struct option options[] = {
@@ -23,7 +25,7 @@ const struct option options[] = {
       "a submission with a larger payload is refused" },
     { "queue", "lease_ms", OPTION_INT, OF(lease_ms), "30000", 1000, 3600000, NULL,
       "how long a claim lasts without being renewed; workers renew each sixth of it" },
-    { "queue", "retry_max_delay_ms", OPTION_INT, OF(retry_max_delay_ms), "86400000", 0, INT64_C(31536000000), NULL,
+    { "queue", "retry_max_delay_ms", OPTION_INT, OF(retry_max_delay_ms), "86400000", 0, RETRY_DELAY_MAX_MS, NULL,
       "longest delay before a retry" },
     { "queue", "log_days", OPTION_INT, OF(log_days), "7", 1, 30, NULL,
       "how far back the log of changes answers (getUpdated)" },
@@ -31,9 +33,13 @@ const struct option options[] = {
       "how far back the log of removed operations answers (getDeleted)" },
 
     { "redis", "url", OPTION_TEXT, OF(redis_url), "redis://127.0.0.1:6379", 0, 0, NULL,
-      "redis://[user:password@]host:port[/db] or unix:///path; BGOP_REDIS and --redis go over it" },
-    { "redis", "timeout_ms", OPTION_INT, OF(redis_timeout_ms), "5000", 100, 600000, NULL,
-      "longest wait for a connection, and for each answer" },
+      "redis://[user:password@]host:port[/db] or unix://[user:password@]/path[?db=n]; BGOP_REDIS and --redis go over it" },
+    { "redis", "user", OPTION_TEXT, OF(redis_user), "", 0, 0, NULL,
+      "who logs in, when the url names nobody; empty: Redis' default user" },
+    { "redis", "password_file", OPTION_LINE, OF(redis_password_file), "", 0, 0, NULL,
+      "file that holds the password, when the url has none" },
+    { "redis", "timeout_ms", OPTION_INT, OF(redis_timeout_ms), "5000", 100, 10000, NULL,
+      "longest wait for a connection, and for each answer; a loop that waits 30000 ms is ended by its watchdog" },
 
     { "kafka", "brokers", OPTION_TEXT, OF(brokers), "127.0.0.1:9092", 0, 0, NULL,
       "host:port,...; BGOP_KAFKA and --kafka go over it. Any other name here is a librdkafka property" },
@@ -60,39 +66,43 @@ const struct option options[] = {
     { "worker", "listen", OPTION_TEXT, OF(listen), "127.0.0.1:0", 0, 0, NULL,
       "address:port of the status page (WorkerUri); port 0: any" },
 
-    { "types", "retry_backoff_ms", OPTION_INT, OF_TYPE(retry_backoff_ms), NULL, 0, INT_MAX9, NULL,
-      "R of the retry law 0, 3R, 7R, 15R ...; default of RetryBackoff" },
-    { "types", "retry_limit", OPTION_INT, OF_TYPE(retry_limit), NULL, 0, INT_MAX9, NULL, "default of RetryLimit" },
-    { "types", "timeout_ms", OPTION_INT, OF_TYPE(timeout_ms), NULL, 1, INT_MAX9, NULL, "default of Timeout" },
-    { "types", "retention_s", OPTION_INT, OF_TYPE(retention_s), "86400", 0, INT_MAX9, NULL,
-      "Complete, Canceled and Merged are removed after this time" },
-    { "types", "retention_error_s", OPTION_INT, OF_TYPE(retention_error_s), "604800", 0, INT_MAX9, NULL,
-      "Error (for good) is removed after this time" },
-    { "types", "merge_max", OPTION_INT, OF_TYPE(merge_max), NULL, 1, 500, NULL,
-      "most operations in one execution group; above 1 handlers speak the group protocol" },
-    { "types", "merge_max_bytes", OPTION_INT, OF_TYPE(merge_max_bytes), "1048576", 1, 16777216, NULL,
-      "most payload bytes in one execution group" },
-    { "types", "max_running_per_parent", OPTION_INT, OF_TYPE(max_running_per_parent), "0", 0, INT_MAX9, NULL,
-      "operations of one ParentKey at a time; 1: one after the other, 0: no limit" },
-    { "types", "on_sequence_failure", OPTION_CHOICE, OF_TYPE(on_sequence_failure), "hold", 0, 0, "hold skip fail",
-      "what waits behind a member that failed for good: waits on, goes on, or fails too" },
-    { "types", "redrive_limit", OPTION_INT, OF_TYPE(redrive_limit), "10", 0, INT_MAX9, NULL,
-      "most redrives of one operation; 0: none" },
+#define INT(name, need, initial, least, most, help) \
+    { "types", #name, OPTION_INT, OF_TYPE(name), initial, least, most, NULL, help },
+#define CHOICE(name, initial, choices, help) \
+    { "types", #name, OPTION_CHOICE, OF_TYPE(name), initial, 0, 0, choices, help },
+    TYPE_SETTINGS(INT, CHOICE)
+#undef INT
+#undef CHOICE
     { "types", "concurrency", OPTION_INT, OF_TYPE(concurrency), "0", 0, 100000, NULL,
       "operations of the Type at a time in one worker; 0: the handler's own (noop 512, exec 8, http 64)" },
-    { "types", "handler", OPTION_CHOICE, OF_TYPE(handler), "", 0, 0, "- noop exec http plugin",
+    { "types", "handler", OPTION_CHOICE, OF_TYPE(handler), "", 0, 0, "- noop exec http",
       "who does the work; empty: workers with this file do not serve the Type" },
-    { "types", "command", OPTION_TEXT, OF_TYPE(command), "", 0, 0, NULL,
+    { "types", "command", OPTION_LINE, OF_TYPE(command), "", 0, 0, NULL,
       "exec: program and arguments; no shell, but quotes and backslashes work" },
-    { "types", "url", OPTION_TEXT, OF_TYPE(url), "", 0, 0, NULL, "http: where to" },
+    { "types", "persistent", OPTION_CHOICE, OF_TYPE(persistent), "no", 0, 0, "no yes",
+      "exec: yes: a process serves one operation after the other, by the line protocol" },
+    { "types", "memory_max_mb", OPTION_INT, OF_TYPE(memory_max_mb), "0", 0, 16777216, NULL,
+      "exec: MiB of memory of a handler and all it starts, together; more ends it; 0: no limit" },
+    { "types", "processes_max", OPTION_INT, OF_TYPE(processes_max), "1000", 0, 32000, NULL,
+      "exec: processes and threads of a handler and all it starts, together; more ends it; 0: no limit" },
+    { "types", "cpu_max_s", OPTION_INT, OF_TYPE(cpu_max_s), "0", 0, TYPE_SETTING_MAX, NULL,
+      "exec: seconds of CPU time of a handler and all it starts, together; more ends it; 0: no limit" },
+    { "types", "output_max_mb", OPTION_INT, OF_TYPE(output_max_mb), "256", 0, 16777216, NULL,
+      "exec: MiB that a handler may write to stdout and stderr, together; more ends it; 0: no limit" },
+    { "types", "open_files_max", OPTION_INT, OF_TYPE(open_files_max), "0", 0, 1048576, NULL,
+      "exec: open files of each process of a handler; 0: the limit that the worker was started with" },
+    { "types", "url", OPTION_LINE, OF_TYPE(url), "", 0, 0, NULL, "http: where to" },
     { "types", "method", OPTION_CHOICE, OF_TYPE(method), "POST", 0, 0, "POST PUT PATCH", "http" },
-    { "types", "headers", OPTION_TEXT, OF_TYPE(headers), "", 0, 0, NULL, "http: Name: value | Name: value" },
-    { "types", "plugin", OPTION_TEXT, OF_TYPE(plugin), "", 0, 0, NULL, "plugin: path of the shared object" },
+    { "types", "headers", OPTION_LINE, OF_TYPE(headers), "", 0, 0, NULL, "http: Name: value | Name: value" },
+    { "types", "ca_file", OPTION_LINE, OF_TYPE(ca_file), "", 0, 0, NULL,
+      "http, of https: PEM file of the authorities to trust; empty: the system's" },
+    { "types", "cert_file", OPTION_LINE, OF_TYPE(cert_file), "", 0, 0, NULL,
+      "http, of https: PEM file of this client's certificate (and its chain), for services that ask for one" },
+    { "types", "key_file", OPTION_LINE, OF_TYPE(key_file), "", 0, 0, NULL,
+      "http, of https: PEM file of its private key; empty: it is in cert_file" },
 };
 /* clang-format on */
 const size_t option_count = sizeof options / sizeof *options;
-
-_Static_assert(sizeof(uint32_t) * 8 >= 16, "one bit of type_config.said for each option of a Type");
 
 bool option_is_of_types(const struct option *option)
 {
@@ -105,14 +115,16 @@ uint32_t option_bit(const struct option *option)
 
     while (!option_is_of_types(first))
         first++;
+    BGOP_ASSERT(option - first < 32); /* the bits of type_config.said */
     return UINT32_C(1) << (option - first);
 }
 
 const struct option *option_find(const char *section, const char *name)
 {
-    for (size_t i = 0; i < option_count; i++)
+    for (size_t i = 0; i < option_count; i++) {
         if (strcmp(options[i].section, section) == 0 && strcmp(options[i].name, name) == 0)
             return &options[i];
+    }
     return NULL;
 }
 
@@ -191,14 +203,16 @@ const char *config_value_end(const char *text)
 }
 
 /* What a line of the file can hold: so that --print-config can be read again. */
-static enum status check_text(const char *value, struct err *err)
+enum status config_value_check(const char *value, struct err *err)
 {
-    for (const char *c = value; *c; c++)
-        if ((unsigned char)*c < ' ' && *c != '\t')
+    for (const char *c = value; *c; c++) {
+        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
             return err_set(err, ST_INVALID, "control characters are not allowed");
-    if (is_blank(value[0]) || *config_value_end(value) != '\0')
-        return err_set(err, ST_INVALID, "%s: blanks at its ends, or a ; that begins a comment, cannot be part of it",
-                       value);
+    }
+    if (is_blank(value[0]) || *config_value_end(value) != '\0') {
+        return err_set(err, ST_INVALID,
+                       "blanks at its ends, or a ; behind a blank outside quotes, cannot be part of it");
+    }
     return ST_OK;
 }
 
@@ -206,9 +220,10 @@ static enum status set_int(const struct option *option, void *base, const char *
 {
     int64_t number;
 
-    if (!text_parse_int64(value, option->min, option->max, &number))
+    if (!text_parse_int64(value, option->min, option->max, &number)) {
         return err_set(err, ST_INVALID, "%s is not a whole number from %lld to %lld", value[0] ? value : "nothing",
                        (long long)option->min, (long long)option->max);
+    }
     *int_of(option, base) = number;
     return ST_OK;
 }
@@ -221,7 +236,7 @@ enum status option_set(const struct option *option, void *base, const char *valu
         return set_int(option, base, value, err);
     if (option->kind == OPTION_CHOICE && !is_choice(option->choices, value))
         return err_set(err, ST_INVALID, "%s is none of: %s", value[0] ? value : "nothing", option->choices);
-    if (check_text(value, err) != ST_OK)
+    if (config_value_check(value, err) != ST_OK)
         return ST_INVALID;
     copy = xstrdup(value);
     free(*text_of(option, base));

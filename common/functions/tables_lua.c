@@ -1,8 +1,10 @@
-/* Prints the record's tables as Lua, for the head of the Redis Functions library: the Lua side names no field,
- * status or Type that common/record/tables.h does not. */
+/* Prints the record's tables as Lua, for the head of the Redis Functions library: the Lua side names no field, status or
+ * Type that common/record/tables.h does not, and needs no setting of a Type that common/record/type_settings.h does not. */
 #include <stdio.h>
 
+#include "common/record/health.h"
 #include "common/record/tables.h"
+#include "common/record/type_settings.h"
 
 static const char *const type_names[] = { "id", "boolean", "string", "picklist", "int", "dateTime", "reference" };
 
@@ -35,6 +37,24 @@ int main(void)
            #name, backoff, limit, timeout, merge, reserved ? "true" : "false");
     RECORD_TYPES(XX)
 #undef XX
+    puts("}\nlocal NEEDED_SETTINGS = {");
+#define NEEDED(name) printf("    '%s',\n", #name);
+#define MAY_MISS(name)
+#define INT(name, need, initial, least, most, help) need(name)
+#define CHOICE(name, initial, choices, help)
+    TYPE_SETTINGS(INT, CHOICE)
+#undef INT
+#undef CHOICE
+    puts(
+        "}\n-- Of common/record/health.h: kinds of trouble, the gravest first; what a coordinator says of a partition.\n"
+        "local TROUBLES = {");
+#define XX(id, what, where, when, advice) puts("    '" what "',");
+    HEALTH_KINDS(XX)
+#undef XX
+    puts("}\nlocal SOURCE_STATES = {");
+#define XX(name) puts("    " #name " = true,");
+    HEALTH_STATES(XX)
+#undef XX
     puts("}");
-    return 0;
+    return fflush(stdout) != 0 || ferror(stdout);
 }

@@ -10,16 +10,23 @@
 
 /* Every handle. A user's [kafka] properties may change these. */
 static const char *const common_tunable[] = {
-    "socket.nagle.disable", "true",             /* B13: 40 ms otherwise */
-    "socket.keepalive.enable", "true",
-    "socket.timeout.ms", "30000",
-    "reconnect.backoff.ms", "100",
-    "reconnect.backoff.max.ms", "1000",         /* a returning broker is used within a second, not ten */
+    "socket.nagle.disable",
+    "true", /* else small messages wait up to 40 ms */
+    "socket.keepalive.enable",
+    "true",
+    "socket.timeout.ms",
+    "30000",
+    "reconnect.backoff.ms",
+    "100",
+    "reconnect.backoff.max.ms",
+    "1000", /* a returning broker is used within a second, not ten */
     NULL,
 };
 
 /* What the promises of the queue hang on; a user may not change it. */
-static const struct { const char *name, *why; } fixed_properties[] = {
+static const struct {
+    const char *name, *why;
+} fixed_properties[] = {
     { "bootstrap.servers", "write [kafka] brokers" },
     { "metadata.broker.list", "write [kafka] brokers" },
     { "client.id", "each program sets its own" },
@@ -56,8 +63,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     struct kafka_client *client = opaque;
 
     (void)rk;
-    if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-        code == RD_KAFKA_RESP_ERR__SSL || code == RD_KAFKA_RESP_ERR__RESOLVE) {
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && kafka_cause_replaces(code, reason, client->trouble_code)) {
         client->trouble_code = (rd_kafka_resp_err_t)code;
         text_copy(client->trouble, sizeof client->trouble, reason, strlen(reason));
     }
@@ -97,8 +103,8 @@ static enum status set_pairs(rd_kafka_conf_t *conf, kafka_pairs pairs, struct er
     return st;
 }
 
-rd_kafka_conf_t *kafka_conf_new(struct kafka_client *client, const struct kafka_settings *settings,
-                                kafka_pairs tunable, kafka_pairs fixed, struct err *err)
+rd_kafka_conf_t *kafka_conf_new(struct kafka_client *client, const struct kafka_settings *settings, kafka_pairs tunable,
+                                kafka_pairs fixed, struct err *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     enum status st = set_pairs(conf, common_tunable, err);
@@ -129,8 +135,13 @@ rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof text);
 
     if (!rk) {
-        rd_kafka_conf_destroy(conf);                /* rd_kafka_new owns it only on success */
-        err_set(err, ST_INVALID, "Kafka configuration: %s", text);
+        bool shortage = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+
+        rd_kafka_conf_destroy(conf); /* rd_kafka_new owns it only on success */
+        if (shortage)                /* of threads or descriptors: it may pass */
+            err_set_server(err, ST_AGAIN, "kafka", "no Kafka client to be had now: %s", text);
+        else
+            err_set(err, ST_INVALID, "Kafka configuration: %s", text);
     }
     return rk;
 }
@@ -171,20 +182,34 @@ static enum status unknown_property(const char *name, struct err *err)
     return ST_INVALID;
 }
 
+bool kafka_property_is_secret(const char *name)
+{
+    static const char *const names[] = { "ssl.key.pem", "ssl_key", "sasl.oauthbearer.config" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return strstr(name, "password") || strstr(name, "secret");
+}
+
 enum status kafka_property_check(const char *name, const char *value, struct err *err)
 {
     char text[512];
     rd_kafka_conf_t *conf;
     rd_kafka_conf_res_t result;
 
-    for (size_t i = 0; i < sizeof fixed_properties / sizeof *fixed_properties; i++)
+    for (size_t i = 0; i < sizeof fixed_properties / sizeof *fixed_properties; i++) {
         if (strcmp(name, fixed_properties[i].name) == 0)
             return err_set(err, ST_INVALID, "%s cannot be set: %s", name, fixed_properties[i].why);
+    }
     conf = rd_kafka_conf_new();
     result = rd_kafka_conf_set(conf, name, value, text, sizeof text);
     rd_kafka_conf_destroy(conf);
     if (result == RD_KAFKA_CONF_UNKNOWN)
         return unknown_property(name, err);
+    if (result != RD_KAFKA_CONF_OK && kafka_property_is_secret(name))
+        return err_set(err, ST_INVALID, "%s: librdkafka does not take the value (which is not shown here)", name);
     if (result != RD_KAFKA_CONF_OK)
         return err_set(err, ST_INVALID, "%s = %s: %s", name, value, text);
     return ST_OK;
@@ -210,28 +235,17 @@ static void trouble_core(const char *trouble, char *text, size_t room)
     text_copy(text, room, begin, end ? (size_t)(end - begin) : strlen(begin));
 }
 
-static const char *likely_cause(const struct kafka_client *client)
-{
-    if (client->trouble_code == RD_KAFKA_RESP_ERR__AUTHENTICATION)
-        return "are the sasl properties in [kafka] right?";
-    if (client->trouble_code == RD_KAFKA_RESP_ERR__SSL)
-        return "are the ssl properties and security.protocol in [kafka] right?";
-    if (client->trouble_code == RD_KAFKA_RESP_ERR__RESOLVE || strstr(client->trouble, "resolve"))
-        return "is the host name right?";
-    if (strstr(client->trouble, "ApiVersion"))
-        return "is that a Kafka broker, on a listener for clients?";
-    return "is the broker running there, and is the port right?";
-}
-
 void kafka_trouble_text(const struct kafka_client *client, char *text, size_t room)
 {
+    const char *cause;
     char core[256];
 
     if (client->trouble[0])
         trouble_core(client->trouble, core, sizeof core);
     else
         text_copy(core, sizeof core, "no answer", strlen("no answer"));
-    snprintf(text, room, "Kafka at %s unreachable: %s; %s", client->brokers, core, likely_cause(client));
+    cause = kafka_cause(client->trouble[0] ? (int)client->trouble_code : RD_KAFKA_RESP_ERR__TIMED_OUT, client->trouble);
+    snprintf(text, room, "Kafka at %s unreachable: %s%s%s", client->brokers, core, *cause ? "; " : "", cause);
 }
 
 static bool error_is_transport(rd_kafka_resp_err_t code)
@@ -241,32 +255,35 @@ static bool error_is_transport(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR__WAIT_COORD;
 }
 
+static enum status error_status(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return ST_MISSING;
+    case RD_KAFKA_RESP_ERR__STATE: return ST_STALE;
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION: return ST_INVALID;
+    default: return ST_AGAIN;
+    }
+}
+
 enum status kafka_error(const struct kafka_client *client, rd_kafka_resp_err_t code, const char *what, int tried_ms,
                         struct err *err)
 {
+    const char *cause = kafka_cause(code, "");
     char text[768];
 
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return ST_OK;
     if (error_is_transport(code)) {
         kafka_trouble_text(client, text, sizeof text);
-        return err_set(err, ST_AGAIN, "%s: %s (tried for %d.%d s)", what, text, tried_ms / 1000,
-                       tried_ms % 1000 / 100);
+        return err_set_server(err, ST_AGAIN, "kafka", "%s: %s (tried for %d.%d s)", what, text, tried_ms / 1000,
+                              tried_ms % 1000 / 100);
     }
-    switch (code) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-        return ST_OK;
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        return err_set(err, ST_MISSING, "%s: %s", what, rd_kafka_err2str(code));
-    case RD_KAFKA_RESP_ERR__STATE:
-        return err_set(err, ST_STALE, "%s: %s", what, rd_kafka_err2str(code));
-    case RD_KAFKA_RESP_ERR__INVALID_ARG:
-    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
-        return err_set(err, ST_INVALID, "%s: %s", what, rd_kafka_err2str(code));
-    default:
-        return err_set(err, ST_AGAIN, "%s: Kafka at %s: %s", what, client->brokers, rd_kafka_err2str(code));
-    }
+    return err_set_server(err, error_status(code), "kafka", "%s: Kafka at %s: %s%s%s", what, client->brokers,
+                          rd_kafka_err2str(code), *cause ? "; " : "", cause);
 }
 
 const char *kafka_version(void)

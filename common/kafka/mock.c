@@ -3,13 +3,13 @@
 #include <stdlib.h>
 
 #include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>        /* after rdkafka.h */
+#include <librdkafka/rdkafka_mock.h> /* after rdkafka.h */
 
 #include "common/base/memory.h"
 #include "common/kafka/edge.h"
 
 struct kafka_mock {
-    rd_kafka_t *rk;                     /* what the cluster runs under; never used as a client */
+    rd_kafka_t *rk; /* what the cluster runs under; never used as a client */
     rd_kafka_mock_cluster_t *cluster;
 };
 
@@ -18,7 +18,7 @@ struct kafka_mock *kafka_mock_new(struct err *err)
     struct kafka_mock *mock = xcalloc(1, sizeof *mock);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-    rd_kafka_conf_set(conf, "log_level", "4", NULL, 0);     /* no word about having no bootstrap servers */
+    rd_kafka_conf_set(conf, "log_level", "4", NULL, 0); /* no word about having no bootstrap servers */
     mock->rk = kafka_handle_new(RD_KAFKA_PRODUCER, conf, err);
     mock->cluster = mock->rk ? rd_kafka_mock_cluster_new(mock->rk, 1) : NULL;
     if (!mock->cluster) {

@@ -1,8 +1,10 @@
 /* Questions about offsets, and reading a whole partition. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "common/kafka/consumer.h"
 
 /* Log starts (RD_KAFKA_OFFSET_BEGINNING) or ends (RD_KAFKA_OFFSET_END) of partitions: "offsets for times" -2 and -1, in
@@ -31,12 +33,18 @@ static enum status ask(struct kafka_consumer *consumer, const char *topic, const
     int64_t asked_ms = clock_boot_ms();
     rd_kafka_resp_err_t code;
 
-    if (!consumer->asking_rk)
-        consumer->asking_rk = kafka_handle_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(consumer->asking_conf), err);
-    if (!consumer->asking_rk)
-        return ST_INVALID;
+    if (!consumer->asking_rk) {
+        struct err why = ERR_INIT;
+
+        consumer->asking_rk = kafka_handle_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(consumer->asking_conf), &why);
+        if (!consumer->asking_rk) {
+            if (err)
+                *err = why;
+            return why.status;
+        }
+    }
     code = ask_offsets(consumer->asking_rk, topic, partitions, count, which, timeout_ms, offsets);
-    rd_kafka_poll(consumer->asking_rk, 0);          /* let the error callback say what the trouble is */
+    rd_kafka_poll(consumer->asking_rk, 0); /* let the error callback say what the trouble is */
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         consumer->asking.trouble[0] = '\0';
     return kafka_error(&consumer->asking, code, "asking for log offsets", (int)(clock_boot_ms() - asked_ms), err);
@@ -73,17 +81,91 @@ enum status kafka_consumer_committed(struct kafka_consumer *consumer, const char
     return kafka_error(&consumer->client, code, "asking for committed offsets", (int)(clock_boot_ms() - asked_ms), err);
 }
 
+/* ---- bounds of logs ---- */
+
+/* Ends as consumers of committed messages see them (the last stable offset) differ from the log's while a transaction is
+ * open. A handle answers in its own isolation level. */
+static enum status ask_isolated(const struct kafka_settings *settings, const char *level, const char *topic, int count,
+                                int timeout_ms, int64_t *starts, int64_t *ends, struct err *err)
+{
+    const char *fixed[] = { "isolation.level", level, NULL };
+    struct kafka_client client;
+    rd_kafka_conf_t *conf;
+    rd_kafka_t *rk;
+    int64_t asked_ms = clock_boot_ms();
+    int *partitions = xcalloc((size_t)count + 1, sizeof *partitions);
+    rd_kafka_resp_err_t code;
+    enum status st = ST_INVALID;
+
+    for (int p = 0; p < count; p++)
+        partitions[p] = p;
+    kafka_client_init(&client, settings);
+    conf = kafka_conf_new(&client, settings, NULL, fixed, err);
+    rk = conf ? kafka_handle_new(RD_KAFKA_PRODUCER, conf, err) : NULL;
+    if (rk) {
+        code = ask_offsets(rk, topic, partitions, (size_t)count, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, starts);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            code = ask_offsets(rk, topic, partitions, (size_t)count, RD_KAFKA_OFFSET_END, timeout_ms, ends);
+        rd_kafka_poll(rk, 0); /* let the error callback say what the trouble is */
+        st = kafka_error(&client, code, "asking for log offsets", (int)(clock_boot_ms() - asked_ms), err);
+        rd_kafka_destroy(rk);
+    }
+    kafka_client_release(&client);
+    free(partitions);
+    return st;
+}
+
+static enum status ask_group(const struct kafka_settings *settings, const char *topic, const char *group, int count,
+                             int timeout_ms, int64_t *committed, struct err *err)
+{
+    struct kafka_consumer *consumer = kafka_consumer_new(settings, group, &(struct kafka_consumer_events){ 0 }, err);
+    enum status st =
+        consumer ? kafka_consumer_committed(consumer, topic, count, timeout_ms, committed, err) : ST_INVALID;
+
+    kafka_consumer_free(consumer);
+    return st;
+}
+
+/* What was read is asked for first: it is never beyond the ends. */
+enum status kafka_logs_look(const struct kafka_settings *settings, const char *topic, const char *group, int count,
+                            int timeout_ms, struct kafka_log *logs, struct err *err)
+{
+    int64_t *offsets = xcalloc(4 * (size_t)count + 1, sizeof *offsets);
+    int64_t *committed = offsets, *starts = offsets + count, *stable = starts + count, *ends = stable + count;
+    enum status st = ask_group(settings, topic, group, count, timeout_ms, committed, err);
+
+    if (st == ST_OK)
+        st = ask_isolated(settings, "read_committed", topic, count, timeout_ms, starts, stable, err);
+    if (st == ST_OK)
+        st = ask_isolated(settings, "read_uncommitted", topic, count, timeout_ms, starts, ends, err);
+    for (int p = 0; p < count && st == ST_OK; p++) {
+        logs[p] = (struct kafka_log){
+            .start = starts[p],
+            .end = ends[p],
+            .stable = stable[p] < ends[p] ? stable[p] : ends[p],
+            .committed = committed[p],
+        };
+    }
+    free(offsets);
+    return st;
+}
+
 /* ---- a whole partition ---- */
 
 /* A consumer that belongs to no group's members: partitions are assigned by hand, nothing is committed. */
 static rd_kafka_t *reader_new(struct kafka_client *client, const struct kafka_settings *settings, struct err *err)
 {
     static const char *const fixed[] = {
-        "group.id", "bgop-reader",
-        "enable.auto.offset.store", "false",
-        "enable.auto.commit", "false",
-        "auto.offset.reset", "earliest",
-        "enable.partition.eof", "true",
+        "group.id",
+        "bgop-reader",
+        "enable.auto.offset.store",
+        "false",
+        "enable.auto.commit",
+        "false",
+        "auto.offset.reset",
+        "earliest",
+        "enable.partition.eof",
+        "true",
         NULL,
     };
     rd_kafka_conf_t *conf = kafka_conf_new(client, settings, NULL, fixed, err);
@@ -94,30 +176,41 @@ static rd_kafka_t *reader_new(struct kafka_client *client, const struct kafka_se
     return rk;
 }
 
-struct reading {
-    struct kafka_client client;         /* first: librdkafka's opaque */
+struct kafka_reader {
+    struct kafka_client client; /* first: librdkafka's opaque */
     rd_kafka_t *rk;
+};
+
+struct reading {
+    struct kafka_reader *reader;
     int64_t begin_ms;
     int timeout_ms;
-    void (*on_message)(void *arg, const struct kafka_message *message);
+    kafka_on_message *on_message;
     void *arg;
 };
 
-static void hand_over(const struct reading *reading, rd_kafka_message_t *from)
+static bool hand_over(const struct reading *reading, rd_kafka_message_t *from)
 {
     rd_kafka_timestamp_type_t kind;
     struct kafka_message message = {
-        .topic = rd_kafka_topic_name(from->rkt), .partition = from->partition, .offset = from->offset,
+        .topic = rd_kafka_topic_name(from->rkt),
+        .partition = from->partition,
+        .offset = from->offset,
         .timestamp_ms = rd_kafka_message_timestamp(from, &kind),
-        .key = from->key, .key_size = from->key_len, .value = from->payload, .value_size = from->len, .handle = from,
+        .key = from->key,
+        .key_size = from->key_len,
+        .value = from->payload,
+        .value_size = from->len,
+        .handle = from,
     };
 
-    reading->on_message(reading->arg, &message);
+    return reading->on_message(reading->arg, &message);
 }
 
-/* Reads until the position reaches end. */
+/* Reads until the position reaches end, or nothing more is wanted. */
 static enum status read_until(const struct reading *reading, int64_t end, struct err *err)
 {
+    const struct kafka_client *client = &reading->reader->client;
     int64_t position = 0;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
@@ -125,43 +218,123 @@ static enum status read_until(const struct reading *reading, int64_t end, struct
         rd_kafka_message_t *message;
 
         if (clock_boot_ms() - reading->begin_ms > reading->timeout_ms)
-            return kafka_error(&reading->client, RD_KAFKA_RESP_ERR__TIMED_OUT, "reading", reading->timeout_ms, err);
-        message = rd_kafka_consumer_poll(reading->rk, 100);
+            return kafka_error(client, RD_KAFKA_RESP_ERR__TIMED_OUT, "reading", reading->timeout_ms, err);
+        message = rd_kafka_consumer_poll(reading->reader->rk, 100);
         if (!message)
             continue;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             position = message->offset + 1;
-            hand_over(reading, message);
+            if (message->offset >= end || !hand_over(reading, message))
+                position = end;
         } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-            position = message->offset;             /* control records have offsets, but are no messages */
+            position = message->offset; /* control records have offsets, but are no messages */
         } else if (!kafka_error_is_outage(message->err) && message->err != RD_KAFKA_RESP_ERR__TRANSPORT) {
             code = message->err;
         }
         rd_kafka_message_destroy(message);
     }
-    return kafka_error(&reading->client, code, "reading", (int)(clock_boot_ms() - reading->begin_ms), err);
+    return kafka_error(client, code, "reading", (int)(clock_boot_ms() - reading->begin_ms), err);
 }
 
-static enum status read_partition(struct reading *reading, const char *topic, int partition, struct err *err)
+static enum status read_range(const struct reading *reading, const char *topic, int partition, int64_t from, int64_t to,
+                              struct err *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    int64_t start = 0, end = 0;
     rd_kafka_resp_err_t code;
     enum status st;
 
-    code = ask_offsets(reading->rk, topic, &partition, 1, RD_KAFKA_OFFSET_BEGINNING, reading->timeout_ms, &start);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        code = ask_offsets(reading->rk, topic, &partition, 1, RD_KAFKA_OFFSET_END, reading->timeout_ms, &end);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && start < end) {
-        rd_kafka_topic_partition_list_add(list, topic, partition)->offset = start;
-        code = rd_kafka_assign(reading->rk, list);
-    }
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        rd_kafka_consumer_poll(reading->rk, 0);     /* let the error callback say what the trouble is */
-    st = kafka_error(&reading->client, code, topic, (int)(clock_boot_ms() - reading->begin_ms), err);
-    if (st == ST_OK && start < end)
-        st = read_until(reading, end, err);
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = from;
+    code = rd_kafka_assign(reading->reader->rk, list);
+    st = kafka_error(&reading->reader->client, code, topic, (int)(clock_boot_ms() - reading->begin_ms), err);
+    if (st == ST_OK)
+        st = read_until(reading, to, err);
+    rd_kafka_assign(reading->reader->rk, NULL);
     rd_kafka_topic_partition_list_destroy(list);
+    return st;
+}
+
+enum status kafka_reader_range(struct kafka_reader *reader, const char *topic, int partition, int timeout_ms,
+                               int64_t *start, int64_t *end, struct err *err)
+{
+    int64_t begin_ms = clock_boot_ms();
+    rd_kafka_resp_err_t code =
+        ask_offsets(reader->rk, topic, &partition, 1, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, start);
+
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = ask_offsets(reader->rk, topic, &partition, 1, RD_KAFKA_OFFSET_END, timeout_ms, end);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_consumer_poll(reader->rk, 0); /* let the error callback say what the trouble is */
+    return kafka_error(&reader->client, code, topic, (int)(clock_boot_ms() - begin_ms), err);
+}
+
+enum status kafka_reader_read(struct kafka_reader *reader, const char *topic, int partition, int64_t from, int64_t to,
+                              int timeout_ms, kafka_on_message *on_message, void *arg, struct err *err)
+{
+    const struct reading reading = { reader, clock_boot_ms(), timeout_ms, on_message, arg };
+
+    return from < to ? read_range(&reading, topic, partition, from, to, err) : ST_OK;
+}
+
+struct kafka_reader *kafka_reader_new(const struct kafka_settings *settings, struct err *err)
+{
+    struct kafka_reader *reader = xcalloc(1, sizeof *reader);
+
+    kafka_client_init(&reader->client, settings);
+    reader->rk = reader_new(&reader->client, settings, err);
+    if (reader->rk)
+        return reader;
+    kafka_reader_free(reader);
+    return NULL;
+}
+
+void kafka_reader_free(struct kafka_reader *reader)
+{
+    if (!reader)
+        return;
+    if (reader->rk)
+        rd_kafka_destroy_flags(reader->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    kafka_client_release(&reader->client);
+    free(reader);
+}
+
+struct read_some {
+    int64_t only; /* this offset; -1: all */
+    bool met;
+    void (*on_message)(void *arg, const struct kafka_message *message);
+    void *arg;
+};
+
+static bool on_any_message(void *arg, const struct kafka_message *message)
+{
+    struct read_some *some = arg;
+
+    if (some->only >= 0 && message->offset != some->only)
+        return false; /* it is not there, and this lies behind it */
+    some->met = true;
+    some->on_message(some->arg, message);
+    return some->only < 0;
+}
+
+static enum status read_some(const struct kafka_settings *settings, const char *topic, int partition, int timeout_ms,
+                             struct read_some *some, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct kafka_reader *reader = kafka_reader_new(settings, &why);
+    int64_t start = 0, end = 0;
+    enum status st = why.status;
+
+    if (!reader && err)
+        *err = why;
+    if (reader) {
+        st = kafka_reader_range(reader, topic, partition, timeout_ms, &start, &end, err);
+        if (some->only >= 0) { /* none of it, when the log begins behind it */
+            start = some->only > start ? some->only : start;
+            end = some->only < end ? some->only + 1 : end;
+        }
+        if (st == ST_OK)
+            st = kafka_reader_read(reader, topic, partition, start, end, timeout_ms, on_any_message, some, err);
+    }
+    kafka_reader_free(reader);
     return st;
 }
 
@@ -169,18 +342,19 @@ enum status kafka_read_all(const struct kafka_settings *settings, const char *to
                            void (*on_message)(void *arg, const struct kafka_message *message), void *arg,
                            struct err *err)
 {
-    struct reading reading = {
-        .begin_ms = clock_boot_ms(), .timeout_ms = timeout_ms, .on_message = on_message, .arg = arg,
-    };
-    enum status st = ST_INVALID;
+    struct read_some all = { .only = -1, .on_message = on_message, .arg = arg };
 
-    kafka_client_init(&reading.client, settings);
-    reading.rk = reader_new(&reading.client, settings, err);
-    if (reading.rk) {
-        st = read_partition(&reading, topic, partition, err);
-        rd_kafka_assign(reading.rk, NULL);
-        rd_kafka_destroy_flags(reading.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    }
-    kafka_client_release(&reading.client);
-    return st;
+    return read_some(settings, topic, partition, timeout_ms, &all, err);
+}
+
+enum status kafka_read_one(const struct kafka_settings *settings, const char *topic, int partition, int64_t offset,
+                           int timeout_ms, void (*on_message)(void *arg, const struct kafka_message *message),
+                           void *arg, struct err *err)
+{
+    struct read_some one = { .only = offset, .on_message = on_message, .arg = arg };
+    enum status st = read_some(settings, topic, partition, timeout_ms, &one, err);
+
+    if (st != ST_OK || one.met)
+        return st;
+    return err_set(err, ST_MISSING, "%s[%d] holds no message at offset %" PRId64 " any more", topic, partition, offset);
 }

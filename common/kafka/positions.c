@@ -1,6 +1,9 @@
-/* Owned partitions and where reading goes on. The table is ours because librdkafka 2.0.2 must not be asked to resume
- * what is not paused (B6), and because a partition whose position was out of range accepts no seek, only a new
- * assignment. */
+/* Owned partitions and where reading goes on. A partition has up to four positions: `start`, where the assignment told the
+ * consumer to begin; what was consumed; what was stored (everything below is handled: kafka_consumer_store); and what is
+ * committed, which follows the stored one in the background. Only what is committed survives this process.
+ *
+ * The table is ours because librdkafka 2.0.2 must not be asked to resume what is not paused (it would rewind), and because a
+ * partition whose position was out of range accepts no seek, only a new assignment. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +22,10 @@ void kafka_owned_clear(struct kafka_consumer *consumer)
 
 struct owned_partition *kafka_owned_find(struct kafka_consumer *consumer, const char *topic, int partition)
 {
-    for (size_t i = 0; i < consumer->owned_count; i++)
+    for (size_t i = 0; i < consumer->owned_count; i++) {
         if (consumer->owned[i].partition == partition && strcmp(consumer->owned[i].topic, topic) == 0)
             return &consumer->owned[i];
+    }
     return NULL;
 }
 
@@ -35,13 +39,14 @@ void kafka_owned_fill(struct kafka_consumer *consumer, const rd_kafka_topic_part
     kafka_owned_clear(consumer);
     consumer->owned = xcalloc((size_t)list->cnt, sizeof *consumer->owned);
     consumer->owned_count = (size_t)list->cnt;
-    for (int i = 0; i < list->cnt; i++)
+    for (int i = 0; i < list->cnt; i++) {
         consumer->owned[i] = (struct owned_partition){
             .topic = xstrdup(list->elems[i].topic),
             .partition = list->elems[i].partition,
             .start = list->elems[i].offset,
             .from_stored = list->elems[i].offset == RD_KAFKA_OFFSET_STORED,
         };
+    }
 }
 
 static rd_kafka_topic_partition_list_t *list_of(const char *topic, int partition, int64_t offset)
@@ -65,11 +70,12 @@ static enum status reassign(struct kafka_consumer *consumer, const struct owned_
             rd_kafka_topic_partition_list_add(paused, consumer->owned[i].topic, consumer->owned[i].partition);
     }
     code = rd_kafka_position(consumer->rk, list);
-    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
         if (&consumer->owned[i] == changed || list->elems[i].offset < 0)
             list->elems[i].offset = consumer->owned[i].start;
         else
-            consumer->owned[i].start = list->elems[i].offset;   /* known even if nothing is read before the next time */
+            consumer->owned[i].start = list->elems[i].offset; /* known even if nothing is read before the next time */
+    }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = rd_kafka_assign(consumer->rk, list);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && paused->cnt > 0)
@@ -142,10 +148,12 @@ void kafka_owned_resume(struct kafka_consumer *consumer)
 {
     struct err err = ERR_INIT;
 
-    for (size_t i = 0; i < consumer->owned_count; i++)
-        if (set_paused(consumer, &consumer->owned[i], false, &err) != ST_OK)
+    for (size_t i = 0; i < consumer->owned_count; i++) {
+        if (set_paused(consumer, &consumer->owned[i], false, &err) != ST_OK) {
             log_error_text(LOG_LEVEL_WARNING, "still paused", err.text, "topic=%s partition=%d",
                            consumer->owned[i].topic, consumer->owned[i].partition);
+        }
+    }
 }
 
 enum status kafka_consumer_pause(struct kafka_consumer *consumer, const char *topic, int partition, struct err *err)
@@ -163,6 +171,6 @@ enum status kafka_consumer_resume(struct kafka_consumer *consumer, const char *t
 
     if (!owned)
         return not_owned(topic, partition, err);
-    st = set_paused(consumer, owned, false, err);   /* goes back to what was consumed; the seek has the last word */
+    st = set_paused(consumer, owned, false, err); /* goes back to what was consumed; the seek has the last word */
     return st == ST_OK ? kafka_consumer_seek(consumer, topic, partition, offset, err) : st;
 }

@@ -1,4 +1,4 @@
-/* The producer: idempotent, acks=all, shared by threads. An idempotent producer that turned FATAL (B8) answers no
+/* The producer: idempotent, acks=all, shared by threads. An idempotent producer that turned FATAL serves no
  * call any more: the polling thread puts a new one in its place, and every message that the old one held is reported
  * ST_AGAIN, so that each accepted message is reported exactly once.
  *
@@ -13,18 +13,24 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/kafka/edge.h"
+#include "common/server/producer_settings.h"
 
 enum { DRAIN_TIMEOUT_MS = 10000, HEADERS_MAX = 8 };
 
+struct known_topic {
+    char *name;
+    rd_kafka_topic_t *handle; /* of rk; NULL: librdkafka had none to give, so it is learned by sending */
+};
+
 struct kafka_producer {
-    struct kafka_client client;         /* first: librdkafka's opaque */
-    rd_kafka_conf_t *conf;              /* to make another one from */
+    struct kafka_client client; /* first: librdkafka's opaque */
+    rd_kafka_conf_t *conf;      /* to make another one from */
     rd_kafka_t *rk;
-    pthread_rwlock_t lock;              /* of rk */
+    pthread_rwlock_t lock; /* of rk */
     atomic_bool fatal;
     kafka_on_delivery *on_delivery;
     void *arg;
-    rd_kafka_topic_t **topics;          /* of rk: those it was told of beforehand; the polling thread's own */
+    struct known_topic *topics; /* those it was told of beforehand; the polling thread's own */
     size_t topic_count, topic_capacity;
 };
 
@@ -37,20 +43,37 @@ static bool refused_for_good(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
 }
 
+/* Messages whose time is up tell nothing: what the brokers' trouble is does. */
+static const char *report_text(const struct kafka_producer *producer, rd_kafka_resp_err_t code, char *text, size_t room)
+{
+    const char *cause = kafka_cause(code, "");
+
+    if (code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && producer->client.trouble[0])
+        kafka_trouble_text(&producer->client, text, room);
+    else
+        snprintf(text, room, "%s%s%s", rd_kafka_err2str(code), *cause ? "; " : "", cause);
+    return text;
+}
+
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka_producer *producer = opaque;
     bool persisted = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    char text[768];
     struct kafka_delivery delivery = {
         .arg = message->_private,
-        .status = persisted ? ST_OK : refused_for_good(message->err) ? ST_INVALID : ST_AGAIN,
-        .text = persisted ? "" : rd_kafka_err2str(message->err),
+        .status = persisted                        ? ST_OK
+                  : refused_for_good(message->err) ? ST_INVALID
+                                                   : ST_AGAIN,
+        .text = persisted ? "" : report_text(producer, message->err, text, sizeof text),
         .topic = rd_kafka_topic_name(message->rkt),
         .partition = message->partition,
         .offset = persisted ? message->offset : -1,
     };
 
     (void)rk;
+    if (persisted)
+        producer->client.trouble[0] = '\0'; /* of before: no later error is to be explained by it */
     if (producer->on_delivery)
         producer->on_delivery(producer->arg, &delivery);
 }
@@ -71,33 +94,45 @@ static rd_kafka_t *handle_new(struct kafka_producer *producer, struct err *err)
     return kafka_handle_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(producer->conf), err);
 }
 
-struct kafka_producer *kafka_producer_new(const struct kafka_settings *settings, int linger_ms,
-                                          kafka_on_delivery *on_delivery, void *producer_arg, struct err *err)
+rd_kafka_conf_t *kafka_producer_conf(struct kafka_client *client, const struct kafka_settings *settings, int linger_ms,
+                                     struct err *err)
 {
     static const char *const fixed[] = {
-        "enable.idempotence", "true",
-        "acks", "all",
-        "partitioner", "murmur2_random",            /* B11: Java's, as routing is */
-        NULL,
+#define XX(name, value) name, value,
+        PRODUCER_SETTINGS(XX)
+#undef XX
+            NULL,
     };
     char linger[16];
     const char *tunable[] = {
-        "linger.ms", linger,
-        "compression.type", "none",                 /* B14 */
-        "queue.buffering.max.messages", "200000",
-        "queue.buffering.max.kbytes", "262144",
-        "message.timeout.ms", "120000",
+        "linger.ms",
+        linger,
+        "compression.type",
+        "none", /* 2.0.2 with Kafka 4: not checked */
+        "queue.buffering.max.messages",
+        "200000",
+        "queue.buffering.max.kbytes",
+        "262144",
+        "message.timeout.ms",
+        "120000",
         NULL,
     };
-    struct kafka_producer *producer = xcalloc(1, sizeof *producer);
 
     snprintf(linger, sizeof linger, "%d", linger_ms);
+    return kafka_conf_new(client, settings, tunable, fixed, err);
+}
+
+struct kafka_producer *kafka_producer_new(const struct kafka_settings *settings, int linger_ms,
+                                          kafka_on_delivery *on_delivery, void *producer_arg, struct err *err)
+{
+    struct kafka_producer *producer = xcalloc(1, sizeof *producer);
+
     kafka_client_init(&producer->client, settings);
     producer->client.on_error = on_client_error;
     producer->on_delivery = on_delivery;
     producer->arg = producer_arg;
     pthread_rwlock_init(&producer->lock, NULL);
-    producer->conf = kafka_conf_new(&producer->client, settings, tunable, fixed, err);
+    producer->conf = kafka_producer_conf(&producer->client, settings, linger_ms, err);
     if (producer->conf)
         rd_kafka_conf_set_dr_msg_cb(producer->conf, on_report);
     producer->rk = producer->conf ? handle_new(producer, err) : NULL;
@@ -111,19 +146,19 @@ struct kafka_producer *kafka_producer_new(const struct kafka_settings *settings,
 /* Topics that a handle has been told of must be given back before it is destroyed. */
 static void forget_topics(struct kafka_producer *producer)
 {
-    for (size_t i = 0; i < producer->topic_count; i++)
-        rd_kafka_topic_destroy(producer->topics[i]);
+    for (size_t i = 0; i < producer->topic_count; i++) {
+        if (producer->topics[i].handle)
+            rd_kafka_topic_destroy(producer->topics[i].handle);
+        free(producer->topics[i].name);
+    }
     producer->topic_count = 0;
 }
 
 void kafka_producer_know(struct kafka_producer *producer, const char *topic)
 {
-    rd_kafka_topic_t *known = rd_kafka_topic_new(producer->rk, topic, NULL);
-
-    if (!known)
-        return; /* then it is learned by sending */
     GROW(producer->topics, producer->topic_count, producer->topic_capacity);
-    producer->topics[producer->topic_count++] = known;
+    producer->topics[producer->topic_count++] =
+        (struct known_topic){ xstrdup(topic), rd_kafka_topic_new(producer->rk, topic, NULL) };
 }
 
 /* Reports everything that a handle still holds, and destroys it. */
@@ -160,12 +195,13 @@ static void replace_fatal(struct kafka_producer *producer)
     rd_kafka_t *fresh = handle_new(producer, &err);
 
     if (!fresh)
-        return;                                     /* no thread or memory: the next poll tries again */
+        return; /* no thread or memory: the next poll tries again */
     for (size_t i = 0; i < producer->topic_count; i++) {
-        rd_kafka_topic_t *known = rd_kafka_topic_new(fresh, rd_kafka_topic_name(producer->topics[i]), NULL);
+        struct known_topic *known = &producer->topics[i];
 
-        rd_kafka_topic_destroy(producer->topics[i]);
-        producer->topics[i] = known;
+        if (known->handle)
+            rd_kafka_topic_destroy(known->handle);
+        known->handle = rd_kafka_topic_new(fresh, known->name, NULL);
     }
     rd_kafka_fatal_error(old, text, sizeof text);
     log_error_text(LOG_LEVEL_WARNING, "kafka producer replaced", text, "held=%d", rd_kafka_outq_len(old));
@@ -194,18 +230,18 @@ static enum status send_error(struct kafka_producer *producer, rd_kafka_resp_err
                               struct err *err)
 {
     switch (code) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-        return ST_OK;
+    case RD_KAFKA_RESP_ERR_NO_ERROR: return ST_OK;
     case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-        return err_set(err, ST_LIMIT, "the queue of messages to Kafka at %s is full", producer->client.brokers);
+        return err_set_server(err, ST_LIMIT, "kafka", "the queue of messages to Kafka at %s is full",
+                              producer->client.brokers);
     case RD_KAFKA_RESP_ERR__FATAL:
         atomic_store(&producer->fatal, true);
-        return err_set(err, ST_LIMIT, "the Kafka producer is being replaced");
+        return err_set_server(err, ST_LIMIT, "kafka", "the Kafka producer is being replaced");
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR__INVALID_ARG:
-        return err_set(err, ST_INVALID, "message to %s refused: %s", topic, rd_kafka_err2str(code));
-    default:
-        return kafka_error(&producer->client, code, topic, 0, err);
+        return err_set_server(err, ST_INVALID, "kafka", "message to %s refused: %s; %s", topic, rd_kafka_err2str(code),
+                              kafka_cause(code, ""));
+    default: return kafka_error(&producer->client, code, topic, 0, err);
     }
 }
 
@@ -224,8 +260,8 @@ enum status kafka_producer_send(struct kafka_producer *producer, const char *top
                                       .u.i32 = partition >= 0 ? partition : RD_KAFKA_PARTITION_UA };
     parts[count++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY };
     parts[count++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = arg };
-    parts[count++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_VALUE,
-                                      .u.mem = { (void *)(uintptr_t)value, value_size } };
+    parts[count++] =
+        (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { (void *)(uintptr_t)value, value_size } };
     if (key)
         parts[count++] = (rd_kafka_vu_t){ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)key, key_size } };
     if (list)
@@ -237,7 +273,7 @@ enum status kafka_producer_send(struct kafka_producer *producer, const char *top
         code = rd_kafka_error_code(error);
         rd_kafka_error_destroy(error);
         if (list)
-            rd_kafka_headers_destroy(list);         /* ours again on failure */
+            rd_kafka_headers_destroy(list); /* ours again on failure */
     }
     return send_error(producer, code, topic, err);
 }
@@ -267,5 +303,6 @@ enum status kafka_producer_flush(struct kafka_producer *producer, int timeout_ms
     if (held == 0)
         return ST_OK;
     kafka_trouble_text(&producer->client, text, sizeof text);
-    return err_set(err, ST_AGAIN, "%d messages not acknowledged within %d ms: %s", held, timeout_ms, text);
+    return err_set_server(err, ST_AGAIN, "kafka", "%d messages not acknowledged within %d ms: %s", held, timeout_ms,
+                          text);
 }

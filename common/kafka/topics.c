@@ -8,7 +8,7 @@
 #include "common/kafka/edge.h"
 
 struct question {
-    struct kafka_client client;         /* first: librdkafka's opaque */
+    struct kafka_client client; /* first: librdkafka's opaque */
     rd_kafka_t *rk;
     int64_t begin_ms;
     int timeout_ms;
@@ -17,13 +17,17 @@ struct question {
 static enum status question_begin(struct question *question, const struct kafka_settings *settings, int timeout_ms,
                                   struct err *err)
 {
+    struct err why = ERR_INIT;
+
     *question = (struct question){ .begin_ms = clock_boot_ms(), .timeout_ms = timeout_ms };
     kafka_client_init(&question->client, settings);
-    question->rk = kafka_question_handle(&question->client, settings, err);
+    question->rk = kafka_question_handle(&question->client, settings, &why);
     if (question->rk)
         return ST_OK;
     kafka_client_release(&question->client);
-    return ST_INVALID;
+    if (err)
+        *err = why;
+    return why.status;
 }
 
 static void question_end(struct question *question)
@@ -36,7 +40,7 @@ static enum status question_error(struct question *question, rd_kafka_resp_err_t
                                   struct err *err)
 {
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        rd_kafka_poll(question->rk, 0);             /* let the error callback say what the trouble is */
+        rd_kafka_poll(question->rk, 0); /* let the error callback say what the trouble is */
     return kafka_error(&question->client, code, what, (int)(clock_boot_ms() - question->begin_ms), err);
 }
 
@@ -61,11 +65,12 @@ enum status kafka_topics_look(const struct kafka_settings *settings, struct kafk
     for (size_t i = 0; st == ST_OK && i < count; i++) {
         topics[i].found = false;
         topics[i].found_partitions = 0;
-        for (int j = 0; j < metadata->topic_cnt; j++)
+        for (int j = 0; j < metadata->topic_cnt; j++) {
             if (strcmp(metadata->topics[j].topic, topics[i].name) == 0 && metadata->topics[j].partition_cnt > 0) {
                 topics[i].found = true;
                 topics[i].found_partitions = metadata->topics[j].partition_cnt;
             }
+        }
     }
     if (metadata)
         rd_kafka_metadata_destroy(metadata);
@@ -120,9 +125,10 @@ static enum status check_admin(struct question *question, const char *what, stru
     if (!cluster)
         return question_error(question, RD_KAFKA_RESP_ERR__TIMED_OUT, what, err);
     rd_kafka_mem_free(question->rk, cluster);
-    if (mock)
+    if (mock) {
         return err_set(err, ST_INVALID, "%s: the mock broker at %s does not serve this request", what,
                        question->client.brokers);
+    }
     return ST_OK;
 }
 
@@ -175,9 +181,10 @@ static enum status created(rd_kafka_event_t *event, struct err *err)
     for (size_t i = 0; i < count; i++) {
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[i]);
 
-        if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
             return err_set(err, ST_INVALID, "creating topic %s: %s", rd_kafka_topic_result_name(results[i]),
                            rd_kafka_topic_result_error_string(results[i]));
+        }
     }
     return ST_OK;
 }
@@ -239,9 +246,10 @@ static enum status described(rd_kafka_event_t *event, const char *name, char *va
         rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
     const rd_kafka_ConfigEntry_t **list;
 
-    if (count == 0 || rd_kafka_ConfigResource_error(resources[0]) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (count == 0 || rd_kafka_ConfigResource_error(resources[0]) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return err_set(err, ST_MISSING, "topic setting %s: %s", name,
                        count ? rd_kafka_ConfigResource_error_string(resources[0]) : "no answer");
+    }
     list = rd_kafka_ConfigResource_configs(resources[0], &entries);
     for (size_t i = 0; i < entries; i++) {
         const char *found = rd_kafka_ConfigEntry_value(list[i]);
@@ -254,8 +262,8 @@ static enum status described(rd_kafka_event_t *event, const char *name, char *va
     return err_set(err, ST_MISSING, "topic setting %s: the brokers do not tell", name);
 }
 
-static enum status ask_setting(struct question *question, const char *topic, const char *name, char *value,
-                               size_t room, struct err *err)
+static enum status ask_setting(struct question *question, const char *topic, const char *name, char *value, size_t room,
+                               struct err *err)
 {
     rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
     rd_kafka_AdminOptions_t *options = admin_options(question, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/record/id.h"
+#include "common/record/keys.h"
 
 enum { RECOVERING_PAUSE_MS = 200 };
 
@@ -45,7 +46,7 @@ enum status ask_function(struct ask *ask, json_t **answer, int shard, const char
     redis_command_add_text(&command, "FCALL_RO");
     redis_command_add_text(&command, function);
     redis_command_add_text(&command, shard == ASK_ALL_SHARDS ? "0" : "1");
-    snprintf(key, sizeof key, "bgop:{%d}", shard);
+    key_format(key, sizeof key, KEY_SHARD, shard, NULL);
     if (shard != ASK_ALL_SHARDS)
         redis_command_add_text(&command, key);
     for (size_t i = 0; i < count; i++)
@@ -75,13 +76,23 @@ enum status ask_open(struct ask *ask)
 enum status ask_shards(struct ask *ask, int *shards)
 {
     struct redis_reply *reply = NULL;
-    enum status st = redis_call(ask->redis, &reply, ask->err, "HGET", "bgop:meta", "shards", NULL);
+    enum status st = redis_call(ask->redis, &reply, ask->err, "HGET", key_name(KEY_META), "shards", NULL);
     int64_t number = redis_reply_int(reply, 0);
 
     redis_reply_free(reply);
     if (st == ST_OK && (number < 0 || number > ID_SHARDS_MAX))
         return err_set(ask->err, ST_FAILED, "bgop:meta says %lld shards", (long long)number);
     *shards = (int)number;
+    return st;
+}
+
+enum status ask_now(struct ask *ask, int64_t *now_ms)
+{
+    struct redis_reply *reply = NULL;
+    enum status st = redis_call(ask->redis, &reply, ask->err, "TIME", NULL);
+
+    *now_ms = redis_reply_int(redis_reply_at(reply, 0), 0) * 1000 + redis_reply_int(redis_reply_at(reply, 1), 0) / 1000;
+    redis_reply_free(reply);
     return st;
 }
 
@@ -111,9 +122,10 @@ enum status ask_leaders(struct ask *ask, json_t *rows, const struct field_set *f
     }
     if (count > 1)
         st = ask_function(ask, &leaders, ASK_ALL_SHARDS, "bgop_retrieve", args, count);
-    if (st == ST_OK && count > 1 && json_array_size(leaders) != count - 1)
+    if (st == ST_OK && count > 1 && json_array_size(leaders) != count - 1) {
         st = err_set(ask->err, ST_FAILED, "bgop_retrieve answered %zu rows for %zu Ids", json_array_size(leaders),
                      count - 1);
+    }
     json_array_foreach(rows, i, row)
     {
         if (st == ST_OK)

@@ -10,7 +10,7 @@
 
 struct ask {
     struct redis *redis;
-    int64_t recovering_ms;          /* how long a shard that replays its log is waited for */
+    int64_t recovering_ms; /* how long a shard that replays its log is waited for */
     struct err *err;
 };
 
@@ -20,6 +20,8 @@ enum status ask_function(struct ask *ask, json_t **answer, int shard, const char
                          size_t count) MUST_CHECK;
 /* The number of shards, 0 when no queue was set up here yet. */
 enum status ask_shards(struct ask *ask, int *shards) MUST_CHECK;
+/* The time that records are stamped with. */
+enum status ask_now(struct ask *ask, int64_t *now_ms) MUST_CHECK;
 /* The queue answers for its records; a replay of its log is waited out. */
 enum status ask_open(struct ask *ask) MUST_CHECK;
 /* Puts member GroupLeader, an object or null, into each of these rows (an array). */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/query/match.h"
+
 static const struct {
     const char *symbol;
     enum query_operator relation;
@@ -31,10 +33,13 @@ static bool read_operator(struct parser *parser, enum query_operator *relation)
 {
     char got[80];
 
+    if (refuse_word(parser, &parser->token, REFUSED_OPERATOR))
+        return false;
     if (parser_take(parser, "NOT")) {
-        if (token_is(&parser->token, "LIKE"))
+        if (token_is(&parser->token, "LIKE")) {
             return parser_fail(parser, NULL, "MALFORMED_QUERY",
                                "NOT stands in front of the field: NOT Name LIKE 'x%%'");
+        }
         *relation = QUERY_NOT_IN;
         return parser_need(parser, "IN");
     }
@@ -44,24 +49,27 @@ static bool read_operator(struct parser *parser, enum query_operator *relation)
             return true;
         }
     }
-    return parser_fail(parser, NULL, "MALFORMED_QUERY", "expected one of = != < <= > >= LIKE IN, NOT IN, got %s",
+    return !refuse_token(parser) &&
+           parser_fail(parser, NULL, "MALFORMED_QUERY", "expected one of = != < <= > >= LIKE IN, NOT IN, got %s",
                        parser_got(parser, got));
 }
 
-static bool check_operator(struct parser *parser, const struct token *at, const struct query_condition *test)
+static bool check_operator(struct parser *parser, const struct token *at, const struct query_item *item,
+                           enum query_operator relation)
 {
-    const struct record_field *field = &record_fields[test->field.index];
-    enum query_operator relation = test->relation;
+    enum field_type type = query_item_type(item);
+    char name[QUERY_ITEM_TEXT_SIZE];
 
-    if (relation == QUERY_LIKE && field->type != FIELD_STRING && field->type != FIELD_PICKLIST)
-        return parser_fail(parser, at, "MALFORMED_QUERY", "LIKE is for texts, %s is of type %s", field->name,
-                           field_type_name(field->type));
-    if (field->type == FIELD_BOOLEAN && relation != QUERY_EQUAL && relation != QUERY_DIFFERENT)
-        return parser_fail(parser, at, "MALFORMED_QUERY", "%s is compared with = and != only", field->name);
+    if (relation == QUERY_LIKE && type != FIELD_STRING && type != FIELD_PICKLIST) {
+        return parser_fail(parser, at, "MALFORMED_QUERY", "LIKE is for texts, %s is of type %s", item_text(name, item),
+                           field_type_name(type));
+    }
+    if (type == FIELD_BOOLEAN && relation != QUERY_EQUAL && relation != QUERY_DIFFERENT)
+        return parser_fail(parser, at, "MALFORMED_QUERY", "%s is compared with = and != only", item_text(name, item));
     return true;
 }
 
-static bool read_values(struct parser *parser, struct query_condition *test)
+static bool read_values(struct parser *parser, struct query_condition *test, const struct query_item *item)
 {
     struct query_value *values = NULL;
     bool list = test->relation == QUERY_IN || test->relation == QUERY_NOT_IN;
@@ -70,7 +78,7 @@ static bool read_values(struct parser *parser, struct query_condition *test)
         return false;
     do {
         values = query_keep_more(parser->memory, values, test->value_count, sizeof *values);
-        if (!literal_read(parser, test->field, test->relation, &values[test->value_count]))
+        if (!literal_read(parser, item, test->relation, &values[test->value_count]))
             return false;
         test->value_count++;
         test->values = values;
@@ -78,20 +86,41 @@ static bool read_values(struct parser *parser, struct query_condition *test)
     return !list || parser_need(parser, ")");
 }
 
-static struct query_condition *read_test(struct parser *parser)
+/* A function in WHERE. */
+static bool no_function(struct parser *parser, const struct token *name)
 {
-    struct query_condition *test = condition_new(parser, QUERY_TEST);
-    struct token relation;
+    if (select_is_aggregate(name)) {
+        return parser_fail(parser, name, "MALFORMED_QUERY",
+                           "an aggregate can not stand in WHERE: conditions on groups stand behind HAVING");
+    }
+    return refuse_function(parser, name);
+}
+
+/* What WHERE compares: a field. */
+static bool read_field(struct parser *parser, struct query_item *item)
+{
     struct path path;
 
     if (!path_read(parser, &path))
-        return NULL;
+        return false;
     if (token_is(&parser->token, "("))
-        return parser_fail(parser, &path.words[0], "MALFORMED_QUERY", "functions can not stand in a condition"), NULL;
+        return no_function(parser, &path.words[0]);
+    return path_field(parser, &path, &item->field) && field_require(parser, &path, item->field, FIELD_F);
+}
+
+static struct query_condition *read_test(struct parser *parser)
+{
+    struct query_condition *test = condition_new(parser, QUERY_TEST);
+    struct query_item *item = query_keep(parser->memory, sizeof *item);
+    struct token relation;
+
+    if (!(parser->in_having ? element_read(parser, "HAVING", FIELD_F, item) : read_field(parser, item)))
+        return NULL;
+    test->field = item->field;
+    test->aggregate = item->function == QUERY_FIELD ? NULL : item;
     relation = parser->token;
-    if (!path_field(parser, &path, &test->field) || !field_require(parser, &path, test->field, FIELD_F) ||
-        !read_operator(parser, &test->relation) || !check_operator(parser, &relation, test) ||
-        !read_values(parser, test))
+    if (!read_operator(parser, &test->relation) || !check_operator(parser, &relation, item, test->relation) ||
+        !read_values(parser, test, item))
         return NULL;
     return test;
 }
@@ -124,10 +153,11 @@ static struct query_condition *read_not(struct parser *parser)
     bool deeper = token_is(&parser->token, "NOT") || token_is(&parser->token, "(");
     struct query_condition *condition;
 
-    if (deeper && parser->depth == QUERY_DEPTH_MAX)
+    if (deeper && parser->depth == QUERY_DEPTH_MAX) {
         return parser_fail(parser, NULL, "MALFORMED_QUERY", "more than %d parentheses and NOTs within each other",
                            QUERY_DEPTH_MAX),
                NULL;
+    }
     parser->depth += deeper;
     condition = read_inner(parser);
     parser->depth -= deeper;

@@ -16,7 +16,7 @@ struct group {
     struct tally tallies[];
 };
 
-bool item_same(const struct query_item *a, const struct query_item *b)
+static bool item_same(const struct query_item *a, const struct query_item *b)
 {
     return a->function == b->function && a->field.index == b->field.index && a->field.of_leader == b->field.of_leader;
 }
@@ -48,22 +48,43 @@ static struct group *group_new(struct groups *groups, const json_t *row)
     return group;
 }
 
-void groups_start(struct groups *groups, const struct query *query, int64_t held_max, struct err *err)
+static void count_test(void *arg, const struct query_condition *test)
 {
-    *groups = (struct groups){
-        .query = query, .held_max = held_max, .err = err, .index = json_object(), .distinct = json_object()
-    };
-    groups->tallies = xcalloc(query->item_count + query->order_count + 1, sizeof *groups->tallies);
+    (void)test;
+    ++*(size_t *)arg;
+}
+
+static void add_test(void *arg, const struct query_condition *test)
+{
+    if (test->aggregate)
+        add_tally(arg, test->aggregate);
+}
+
+void groups_start(struct groups *groups, const struct plan *plan, int64_t held_max, struct err *err)
+{
+    const struct query *query = plan->query;
+    size_t most = query->item_count + query->order_count + 1;
+
+    *groups = (struct groups){ .query = query,
+                               .having = plan->having,
+                               .held_max = held_max,
+                               .err = err,
+                               .index = json_object(),
+                               .distinct = json_object() };
+    condition_tests(plan->having, count_test, &most);
+    groups->tallies = xcalloc(most, sizeof *groups->tallies);
+    condition_tests(plan->having, add_test, groups);
     for (size_t i = 0; i < query->item_count; i++)
         add_tally(groups, &query->items[i]);
     for (size_t i = 0; i < query->order_count; i++)
         add_tally(groups, &query->orders[i].item);
     groups->order_count = query->order_count ? query->order_count : query->group_count;
     groups->orders = xcalloc(groups->order_count + 1, sizeof *groups->orders);
-    for (size_t i = 0; i < groups->order_count; i++)
+    for (size_t i = 0; i < groups->order_count; i++) {
         groups->orders[i] = query->order_count
                                 ? query->orders[i]
                                 : (struct query_order){ .item.field = query->groups[i], .nulls_first = true };
+    }
     if (query->group_count == 0)
         group_new(groups, NULL); /* one row, also of nothing */
 }
@@ -239,6 +260,31 @@ int64_t groups_count(const struct groups *groups)
     return groups->groups[0]->tallies[0].count;
 }
 
+struct judged {
+    const struct groups *groups;
+    const struct group *group;
+    json_t *values; /* what was compared, kept while it is */
+};
+
+static struct query_value value_of_group(void *arg, const struct query_condition *test)
+{
+    struct judged *judged = arg;
+    const struct query_item item = condition_item(test);
+    json_t *value = item_json(judged->groups, judged->group, &item);
+
+    json_array_append_new(judged->values, value);
+    return json_value(value, query_item_type(&item));
+}
+
+static bool is_left(const struct groups *groups, const struct group *group)
+{
+    struct judged judged = { .groups = groups, .group = group, .values = json_array() };
+    bool left = condition_holds(groups->having, value_of_group, &judged);
+
+    json_decref(judged.values);
+    return left;
+}
+
 enum status groups_sort(const struct groups *groups, struct sort *sort)
 {
     const struct query *query = groups->query;
@@ -247,8 +293,12 @@ enum status groups_sort(const struct groups *groups, struct sort *sort)
     sort->orders = groups->orders;
     sort->order_count = groups->order_count;
     for (size_t g = 0; g < groups->count && st == ST_OK; g++) {
-        json_t *row = json_object(), *values = json_array();
+        json_t *row, *values;
 
+        if (!is_left(groups, groups->groups[g]))
+            continue;
+        row = json_object();
+        values = json_array();
         for (size_t i = 0; i < query->item_count; i++)
             json_object_set_new(row, query->items[i].name, item_json(groups, groups->groups[g], &query->items[i]));
         for (size_t i = 0; i < groups->order_count; i++)

@@ -1,13 +1,12 @@
 /* Literals: what may be compared with a field is decided by the field's type. */
 #include "common/query/parser.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/query/match.h"
 #include "common/record/id.h"
-
-enum { TIME_TEXT_MAX = 40 };
 
 static bool is_text_type(enum field_type type)
 {
@@ -94,15 +93,19 @@ static bool text_decode(struct parser *parser, bool pattern, struct query_value 
     return true;
 }
 
-static bool mismatch(struct parser *parser, struct query_field field, const char *expected)
+bool literal_mismatch(struct parser *parser, const struct query_item *item, const char *expected)
 {
-    char got[80];
+    char got[80], name[QUERY_ITEM_TEXT_SIZE];
 
-    return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is compared with %s, not %s",
-                       record_fields[field.index].name, expected, parser_got(parser, got));
+    if (refuse_token(parser) || refuse_word(parser, &parser->token, REFUSED_VALUE))
+        return false;
+    if (token_is(&parser->token, "=")) /* == is an operator that is refused; this is = = or < = */
+        return parser_fail(parser, NULL, "MALFORMED_QUERY", "an operator stands in one piece: = != < <= > >=");
+    return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is compared with %s, not %s", item_text(name, item),
+                       expected, parser_got(parser, got));
 }
 
-static bool read_int(struct parser *parser, struct query_field field, struct query_value *value)
+static bool read_int(struct parser *parser, const struct query_item *item, struct query_value *value)
 {
     char text[24];
     bool fits = text_copy(text, sizeof text, parser->token.text, parser->token.size);
@@ -111,30 +114,27 @@ static bool read_int(struct parser *parser, struct query_field field, struct que
     if (parser->token.kind != TOKEN_LITERAL || !fits ||
         !text_parse_int64(text[0] == '+' ? text + 1 : text, -INT64_C(999999999999999), INT64_C(999999999999999),
                           &value->number))
-        return mismatch(parser, field, "a whole number");
+        return literal_mismatch(parser, item, "a whole number");
     return true;
 }
 
-static bool read_time(struct parser *parser, struct query_field field, struct query_value *value)
+/* What an average is compared with. */
+static bool read_decimal(struct parser *parser, const struct query_item *item, struct query_value *value)
 {
-    char text[TIME_TEXT_MAX];
     const struct token *token = &parser->token;
+    char text[32], *end = text;
 
-    value->kind = QUERY_NUMBER;
-    if (token->kind == TOKEN_TEXT)
-        return parser_fail(parser, NULL, "MALFORMED_QUERY",
-                           "%s is compared with a dateTime, which stands without quotes: 2026-11-23T10:00:00Z",
-                           record_fields[field.index].name);
-    if (token->kind == TOKEN_LITERAL && text_copy(text, sizeof text, token->text, token->size) && strchr(text, 'T') &&
-        clock_parse(text, &value->number))
-        return true;
-    return mismatch(parser, field, "a dateTime such as 2026-11-23T10:00:00Z");
+    if (token->kind == TOKEN_LITERAL && text_copy(text, sizeof text, token->text, token->size) &&
+        strspn(text, "+-0123456789.") == token->size)
+        value->decimal = strtod(text, &end);
+    value->kind = QUERY_DECIMAL;
+    return (end > text && *end == '\0') || literal_mismatch(parser, item, "a number");
 }
 
-static bool read_boolean(struct parser *parser, struct query_field field, struct query_value *value)
+static bool read_boolean(struct parser *parser, const struct query_item *item, struct query_value *value)
 {
     *value = (struct query_value){ .kind = QUERY_NUMBER, .number = token_is(&parser->token, "true") };
-    return value->number || token_is(&parser->token, "false") || mismatch(parser, field, "true or false");
+    return value->number || token_is(&parser->token, "false") || literal_mismatch(parser, item, "true or false");
 }
 
 static bool read_id(struct parser *parser, struct query_value *value)
@@ -144,53 +144,61 @@ static bool read_id(struct parser *parser, struct query_value *value)
 
     if (!text_decode(parser, false, value))
         return false;
-    if (value->size && !id_parse(value->text, value->size, &parts))
+    if (value->size == 0)
+        return true;
+    if (!id_read(id, value->text, value->size, &parts)) {
         return parser_fail(parser, NULL, "MALFORMED_ID", "%s is not an Id of a BackgroundOperation",
                            parser_got(parser, got));
-    if (value->size) {
-        memcpy(id, value->text, 15);
-        id_suffix(id, id + 15);
-        value->text = id;
-        value->size = ID_LENGTH;
     }
+    value->text = id;
+    value->size = ID_LENGTH;
     return true;
 }
 
-static bool read_text(struct parser *parser, struct query_field field, enum query_operator relation,
-                      struct query_value *value)
+/* A word where a text is meant. */
+static bool unquoted(struct parser *parser)
 {
     char got[80];
 
-    if (parser->token.kind == TOKEN_UNCLOSED)
-        return parser_fail(parser, NULL, "MALFORMED_QUERY", "this text has no closing quote");
-    if (parser->token.kind == TOKEN_WORD || (parser->token.kind == TOKEN_STRAY && *parser->token.text == '"'))
-        return parser_fail(parser, NULL, "MALFORMED_QUERY", "expected a value, got %s: texts stand in single quotes",
-                           parser_got(parser, got));
+    return !refuse_word(parser, &parser->token, REFUSED_VALUE) &&
+           parser_fail(parser, NULL, "MALFORMED_QUERY", "expected a value, got %s: texts stand in single quotes",
+                       parser_got(parser, got));
+}
+
+static bool read_text(struct parser *parser, const struct query_item *item, enum query_operator relation,
+                      struct query_value *value)
+{
+    if (parser->token.kind == TOKEN_WORD)
+        return unquoted(parser);
     if (parser->token.kind != TOKEN_TEXT)
-        return mismatch(parser, field, "a text in single quotes");
-    if (is_text_type(record_fields[field.index].type))
+        return literal_mismatch(parser, item, "a text in single quotes");
+    if (is_text_type(record_fields[item->field.index].type))
         return text_decode(parser, relation == QUERY_LIKE, value);
     return read_id(parser, value);
 }
 
-bool literal_read(struct parser *parser, struct query_field field, enum query_operator relation,
+bool literal_read(struct parser *parser, const struct query_item *item, enum query_operator relation,
                   struct query_value *value)
 {
-    enum field_type type = record_fields[field.index].type;
-    bool fine = true;
+    bool fine = true, stepped = false;
 
     *value = (struct query_value){ .kind = QUERY_NULL };
     if (!token_is(&parser->token, "null") || relation == QUERY_LIKE) {
-        switch (type) {
-        case FIELD_INT: fine = read_int(parser, field, value); break;
-        case FIELD_DATETIME: fine = read_time(parser, field, value); break;
-        case FIELD_BOOLEAN: fine = read_boolean(parser, field, value); break;
-        default: fine = read_text(parser, field, relation, value); break;
+        switch (query_item_type(item)) {
+        case FIELD_INT:
+            fine = item->function == QUERY_AVG ? read_decimal(parser, item, value) : read_int(parser, item, value);
+            break;
+        case FIELD_DATETIME:
+            fine = time_read(parser, item, value);
+            stepped = true;
+            break;
+        case FIELD_BOOLEAN: fine = read_boolean(parser, item, value); break;
+        default: fine = read_text(parser, item, relation, value); break;
         }
     }
     if (fine && value->kind == QUERY_TEXT && value->size == 0 && relation != QUERY_LIKE)
         *value = (struct query_value){ .kind = QUERY_NULL }; /* no field ever holds an empty text */
-    if (fine)
+    if (fine && !stepped)
         parser_step(parser);
     return fine;
 }
@@ -200,9 +208,13 @@ bool literal_count(struct parser *parser, const char *of, int64_t *count)
     char text[24], got[80];
 
     if (parser->token.kind != TOKEN_LITERAL || !text_copy(text, sizeof text, parser->token.text, parser->token.size) ||
-        !text_parse_int64(text, 0, INT64_C(999999999999999), count))
-        return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s takes a whole number from 0, got %s", of,
+        !text_parse_int64(text, 0, INT64_C(999999999999999), count)) {
+        return !refuse_token(parser) &&
+               parser_fail(parser, NULL, "MALFORMED_QUERY", "%s takes a whole number from 0, got %s", of,
                            parser_got(parser, got));
+    }
     parser_step(parser);
+    if (token_is(&parser->token, ",") && strcmp(of, "LIMIT") == 0)
+        return parser_fail(parser, NULL, "MALFORMED_QUERY", "LIMIT takes one number: write LIMIT n OFFSET m");
     return true;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/text.h"
 
 char fold(char c)
 {
@@ -11,6 +12,13 @@ char fold(char c)
 }
 
 /* ---- values ---- */
+enum field_type query_item_type(const struct query_item *item)
+{
+    bool number = item->function != QUERY_FIELD && item->function != QUERY_MIN && item->function != QUERY_MAX;
+
+    return number ? FIELD_INT : record_fields[item->field.index].type;
+}
+
 struct query_value json_value(const json_t *json, enum field_type type)
 {
     struct query_value value = { .kind = QUERY_NULL };
@@ -77,11 +85,9 @@ int value_compare(const struct query_value *a, const struct query_value *b, enum
 /* ---- LIKE ---- */
 static size_t character_size(const char *text, size_t size)
 {
-    size_t length = 1;
+    size_t length = text_utf8_cut(text, size, 1);
 
-    while (length < size && ((unsigned char)text[length] & 0xc0) == 0x80)
-        length++;
-    return length;
+    return length > 0 ? length : 1;
 }
 
 struct piece {
@@ -158,11 +164,16 @@ static bool is_in(const struct query_condition *test, const struct query_value *
     return false;
 }
 
-static bool test_matches(const struct query_condition *test, const json_t *row)
+struct query_item condition_item(const struct query_condition *test)
 {
-    struct query_value value = row_value(row, test->field);
+    return test->aggregate ? *test->aggregate : (struct query_item){ .field = test->field };
+}
+
+static bool test_holds(const struct query_condition *test, struct query_value value)
+{
     const struct query_value *wanted = test->values;
-    enum field_type type = record_fields[test->field.index].type;
+    const struct query_item item = condition_item(test);
+    enum field_type type = query_item_type(&item);
     int order = value_compare(&value, wanted, type);
 
     switch (test->relation) {
@@ -183,28 +194,38 @@ static bool test_matches(const struct query_condition *test, const json_t *row)
     }
 }
 
-bool condition_matches(const struct query_condition *condition, const json_t *row)
+bool condition_holds(const struct query_condition *condition, condition_value *value_of, void *arg)
 {
     if (!condition)
         return true;
     if (condition->node == QUERY_TEST)
-        return test_matches(condition, row);
+        return test_holds(condition, value_of(arg, condition));
     if (condition->node == QUERY_NOT)
-        return !condition_matches(condition->parts[0], row);
+        return !condition_holds(condition->parts[0], value_of, arg);
     for (size_t i = 0; i < condition->part_count; i++) {
-        if (condition_matches(condition->parts[i], row) == (condition->node == QUERY_OR))
+        if (condition_holds(condition->parts[i], value_of, arg) == (condition->node == QUERY_OR))
             return condition->node == QUERY_OR;
     }
     return condition->node == QUERY_AND;
 }
 
-void condition_fields(const struct query_condition *condition, void (*see)(void *arg, struct query_field field),
-                      void *arg)
+static struct query_value value_of_row(void *row, const struct query_condition *test)
+{
+    return row_value(row, test->field);
+}
+
+bool condition_matches(const struct query_condition *condition, const json_t *row)
+{
+    return condition_holds(condition, value_of_row, (json_t *)(uintptr_t)row);
+}
+
+void condition_tests(const struct query_condition *condition,
+                     void (*visit)(void *arg, const struct query_condition *test), void *arg)
 {
     if (!condition)
         return;
     if (condition->node == QUERY_TEST)
-        see(arg, condition->field);
+        visit(arg, condition);
     for (size_t i = 0; i < condition->part_count; i++)
-        condition_fields(condition->parts[i], see, arg);
+        condition_tests(condition->parts[i], visit, arg);
 }

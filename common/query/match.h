@@ -22,6 +22,10 @@ bool text_like(const char *text, size_t size, const char *pattern, size_t patter
 /* How ASCII letters are compared: as small ones. */
 char fold(char c);
 
+/* What a test compares; of a condition behind HAVING it is an aggregate or a grouped field. */
+typedef struct query_value condition_value(void *arg, const struct query_condition *test);
+bool condition_holds(const struct query_condition *condition, condition_value *value_of, void *arg);
+/* A condition on records, without periods (condition_at). */
 bool condition_matches(const struct query_condition *condition, const json_t *row);
 /* The same condition without NOT but in front of a comparison that has no opposite, AND and OR never within their
  * own kind, and OR of equalities of one field as IN. NULL stays NULL. */
@@ -30,8 +34,11 @@ struct query_condition *condition_normal(struct query_memory *memory, const stru
 void condition_write(struct buf *buf, const struct query_condition *condition);
 void field_write(struct buf *buf, struct query_field field);
 void item_write(struct buf *buf, const struct query_item *item);
-/* Calls see for each field that the condition looks at. */
-void condition_fields(const struct query_condition *condition, void (*see)(void *arg, struct query_field field),
-                      void *arg);
+enum { QUERY_ITEM_TEXT_SIZE = 80 };
+char *item_text(char text[QUERY_ITEM_TEXT_SIZE], const struct query_item *item);
+/* Calls visit for each test of the condition. */
+void condition_tests(const struct query_condition *condition,
+                     void (*visit)(void *arg, const struct query_condition *test), void *arg);
+struct query_item condition_item(const struct query_condition *test);
 
 #endif

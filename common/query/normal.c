@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/query/period.h"
 
 /* Into a list of its own: the query's may be in use elsewhere. */
 static void take_values(struct query_memory *memory, struct query_condition *into, const struct query_condition *from)
@@ -137,6 +139,17 @@ void item_write(struct buf *buf, const struct query_item *item)
         buf_append_char(buf, ')');
 }
 
+char *item_text(char text[QUERY_ITEM_TEXT_SIZE], const struct query_item *item)
+{
+    struct buf buf;
+
+    buf_init(&buf, QUERY_ITEM_TEXT_SIZE);
+    item_write(&buf, item);
+    text_copy(text, QUERY_ITEM_TEXT_SIZE, buf.data, buf.size);
+    buf_release(&buf);
+    return text;
+}
+
 static void write_text(struct buf *buf, const struct query_value *value, bool pattern)
 {
     buf_append_char(buf, '\'');
@@ -160,14 +173,19 @@ static void write_text(struct buf *buf, const struct query_value *value, bool pa
 static void write_value(struct buf *buf, const struct query_condition *test, const struct query_value *value)
 {
     char time[CLOCK_TEXT_SIZE];
+    const struct query_item item = condition_item(test);
 
     if (value->kind == QUERY_NULL)
         buf_append_string(buf, "null");
+    else if (value->kind == QUERY_PERIOD)
+        period_write(buf, value);
+    else if (value->kind == QUERY_DECIMAL)
+        buf_printf(buf, "%.15g", value->decimal);
     else if (value->kind == QUERY_TEXT)
         write_text(buf, value, test->relation == QUERY_LIKE);
-    else if (record_fields[test->field.index].type == FIELD_DATETIME)
+    else if (query_item_type(&item) == FIELD_DATETIME)
         buf_append_string(buf, clock_format(time, value->number, "Z"));
-    else if (record_fields[test->field.index].type == FIELD_BOOLEAN)
+    else if (query_item_type(&item) == FIELD_BOOLEAN)
         buf_append_string(buf, value->number ? "true" : "false");
     else
         buf_printf(buf, "%" PRId64, value->number);
@@ -182,7 +200,9 @@ static void write_test(struct buf *buf, const struct query_condition *test)
     };
     bool list = test->relation == QUERY_IN || test->relation == QUERY_NOT_IN;
 
-    field_write(buf, test->field);
+    const struct query_item item = condition_item(test);
+
+    item_write(buf, &item);
     buf_printf(buf, " %s %s", operators[test->relation], list ? "(" : "");
     for (size_t i = 0; i < test->value_count; i++) {
         if (i > 0)

@@ -4,13 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/base/text.h"
 
 void parser_start(struct parser *parser, struct query *query, const char *text, size_t size, struct err *err)
 {
     *parser = (struct parser){ .text = text, .end = text + size, .query = query, .memory = query->memory, .err = err };
+    parser->object_alias.text = parser->fields_all.text = "";
     parser->token = token_next(text, parser->end);
 }
 
@@ -62,30 +62,35 @@ bool parser_fail(struct parser *parser, const struct token *at, const char *code
     return false;
 }
 
-/* Clauses of SOQL that this grammar has not: better refused by name than as a word too many. */
-static const char *const refused[] = {
-    "HAVING", "USING", "WITH", "FOR", "ALL", "UPDATE", "TYPEOF", "JOIN", "UNION", "DISTINCT",
+/* What a clause begins with, and its words in full. */
+static const struct {
+    const char *word, *clause;
+} clauses[] = {
+    { "WHERE", "WHERE" },    { "GROUP", "GROUP BY" }, { "HAVING", "HAVING" },
+    { "ORDER", "ORDER BY" }, { "LIMIT", "LIMIT" },    { "OFFSET", "OFFSET" },
 };
 
-static bool is_refused(const struct token *token)
+static const char *clause_at(const struct parser *parser)
 {
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        if (token_is(token, refused[i]))
-            return true;
+    for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++) {
+        if (token_is(&parser->token, clauses[i].word))
+            return clauses[i].clause;
     }
-    return false;
+    return NULL;
+}
+
+bool parser_at_clause(const struct parser *parser)
+{
+    return clause_at(parser) != NULL;
 }
 
 static bool unexpected(struct parser *parser, const char *expected)
 {
     char got[80];
 
-    parser_got(parser, got);
-    if (parser->token.kind == TOKEN_UNCLOSED)
-        return parser_fail(parser, NULL, "MALFORMED_QUERY", "this text has no closing quote");
-    if (is_refused(&parser->token))
-        return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is not supported", got);
-    return parser_fail(parser, NULL, "MALFORMED_QUERY", "expected %s, got %s", expected, got);
+    if (refuse_token(parser) || refuse_word(parser, &parser->token, REFUSED_CLAUSE))
+        return false;
+    return parser_fail(parser, NULL, "MALFORMED_QUERY", "expected %s, got %s", expected, parser_got(parser, got));
 }
 
 bool parser_need(struct parser *parser, const char *word)
@@ -93,30 +98,45 @@ bool parser_need(struct parser *parser, const char *word)
     return parser_take(parser, word) || unexpected(parser, word);
 }
 
-bool parser_end(struct parser *parser)
+/* Operators of other languages. */
+static const char *connective_for(const struct token *token)
 {
-    static const char *const clauses[] = { "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "OFFSET" };
-    static const char *const words[] = { "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "AND", "OR" };
-    const size_t word_count = sizeof words / sizeof *words;
-    const char *nearest;
+    return token_is(token, "&&") ? "AND" : token_is(token, "||") ? "OR" : NULL;
+}
+
+static bool too_much(struct parser *parser)
+{
+    static const char *const words[] = { "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "AND", "OR" };
+    const char *nearest = NULL, *connective = connective_for(&parser->token);
     char got[80];
 
+    parser_got(parser, got);
+    if (parser->token.kind == TOKEN_TEXT && parser->token.text > parser->text && parser->token.text[-1] == '\'')
+        return parser_fail(parser, NULL, "MALFORMED_QUERY", "a quote within a text is written \\': 'it\\'s'");
+    if (connective)
+        return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is not supported: write %s", got, connective);
+    if (parser->token.kind == TOKEN_WORD)
+        nearest = text_nearest(got, words, sizeof words / sizeof *words);
+    return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is more than the query needs%s%s%s", got,
+                       nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+bool parser_end(struct parser *parser)
+{
+    bool finished = token_is(&parser->token, ";");
+    const char *clause = clause_at(parser);
+
+    while (parser_take(parser, ";"))
+        ;
     if (parser->token.kind == TOKEN_END)
         return true;
-    for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++) {
-        size_t size = strcspn(clauses[i], " ");
-
-        if (parser->token.kind == TOKEN_WORD && parser->token.size == size &&
-            strncasecmp(parser->token.text, clauses[i], size) == 0)
-            return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is out of place: %s", clauses[i],
-                               parser->condition_alone
-                                   ? "here a condition stands alone"
-                                   : "the order is SELECT, FROM, WHERE, GROUP BY, ORDER BY, LIMIT, OFFSET");
+    if (finished)
+        return parser_fail(parser, NULL, "MALFORMED_QUERY", "one query at a time: nothing may stand behind its ;");
+    if (clause) {
+        return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is out of place: %s", clause,
+                           parser->condition_alone
+                               ? "here a condition stands alone"
+                               : "the order is SELECT, FROM, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET");
     }
-    if (is_refused(&parser->token) || parser->token.kind == TOKEN_UNCLOSED)
-        return unexpected(parser, "the end");
-    nearest = parser->token.kind == TOKEN_WORD ? text_nearest(parser_got(parser, got), words, word_count) : NULL;
-    return parser_fail(parser, NULL, "MALFORMED_QUERY", "%s is more than the query needs%s%s%s",
-                       parser_got(parser, got), nearest ? "; did you mean " : "", nearest ? nearest : "",
-                       nearest ? "?" : "");
+    return !refuse_token(parser) && !refuse_word(parser, &parser->token, REFUSED_CLAUSE) && too_much(parser);
 }

@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "common/query/period.h"
+
 static bool same_field(struct query_field a, struct query_field b)
 {
     return a.index == b.index && a.of_leader == b.of_leader;
 }
 
-void field_set_add(struct field_set *set, struct query_field field)
+static void field_set_add(struct field_set *set, struct query_field field)
 {
     for (size_t i = 0; i < set->count; i++) {
         if (same_field(set->fields[i], field))
@@ -125,7 +127,7 @@ struct seen {
     struct field_set own;
 };
 
-static void see_early(void *arg, struct query_field field)
+static void visit_early(void *arg, struct query_field field)
 {
     struct seen *seen = arg;
 
@@ -133,21 +135,27 @@ static void see_early(void *arg, struct query_field field)
     seen->plan->leaders_early = seen->plan->leaders_early || field.of_leader;
 }
 
-static void see_fields(struct plan *plan)
+static void visit_test(void *arg, const struct query_condition *test)
+{
+    visit_early(arg, test->field);
+}
+
+static void collect_fields(struct plan *plan)
 {
     const struct query *query = plan->query;
     struct seen seen = { .plan = plan };
     json_t *fields = json_array();
     bool early;
 
-    condition_fields(plan->rest, see_early, &seen);
+    condition_tests(plan->rest, visit_test, &seen);
+    condition_tests(plan->having, visit_test, &seen);
     for (size_t i = 0; i < query->group_count; i++)
-        see_early(&seen, query->groups[i]);
+        visit_early(&seen, query->groups[i]);
     for (size_t i = 0; i < query->order_count; i++)
-        see_early(&seen, query->orders[i].item.field);
+        visit_early(&seen, query->orders[i].item.field);
     early = plan->leaders_early;
     for (size_t i = 0; i < query->item_count; i++)
-        see_early(&seen, query->items[i].field);
+        visit_early(&seen, query->items[i].field);
     if (!query->aggregate)
         plan->leaders_early = early;
     if (plan->leader_fields.count > 0)
@@ -255,11 +263,20 @@ static bool is_counted(struct query_field field)
     return !field.of_leader && (field.index == FIELD_INDEX_TYPE || field.index == FIELD_INDEX_STATUS);
 }
 
-static void see_counted(void *arg, struct query_field field)
+/* The counts tell it: a Type or Status, or how many there are. */
+static bool item_is_counted(const struct query_item *item)
 {
+    bool never_null = !item->field.of_leader && !(record_fields[item->field.index].properties & FIELD_N);
+
+    return is_counted(item->field) || (item->function == QUERY_COUNT && never_null);
+}
+
+static void visit_counted(void *arg, const struct query_condition *test)
+{
+    const struct query_item item = condition_item(test);
     bool *counted = arg;
 
-    *counted = *counted && is_counted(field);
+    *counted = *counted && item_is_counted(&item);
 }
 
 /* bgop_stats knows how many records there are of each Type in each Status: changed in the same step as the records,
@@ -269,25 +286,24 @@ static bool counts_suffice(const struct plan *plan)
     const struct query *query = plan->query;
     bool counted = query->aggregate;
 
-    condition_fields(plan->where, see_counted, &counted);
+    condition_tests(plan->where, visit_counted, &counted);
+    condition_tests(plan->having, visit_counted, &counted);
     for (size_t i = 0; i < query->group_count; i++)
-        see_counted(&counted, query->groups[i]);
-    for (size_t i = 0; i < query->item_count + query->order_count; i++) {
-        const struct query_item *item =
-            i < query->item_count ? &query->items[i] : &query->orders[i - query->item_count].item;
-        bool never_null = !item->field.of_leader && !(record_fields[item->field.index].properties & FIELD_N);
-
-        counted = counted && (is_counted(item->field) || (item->function == QUERY_COUNT && never_null));
-    }
+        counted = counted && is_counted(query->groups[i]);
+    for (size_t i = 0; i < query->item_count; i++)
+        counted = counted && item_is_counted(&query->items[i]);
+    for (size_t i = 0; i < query->order_count; i++)
+        counted = counted && item_is_counted(&query->orders[i].item);
     return counted;
 }
 
-void plan_make(struct plan *plan, const struct query *query)
+void plan_make(struct plan *plan, const struct query *query, int64_t now_ms)
 {
-    *plan = (struct plan){ .query = query, .memory = query_memory_new(), .find = json_object() };
-    plan->where = condition_normal(plan->memory, query->where);
+    *plan = (struct plan){ .query = query, .now_ms = now_ms, .memory = query_memory_new(), .find = json_object() };
+    plan->where = condition_normal(plan->memory, condition_at(plan->memory, query->where, now_ms));
+    plan->having = condition_at(plan->memory, query->having, now_ms);
     push_conditions(plan);
-    see_fields(plan);
+    collect_fields(plan);
     choose_order(plan);
     choose_page(plan);
     if (query->limit == 0 && !query->count_only)

@@ -7,11 +7,11 @@
 #include "common/query/query.h"
 
 enum {
-    PLAN_PAGE_ROWS = 200,           /* rows of one bgop_find, rows of one bgop_retrieve */
-    PLAN_CONDITIONS_MAX = 50,       /* of one bgop_find, and values of one "in" */
+    PLAN_PAGE_ROWS = 200,     /* rows of one bgop_find, rows of one bgop_retrieve */
+    PLAN_CONDITIONS_MAX = 50, /* of one bgop_find, and values of one "in" */
     PLAN_VALUES_MAX = 500,
-    PLAN_FIND_BYTES_MAX = 48000,    /* of its argument */
-    PLAN_NAMES_MAX = 1 << 14,       /* ways to write the Names, and the ParentKeys, of one condition in large and small */
+    PLAN_FIND_BYTES_MAX = 48000, /* of its argument */
+    PLAN_NAMES_MAX = 1 << 14,    /* ways to write the Names, and the ParentKeys, of one condition in large and small */
     PLAN_PARENT_KEYS_MAX = 1 << 18, /* letters; these are looked for before the queue is asked */
 };
 
@@ -20,17 +20,18 @@ struct field_set {
     struct query_field fields[2 * FIELD_COUNT];
     size_t count;
 };
-void field_set_add(struct field_set *set, struct query_field field);
 
 enum plan_way {
-    PLAN_FIND,                      /* pages of bgop_find */
-    PLAN_COUNTS,                    /* the numbers of bgop_stats, by Type and Status */
-    PLAN_NOTHING,                   /* no record can meet the condition, or LIMIT 0 */
+    PLAN_FIND,    /* pages of bgop_find */
+    PLAN_COUNTS,  /* the numbers of bgop_stats, by Type and Status */
+    PLAN_NOTHING, /* no record can meet the condition, or LIMIT 0 */
 };
 struct plan {
     const struct query *query;
     enum plan_way way;
-    struct query_condition *where;  /* in normal form; NULL: all */
+    int64_t now_ms;                 /* the moment of its periods */
+    struct query_condition *where;  /* in normal form, as all conditions here without periods; NULL: all */
+    struct query_condition *having; /* NULL: all groups */
     json_t *find;                   /* {"where":[...],"order":..,"fields":[..],"limit":..} */
     /* Runs of bgop_find, one after the other, each with one more condition: Ids in lots of 500; or the spellings of a
      * Name or ParentKey that are in the queue, known only when it runs. Neither: one run. */
@@ -45,7 +46,7 @@ struct plan {
     struct query_memory *memory;
 };
 
-void plan_make(struct plan *plan, const struct query *query);
+void plan_make(struct plan *plan, const struct query *query, int64_t now_ms);
 void plan_release(struct plan *plan);
 /* ---- push.c ---- */
 /* Conditions of bgop_find that hold wherever this part of the condition holds: a list, none of them if there are none.

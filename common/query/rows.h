@@ -12,10 +12,10 @@ struct answer {
     struct ask *ask;
     query_on_row *on_row;
     void *arg;
-    json_t *waiting;                /* records to be answered, until their leaders are looked up */
-    int64_t skip, left;             /* left -1: no LIMIT */
+    json_t *waiting;    /* records to be answered, until their leaders are looked up */
+    int64_t skip, left; /* left -1: no LIMIT */
     int64_t total;
-    bool stopped;                   /* on_row wants no more */
+    bool stopped; /* on_row wants no more */
 };
 void answer_start(struct answer *answer, const struct plan *plan, struct ask *ask, query_on_row *on_row, void *arg);
 void answer_release(struct answer *answer);
@@ -29,7 +29,7 @@ struct sorted_row;
 struct sort {
     const struct query_order *orders;
     size_t order_count;
-    struct sorted_row **rows;       /* a heap with the last of them on top, once `wanted` are there */
+    struct sorted_row **rows; /* a heap with the last of them on top, once `wanted` are there */
     size_t count, capacity, wanted, held_max;
     uint64_t number;
     struct err *err;
@@ -49,26 +49,25 @@ json_t *sort_take(struct sort *sort, size_t index);
 struct group;
 struct groups {
     const struct query *query;
-    const struct query_item **tallies;  /* the aggregates of SELECT and ORDER BY, each once */
+    const struct query_condition *having;
+    const struct query_item **tallies; /* the aggregates of SELECT, HAVING and ORDER BY, each once */
     size_t tally_count;
     struct group **groups;
     size_t count, capacity;
-    json_t *index;                  /* key -> number of the group */
-    json_t *distinct;               /* values that COUNT_DISTINCT has seen */
-    struct query_order *orders;     /* ORDER BY, or the grouped fields */
+    json_t *index;              /* key -> number of the group */
+    json_t *distinct;           /* values that COUNT_DISTINCT has seen */
+    struct query_order *orders; /* ORDER BY, or the grouped fields */
     size_t order_count;
     int64_t held_max;
     struct err *err;
 };
-void groups_start(struct groups *groups, const struct query *query, int64_t held_max, struct err *err);
+void groups_start(struct groups *groups, const struct plan *plan, int64_t held_max, struct err *err);
 void groups_release(struct groups *groups);
 /* weight: how many records this row stands for. ST_INVALID: more groups or values than may be held. */
 enum status groups_add(struct groups *groups, const json_t *row, int64_t weight) MUST_CHECK;
 /* COUNT() of everything. */
 int64_t groups_count(const struct groups *groups);
-/* The groups as rows, and what they are ordered by. */
+/* The groups that HAVING leaves as rows, and what they are ordered by. */
 enum status groups_sort(const struct groups *groups, struct sort *sort) MUST_CHECK;
-
-bool item_same(const struct query_item *a, const struct query_item *b);
 
 #endif

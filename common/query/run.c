@@ -241,7 +241,7 @@ static void run_start(struct run *run, const struct plan *plan, int64_t held_max
     run->way = query->aggregate ? GROUPED : query->order_count > 0 ? SORTED : AS_THEY_COME;
     answer_start(&run->answer, plan, &run->ask, on_row, arg);
     sort_start(&run->sort, plan, held_max, run->ask.err);
-    groups_start(&run->groups, query, held_max, run->ask.err);
+    groups_start(&run->groups, plan, held_max, run->ask.err);
 }
 
 enum status query_run(const struct query *query, struct redis *redis, const struct query_options *options,
@@ -249,10 +249,15 @@ enum status query_run(const struct query *query, struct redis *redis, const stru
 {
     int64_t held_max = options && options->rows_held_max > 0 ? options->rows_held_max : QUERY_ROWS_HELD_MAX;
     struct run run = { .ask = { redis, options ? options->recovering_ms : 0, err } };
+    int64_t now_ms = options ? options->now_ms : 0;
     struct plan plan;
-    enum status st;
+    enum status st = ST_OK;
 
-    plan_make(&plan, query);
+    if (query->relative && now_ms == 0)
+        st = ask_now(&run.ask, &now_ms);
+    if (st != ST_OK)
+        return st;
+    plan_make(&plan, query, now_ms);
     run_start(&run, &plan, held_max, on_row, arg);
     st = find_all(&run);
     if (st == ST_OK && !query->count_only)

@@ -43,13 +43,6 @@ void sort_release(struct sort *sort)
 }
 
 /* ---- comparing ---- */
-static enum field_type order_type(const struct query_order *order)
-{
-    bool counted = order->item.function == QUERY_COUNT || order->item.function == QUERY_COUNT_DISTINCT;
-
-    return counted ? FIELD_INT : record_fields[order->item.field.index].type;
-}
-
 static int compare_key(const struct query_order *order, const struct query_value *a, const struct query_value *b)
 {
     int result;
@@ -58,7 +51,7 @@ static int compare_key(const struct query_order *order, const struct query_value
         result = value_compare(a, b, FIELD_INT);
         return order->nulls_first ? result : -result;
     }
-    result = value_compare(a, b, order_type(order));
+    result = value_compare(a, b, query_item_type(&order->item));
     return order->descending ? -result : result;
 }
 
@@ -114,9 +107,10 @@ static struct sorted_row *row_new(struct sort *sort, json_t *row, json_t *values
     sorted->row = row;
     sorted->kept = values;
     sorted->number = sort->number++;
-    for (size_t i = 0; i < sort->order_count; i++)
-        sorted->values[i] = values ? json_value(json_array_get(values, i), order_type(&sort->orders[i]))
+    for (size_t i = 0; i < sort->order_count; i++) {
+        sorted->values[i] = values ? json_value(json_array_get(values, i), query_item_type(&sort->orders[i].item))
                                    : row_value(row, sort->orders[i].item.field);
+    }
     return sorted;
 }
 

@@ -10,9 +10,10 @@
 
 #include "common/base/memory.h"
 #include "common/record/id.h"
+#include "common/record/keys.h"
 #include "common/record/routing.h"
 
-enum { LOT = 256, KEY_SIZE = 64 + RECORD_STRING_SIZE, ANYWHERE_MAX = 1024 };
+enum { LOT = 256, ANYWHERE_MAX = 1024 };
 
 struct search {
     struct ask *ask;
@@ -88,7 +89,7 @@ static enum status probe(struct search *search, key_of *key, int shard)
 /* ---- ParentKey ---- */
 static bool parent_key(char key[KEY_SIZE], const char *text, int shard)
 {
-    snprintf(key, KEY_SIZE, "bgop:{%d}:parent:%s", shard, text);
+    key_format(key, KEY_SIZE, KEY_PARENT, shard, text);
     return true;
 }
 
@@ -98,7 +99,7 @@ static bool routed_parent_key(char key[KEY_SIZE], const char *text, int shard)
     return parent_key(key, text, routing_shard(text, strlen(text), 0, 0, -shard));
 }
 
-static enum status look_for_parent_keys(struct search *search)
+static enum status find_parent_keys(struct search *search)
 {
     enum status st = ST_OK;
 
@@ -114,23 +115,24 @@ static enum status look_for_parent_keys(struct search *search)
 static bool derived_name(char key[KEY_SIZE], const char *text, int shard)
 {
     struct id_parts parts;
-    char suffix[4];
+    char id[ID_SIZE], suffix[4];
 
     (void)shard;
     if (strncmp(text, "BO-", 3) != 0 || strlen(text) != 18 || !id_parse(text + 3, 15, &parts))
         return false;
     id_suffix(text + 3, suffix);
-    snprintf(key, KEY_SIZE, "bgop:{%d}:op:%s%s", parts.shard, text + 3, suffix);
+    snprintf(id, sizeof id, "%s%s", text + 3, suffix);
+    key_format(key, KEY_SIZE, KEY_OP, parts.shard, id);
     return true;
 }
 
-static enum status look_for_names_in(struct search *search, int shard)
+static enum status find_names_in(struct search *search, int shard)
 {
     struct redis_reply *reply = NULL;
     char key[64];
     enum status st;
 
-    snprintf(key, sizeof key, "bgop:{%d}:names", shard);
+    key_format(key, sizeof key, KEY_NAMES, shard, NULL);
     redis_command_clear(&search->command);
     redis_command_add_text(&search->command, "HMGET");
     redis_command_add_text(&search->command, key);
@@ -147,27 +149,27 @@ static enum status look_for_names_in(struct search *search, int shard)
     return st;
 }
 
-static enum status look_for_names(struct search *search)
+static enum status find_names(struct search *search)
 {
     enum status st = probe(search, derived_name, 0);
 
     for (int s = 0; s < search->shards && st == ST_OK; s++)
-        st = look_for_names_in(search, s);
+        st = find_names_in(search, s);
     return st;
 }
 
 /* ---- lots ---- */
-static enum status look_for_lot(struct search *search, enum field_index index)
+static enum status find_lot(struct search *search, enum field_index index)
 {
     enum status st = ST_OK;
 
     if (search->count > 0)
-        st = index == FIELD_INDEX_NAME ? look_for_names(search) : look_for_parent_keys(search);
+        st = index == FIELD_INDEX_NAME ? find_names(search) : find_parent_keys(search);
     search->count = 0;
     return st;
 }
 
-static enum status look_for_all(struct search *search, const struct query_condition *spelled)
+static enum status find_all(struct search *search, const struct query_condition *spelled)
 {
     enum status st = ST_OK;
 
@@ -178,10 +180,10 @@ static enum status look_for_all(struct search *search, const struct query_condit
         for (size_t n = 0; n < count && st == ST_OK; n++) {
             spelling_write(search->texts[search->count++], value->text, value->size, n);
             if (search->count == LOT)
-                st = look_for_lot(search, spelled->field.index);
+                st = find_lot(search, spelled->field.index);
         }
     }
-    return st == ST_OK ? look_for_lot(search, spelled->field.index) : st;
+    return st == ST_OK ? find_lot(search, spelled->field.index) : st;
 }
 
 static size_t spellings_of(const struct query_condition *spelled)
@@ -206,7 +208,7 @@ enum status ask_spellings(struct ask *ask, json_t **spellings, const struct quer
     if (st == ST_OK)
         st = ask_shards(ask, &search->shards);
     if (st == ST_OK && search->shards > 0)
-        st = look_for_all(search, spelled);
+        st = find_all(search, spelled);
     redis_command_release(&search->command);
     *spellings = search->found;
     free(search->keys);

@@ -25,6 +25,18 @@ static int base62_value(char c)
     return c >= 'a' && c <= 'z' ? c - 'a' + 36 : -1;
 }
 
+char id_epoch_digit(int epoch)
+{
+    return base62[epoch >= 0 && epoch < ID_EPOCHS_MAX ? epoch : 0];
+}
+
+int id_epoch_number(char digit)
+{
+    int value = base62_value(digit);
+
+    return value > 0 ? value : 0;
+}
+
 static bool base62_read(const char *from, int digits, uint64_t *value)
 {
     *value = 0;
@@ -37,6 +49,8 @@ static bool base62_read(const char *from, int digits, uint64_t *value)
     return true;
 }
 
+static const char suffix_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
+
 void id_suffix(const char *id15, char suffix[4])
 {
     for (int group = 0; group < 3; group++) {
@@ -46,7 +60,7 @@ void id_suffix(const char *id15, char suffix[4])
             if (c >= 'A' && c <= 'Z')
                 bits |= 1u << i;
         }
-        suffix[group] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"[bits];
+        suffix[group] = suffix_digits[bits];
     }
     suffix[3] = '\0';
 }
@@ -84,5 +98,47 @@ bool id_parse(const char *text, size_t size, struct id_parts *parts)
         .partition = (int)(number >> OFFSET_BITS),
         .offset = (int64_t)(number & ((UINT64_C(1) << OFFSET_BITS) - 1)),
     };
+    return true;
+}
+
+static char ascii_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+static char ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Gives the letters of 18 characters the case that their suffix tells; what is no letter may not be a capital, which
+ * id_parse finds. */
+static void restore_case(char id[ID_SIZE])
+{
+    for (int group = 0; group < 3; group++) {
+        char *digit = id + SUFFIX_AT + group;
+        const char *found;
+
+        *digit = ascii_upper(*digit);
+        found = strchr(suffix_digits, *digit);
+        for (int i = 0; *digit && found && i < 5; i++) {
+            char *c = id + group * 5 + i;
+
+            *c = (found - suffix_digits) >> i & 1 ? ascii_upper(*c) : ascii_lower(*c);
+        }
+    }
+}
+
+bool id_read(char id[ID_SIZE], const char *text, size_t size, struct id_parts *parts)
+{
+    if (size != SUFFIX_AT && size != ID_LENGTH)
+        return false;
+    memcpy(id, text, size);
+    id[size] = '\0';
+    if (size == ID_LENGTH)
+        restore_case(id);
+    if (!id_parse(id, size, parts))
+        return false;
+    id_suffix(id, id + SUFFIX_AT);
     return true;
 }

@@ -1,12 +1,10 @@
-/* The retry law (record.md): retry k waits 0, 3R, 7R, 15R ... = (2^k - 1) * R for k >= 2, 0 for k = 1, each
- * measured from the failure of the attempt before it. The Redis Functions hold the same law (retry.lua); a test
- * compares them. */
+/* The retry law runs in the Redis Functions (common/functions/write/retry.lua); common/record/README.md says how to
+ * change it. What C needs to know of it is its bound. */
 #ifndef BGOP_RECORD_RETRY_H
 #define BGOP_RECORD_RETRY_H
 
 #include <stdint.h>
 
-/* k >= 1; saturates at max_ms. */
-int64_t retry_delay_ms(int retry_number, int64_t retry_backoff_ms, int64_t max_ms);
+#define RETRY_DELAY_MAX_MS INT64_C(31536000000) /* a year: nothing waits longer, whatever is asked for */
 
 #endif

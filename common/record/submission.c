@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/checksum.h"
+#include "common/base/clock.h"
 #include "common/base/text.h"
 
 #define DERIVED_NAME_PREFIX "BO-"
@@ -41,13 +42,15 @@ enum status submission_check_string(const char *member, const char *text, size_t
         return err_set(err, ST_INVALID, "%s: must be UTF-8, got byte 0x%02x at position %zu of %s", member,
                        (unsigned char)text[at], at, text_quote(quoted, sizeof quoted, text, size));
     }
-    if (characters > RECORD_STRING_MAX_CHARACTERS)
+    if (characters > RECORD_STRING_MAX_CHARACTERS) {
         return err_set(err, ST_INVALID, "%s: must have at most %d characters, got %ld: %s", member,
                        RECORD_STRING_MAX_CHARACTERS, characters, text_quote(quoted, sizeof quoted, text, size));
+    }
     const char *nul = memchr(text, '\0', size);
-    if (nul)
+    if (nul) {
         return err_set(err, ST_INVALID, "%s: must not contain NUL bytes, got one at position %td of %s", member,
                        nul - text, text_quote(quoted, sizeof quoted, text, size));
+    }
     return ST_OK;
 }
 
@@ -78,6 +81,18 @@ enum status submission_check_number(const char *member, int64_t value, int64_t m
     return err_set(err, ST_INVALID, "%s: must be an integer from 0 to %" PRId64 ", got %" PRId64, member, max, value);
 }
 
+const char *const submission_time_rule =
+    "ISO 8601 with a zone (2026-11-23T10:00:00Z) or epoch milliseconds, from 2000 to 9999";
+
+enum status submission_check_time(const char *member, int64_t value, struct err *err)
+{
+    const char *wrong = clock_check_recent(value);
+
+    return wrong ? err_set(err, ST_INVALID, "%s: must be %s; this one %s, got %" PRId64, member, submission_time_rule,
+                           wrong, value)
+                 : ST_OK;
+}
+
 static enum status check_numbers(const struct submission *submission, struct err *err)
 {
     const struct {
@@ -88,7 +103,6 @@ static enum status check_numbers(const struct submission *submission, struct err
         { "RetryLimit", submission->retry_limit, RECORD_INT_MAX },
         { "Timeout", submission->timeout_ms, RECORD_INT_MAX },
         { "SequenceNumber", submission->sequence_number, RECORD_INT_MAX },
-        { "ProcessAfter", submission->process_after_ms, SUBMISSION_TIME_MAX_MS },
     };
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -98,7 +112,9 @@ static enum status check_numbers(const struct submission *submission, struct err
         if (st != ST_OK)
             return st;
     }
-    return ST_OK;
+    return submission->process_after_ms == SUBMISSION_ABSENT
+               ? ST_OK
+               : submission_check_time("ProcessAfter", submission->process_after_ms, err);
 }
 
 static const char *nearest_type(const char *type)
@@ -137,12 +153,14 @@ static enum status check_sequence(const struct submission *submission, struct er
     const char *group = submission->sequence_group;
     bool numbered = submission->sequence_number != SUBMISSION_ABSENT;
 
-    if (group[0] != '\0' && !numbered)
+    if (group[0] != '\0' && !numbered) {
         return err_set(err, ST_INVALID, "SequenceGroup: must come with a SequenceNumber, got %s alone",
                        text_quote(quoted, sizeof quoted, group, strlen(group)));
-    if (group[0] == '\0' && numbered)
+    }
+    if (group[0] == '\0' && numbered) {
         return err_set(err, ST_INVALID, "SequenceNumber: must come with a SequenceGroup, got %" PRId64 " alone",
                        submission->sequence_number);
+    }
     return ST_OK;
 }
 
@@ -161,12 +179,14 @@ enum status submission_check(const struct submission *submission, const struct t
         st = check_sequence(submission, err);
     if (st != ST_OK)
         return st;
-    if (strncmp(name, DERIVED_NAME_PREFIX, strlen(DERIVED_NAME_PREFIX)) == 0)
+    if (strncmp(name, DERIVED_NAME_PREFIX, strlen(DERIVED_NAME_PREFIX)) == 0) {
         return err_set(err, ST_INVALID, "Name: must not begin with %s (kept for derived names), got %s",
                        DERIVED_NAME_PREFIX, text_quote(quoted, sizeof quoted, name, strlen(name)));
-    if (submission->payload_size > payload_max_bytes)
+    }
+    if (submission->payload_size > payload_max_bytes) {
         return err_set(err, ST_INVALID, "Payload: must have at most %zu bytes (payload_max_bytes), got %zu",
                        payload_max_bytes, submission->payload_size);
+    }
     return ST_OK;
 }
 

@@ -9,22 +9,21 @@
 #include "common/base/err.h"
 #include "common/record/tables.h"
 
-enum { SUBMISSION_ABSENT = -1 };            /* of the numbers */
-#define SUBMISSION_TIME_MAX_MS INT64_C(253402300799999)     /* ProcessAfter: the last millisecond of year 9999 */
+enum { SUBMISSION_ABSENT = -1 }; /* of the numbers */
 
 struct submission {
     char type[RECORD_STRING_SIZE];
-    char parent_key[RECORD_STRING_SIZE];    /* strings: empty = absent */
+    char parent_key[RECORD_STRING_SIZE]; /* strings: empty = absent */
     char name[RECORD_STRING_SIZE];
     char sequence_group[RECORD_STRING_SIZE];
-    int64_t process_after_ms;               /* numbers: SUBMISSION_ABSENT = absent */
+    int64_t process_after_ms; /* numbers: SUBMISSION_ABSENT = absent */
     int64_t retry_backoff_ms;
     int64_t retry_limit;
     int64_t timeout_ms;
     int64_t sequence_number;
-    const char *payload;                    /* borrowed from payload_memory or from the message; may be NULL */
+    const char *payload; /* borrowed from payload_memory or from the message; may be NULL */
     size_t payload_size;
-    char *payload_memory;                   /* owned; NULL when payload points into the message */
+    char *payload_memory; /* owned; NULL when payload points into the message */
 };
 
 void submission_init(struct submission *submission);
@@ -42,8 +41,11 @@ struct type_lookup {
  * (too long, NUL inside, -1 for absent). */
 enum status submission_check_string(const char *member, const char *text, size_t size, struct err *err) MUST_CHECK;
 enum status submission_check_number(const char *member, int64_t value, int64_t max, struct err *err) MUST_CHECK;
+/* ProcessAfter: a time from 2000 to 9999. What lies before is epoch seconds, taken for milliseconds. */
+enum status submission_check_time(const char *member, int64_t value, struct err *err) MUST_CHECK;
+extern const char *const submission_time_rule;
 
-/* Checks every rule of record.md and interface.md 3 that one submission alone can break: known and not reserved
+/* Checks every rule that one submission alone can break (README.md; proto/README.md): known and not reserved
  * Type, lengths in characters, UTF-8, ints in 0 .. 999,999,999, SequenceGroup with SequenceNumber, Name not
  * beginning "BO-", payload size. ST_INVALID: err names field, value and rule. */
 enum status submission_check(const struct submission *submission, const struct type_lookup *types,

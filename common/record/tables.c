@@ -26,24 +26,27 @@ const int record_type_count = sizeof record_types / sizeof *record_types;
 
 const struct record_field *record_field_find(const char *name)
 {
-    for (int i = 0; i < FIELD_COUNT; i++)
+    for (int i = 0; i < FIELD_COUNT; i++) {
         if (strcmp(record_fields[i].name, name) == 0)
             return &record_fields[i];
+    }
     return NULL;
 }
 
 const struct record_type *record_type_find(const char *name)
 {
-    for (int i = 0; i < record_type_count; i++)
+    for (int i = 0; i < record_type_count; i++) {
         if (strcmp(record_types[i].name, name) == 0)
             return &record_types[i];
+    }
     return NULL;
 }
 
 int record_status_find(const char *name)
 {
-    for (int i = 0; i < OP_STATUS_COUNT; i++)
+    for (int i = 0; i < OP_STATUS_COUNT; i++) {
         if (strcmp(record_statuses[i].name, name) == 0)
             return i;
+    }
     return -1;
 }

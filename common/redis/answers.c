@@ -5,13 +5,17 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
-#include "common/redis/wire.h"
+#include "common/functions/wire_tables.h"
+#include "common/record/traceparent.h"
+#include "common/redis/functions.h"
 
 static enum status not_understood(struct redis_reply *reply, const char *function, struct err *err)
 {
     redis_reply_free(reply);
-    return err_set(err, ST_AGAIN, "the answer of %s is not what this program expects: is another version of our "
-                   "function library loaded?", function);
+    return err_set(err, ST_AGAIN,
+                   "the answer of %s is not what this program expects: is another version of our "
+                   "function library loaded?",
+                   function);
 }
 
 static const char *text_at(const struct redis_reply *reply, size_t index)
@@ -26,7 +30,7 @@ static int64_t int_at(const struct redis_reply *reply, size_t index)
 
 static bool says(const struct redis_reply *reply, const char *word)
 {
-    return strcmp(text_at(reply, 0), word) == 0;
+    return strcmp(text_at(reply, WIRE_ANSWER_SAYS), word) == 0;
 }
 
 static void id_at(const struct redis_reply *reply, size_t index, char id[ID_SIZE])
@@ -37,18 +41,18 @@ static void id_at(const struct redis_reply *reply, size_t index, char id[ID_SIZE
     text_copy(id, ID_SIZE, text, size);
 }
 
-/* (Type, Ids joined by blanks)* from first to the end. */
+/* WIRE_HINT (Type, Ids joined by blanks)* from first to the end. */
 static void read_hints(const struct redis_reply *reply, size_t first, struct hints *hints)
 {
     size_t count = redis_reply_count(reply);
 
     hints->count = 0;
-    hints->types = first < count ? xcalloc((count - first) / 2, sizeof *hints->types) : NULL;
-    for (size_t i = first; i + 1 < count; i += 2) {
+    hints->types = first < count ? xcalloc((count - first) / WIRE_HINT_SIZE, sizeof *hints->types) : NULL;
+    for (size_t i = first; i + WIRE_HINT_SIZE <= count; i += WIRE_HINT_SIZE) {
         struct hint_ids *ids = &hints->types[hints->count++];
-        const char *text = redis_reply_text(redis_reply_at(reply, i + 1), &ids->ids_size);
+        const char *text = redis_reply_text(redis_reply_at(reply, i + WIRE_HINT_IDS), &ids->ids_size);
 
-        ids->type = xstrdup(text_at(reply, i));
+        ids->type = xstrdup(text_at(reply, i + WIRE_HINT_TYPE));
         ids->ids = xmemdup(text, ids->ids_size);
     }
 }
@@ -63,15 +67,19 @@ static void release_hints(struct hints *hints)
     *hints = (struct hints){ NULL, 0 };
 }
 
-/* next, fp_offset, fp_crc, fp_timestamp */
+/* first: of a WIRE_FENCE. */
 static struct fence read_fence(const struct redis_reply *reply, size_t first, int partition)
 {
     return (struct fence){
         .partition = partition,
-        .next = int_at(reply, first),
-        .fingerprint = { int_at(reply, first + 1), (uint32_t)int_at(reply, first + 2), int_at(reply, first + 3) },
+        .next = int_at(reply, first + WIRE_FENCE_NEXT),
+        .fingerprint = { int_at(reply, first + WIRE_FENCE_FP_OFFSET),
+                         (uint32_t)int_at(reply, first + WIRE_FENCE_FP_CRC),
+                         int_at(reply, first + WIRE_FENCE_FP_TIMESTAMP) },
     };
 }
+
+enum { BEHIND_FENCE = WIRE_REFUSED_SAYS + 1 }; /* the word FENCE; fences follow */
 
 /* ---- ingest ---- */
 
@@ -79,9 +87,11 @@ static enum status read_refused_fences(struct redis_reply *reply, struct ingest_
 {
     size_t count = redis_reply_count(reply);
 
-    answer->fences = xcalloc(count / 5 + 1, sizeof *answer->fences);
-    for (size_t i = 1; i + 4 < count; i += 5)
-        answer->fences[answer->fence_count++] = read_fence(reply, i + 1, (int)int_at(reply, i));
+    answer->fences = xcalloc(count / WIRE_FENCE_AT_SIZE + 1, sizeof *answer->fences);
+    for (size_t i = BEHIND_FENCE; i + WIRE_FENCE_AT_SIZE <= count; i += WIRE_FENCE_AT_SIZE) {
+        answer->fences[answer->fence_count++] =
+            read_fence(reply, i + WIRE_FENCE_AT_NEXT, (int)int_at(reply, i + WIRE_FENCE_AT_PARTITION));
+    }
     redis_reply_free(reply);
     return err_set(err, ST_STALE, "%zu fences stand elsewhere", answer->fence_count);
 }
@@ -89,6 +99,7 @@ static enum status read_refused_fences(struct redis_reply *reply, struct ingest_
 enum status ingest_receive(struct redis *redis, struct ingest_answer *answer, struct err *err)
 {
     struct redis_reply *reply;
+    size_t at = WIRE_INGEST_ANSWER_SIZE;
     int64_t rejects;
     enum status st = redis_receive(redis, &reply, err);
 
@@ -97,17 +108,18 @@ enum status ingest_receive(struct redis *redis, struct ingest_answer *answer, st
         return st;
     if (says(reply, "FENCE"))
         return read_refused_fences(reply, answer, err);
-    rejects = int_at(reply, 2);
-    if (!says(reply, "OK") || rejects < 0 || (size_t)rejects > redis_reply_count(reply) / 2)
+    rejects = int_at(reply, WIRE_INGEST_ANSWER_REJECTS);
+    if (!says(reply, "OK") || rejects < 0 || (size_t)rejects > redis_reply_count(reply) / WIRE_REJECT_SIZE)
         return not_understood(reply, "bgop_ingest", err);
-    answer->now_ms = int_at(reply, 1);
+    answer->now_ms = int_at(reply, WIRE_ANSWER_NOW);
     answer->rejects = xcalloc((size_t)rejects + 1, sizeof *answer->rejects);
-    for (size_t i = 0; i < (size_t)rejects; i++) {
-        id_at(reply, 3 + 2 * i, answer->rejects[i].id);
-        answer->rejects[i].reason = xstrdup(text_at(reply, 4 + 2 * i));
-        answer->reject_count++;
+    for (; answer->reject_count < (size_t)rejects; at += WIRE_REJECT_SIZE) {
+        struct ingest_reject *reject = &answer->rejects[answer->reject_count++];
+
+        id_at(reply, at + WIRE_REJECT_ID, reject->id);
+        reject->reason = xstrdup(text_at(reply, at + WIRE_REJECT_REASON));
     }
-    read_hints(reply, 3 + 2 * (size_t)rejects, &answer->hints);
+    read_hints(reply, at, &answer->hints);
     redis_reply_free(reply);
     return ST_OK;
 }
@@ -124,19 +136,19 @@ void ingest_answer_release(struct ingest_answer *answer)
 
 /* ---- claim ---- */
 
-enum { CLAIM_HEAD = 3, CLAIM_FIELDS = 9 };
-
 static void read_claimed(const struct redis_reply *reply, size_t first, struct claimed *op)
 {
-    id_at(reply, first, op->id);
-    op->token = (uint64_t)int_at(reply, first + 1);
-    op->timeout_ms = int_at(reply, first + 2);
-    op->parent_key = text_at(reply, first + 3);
-    op->sequence_group = text_at(reply, first + 4);
-    op->sequence_number = int_at(reply, first + 5);
-    op->traceparent = text_at(reply, first + 6);
-    op->payload = redis_reply_text(redis_reply_at(reply, first + 7), &op->payload_size);
-    id_at(reply, first + 8, op->leader_id);
+    id_at(reply, first + WIRE_CLAIMED_ID, op->id);
+    op->token = (uint64_t)int_at(reply, first + WIRE_CLAIMED_TOKEN);
+    op->timeout_ms = int_at(reply, first + WIRE_CLAIMED_TIMEOUT);
+    op->parent_key = text_at(reply, first + WIRE_CLAIMED_PARENT_KEY);
+    op->sequence_group = text_at(reply, first + WIRE_CLAIMED_SEQUENCE_GROUP);
+    op->sequence_number = int_at(reply, first + WIRE_CLAIMED_SEQUENCE_NUMBER);
+    op->traceparent = text_at(reply, first + WIRE_CLAIMED_TRACEPARENT);
+    if (!traceparent_is_valid(op->traceparent, strlen(op->traceparent)))
+        op->traceparent = ""; /* of a coordinator that did not check, or written by hand */
+    op->payload = redis_reply_text(redis_reply_at(reply, first + WIRE_CLAIMED_PAYLOAD), &op->payload_size);
+    id_at(reply, first + WIRE_CLAIMED_LEADER_ID, op->leader_id);
 }
 
 enum status claim_receive(struct redis *redis, struct claim_answer *answer, struct err *err)
@@ -149,15 +161,16 @@ enum status claim_receive(struct redis *redis, struct claim_answer *answer, stru
     if (st != ST_OK)
         return st;
     count = redis_reply_count(reply);
-    if (!says(reply, "OK") || count < CLAIM_HEAD || (count - CLAIM_HEAD) % CLAIM_FIELDS != 0)
+    if (!says(reply, "OK") || count < WIRE_CLAIM_ANSWER_SIZE ||
+        (count - WIRE_CLAIM_ANSWER_SIZE) % WIRE_CLAIMED_SIZE != 0)
         return not_understood(reply, "bgop_claim", err);
-    answer->now_ms = int_at(reply, 1);
-    answer->lease_ms = int_at(reply, 2);
-    answer->count = (count - CLAIM_HEAD) / CLAIM_FIELDS;
+    answer->now_ms = int_at(reply, WIRE_ANSWER_NOW);
+    answer->lease_ms = int_at(reply, WIRE_CLAIM_ANSWER_LEASE_MS);
+    answer->count = (count - WIRE_CLAIM_ANSWER_SIZE) / WIRE_CLAIMED_SIZE;
     answer->ops = xcalloc(answer->count + 1, sizeof *answer->ops);
     for (size_t i = 0; i < answer->count; i++)
-        read_claimed(reply, CLAIM_HEAD + i * CLAIM_FIELDS, &answer->ops[i]);
-    answer->memory = reply;                         /* texts and payloads stay where hiredis put them */
+        read_claimed(reply, WIRE_CLAIM_ANSWER_SIZE + i * WIRE_CLAIMED_SIZE, &answer->ops[i]);
+    answer->memory = reply; /* texts and payloads stay where hiredis put them */
     return ST_OK;
 }
 
@@ -181,23 +194,23 @@ enum status renew_receive(struct redis *redis, struct renew_answer *answer, stru
     if (st != ST_OK)
         return st;
     count = redis_reply_count(reply);
-    lost = int_at(reply, 4);
-    if (!says(reply, "OK") || lost < 0 || (size_t)lost > count - 5)
+    lost = int_at(reply, WIRE_RENEW_ANSWER_LOST);
+    if (!says(reply, "OK") || lost < 0 || (size_t)lost > count - WIRE_RENEW_ANSWER_SIZE)
         return not_understood(reply, "bgop_renew", err);
-    answer->now_ms = int_at(reply, 1);
-    answer->lease_ms = int_at(reply, 2);
-    answer->workers = (int)int_at(reply, 3);
+    answer->now_ms = int_at(reply, WIRE_ANSWER_NOW);
+    answer->lease_ms = int_at(reply, WIRE_RENEW_ANSWER_LEASE_MS);
+    answer->workers = (int)int_at(reply, WIRE_RENEW_ANSWER_WORKERS);
     answer->lost_count = (size_t)lost;
     answer->lost = xcalloc(answer->lost_count + 1, sizeof *answer->lost);
     for (size_t i = 0; i < answer->lost_count; i++)
-        id_at(reply, 5 + i, answer->lost[i]);
-    first = 5 + answer->lost_count;
-    answer->cancels = xcalloc((count - first) / 2 + 1, sizeof *answer->cancels);
-    for (size_t i = first; i + 1 < count; i += 2) {
+        id_at(reply, WIRE_RENEW_ANSWER_SIZE + i, answer->lost[i]);
+    first = WIRE_RENEW_ANSWER_SIZE + answer->lost_count;
+    answer->cancels = xcalloc((count - first) / WIRE_CANCEL_SIZE + 1, sizeof *answer->cancels);
+    for (size_t i = first; i + WIRE_CANCEL_SIZE <= count; i += WIRE_CANCEL_SIZE) {
         struct renew_cancel *cancel = &answer->cancels[answer->cancel_count++];
 
-        id_at(reply, i, cancel->id);
-        cancel->reason = xstrdup(text_at(reply, i + 1));
+        id_at(reply, i + WIRE_CANCEL_ID, cancel->id);
+        cancel->reason = xstrdup(text_at(reply, i + WIRE_CANCEL_REASON));
     }
     redis_reply_free(reply);
     return ST_OK;
@@ -223,14 +236,14 @@ enum status apply_receive(struct redis *redis, struct apply_answer *answer, stru
     if (st != ST_OK)
         return st;
     if (says(reply, "FENCE")) {
-        answer->fence = read_fence(reply, 1, 0);
+        answer->fence = read_fence(reply, WIRE_REFUSED_NEXT, 0);
         redis_reply_free(reply);
         return err_set(err, ST_STALE, "the status fence stands at %lld", (long long)answer->fence.next);
     }
-    if (!says(reply, "OK") || redis_reply_count(reply) < 2)
+    if (!says(reply, "OK") || redis_reply_count(reply) < WIRE_ANSWER_SIZE)
         return not_understood(reply, "bgop_apply", err);
-    answer->now_ms = int_at(reply, 1);
-    read_hints(reply, 2, &answer->hints);
+    answer->now_ms = int_at(reply, WIRE_ANSWER_NOW);
+    read_hints(reply, WIRE_ANSWER_SIZE, &answer->hints);
     redis_reply_free(reply);
     return ST_OK;
 }
@@ -241,43 +254,64 @@ void apply_answer_release(struct apply_answer *answer)
     *answer = (struct apply_answer){ 0 };
 }
 
-/* ---- tick ---- */
+enum status rewind_receive(struct redis *redis, struct fence *fence, struct err *err)
+{
+    struct redis_reply *reply;
+    enum status st = redis_receive(redis, &reply, err);
 
-enum { TICK_HEAD = 5, VERDICT_FIELDS = 7 };
+    if (st != ST_OK)
+        return st;
+    if (says(reply, "FENCE")) {
+        *fence = read_fence(reply, BEHIND_FENCE, 0);
+        redis_reply_free(reply);
+        return err_set(err, ST_STALE, "the fence stands at %lld", (long long)fence->next);
+    }
+    if (!says(reply, "OK") || redis_reply_count(reply) < WIRE_ANSWER_SIZE)
+        return not_understood(reply, "bgop_rewind", err);
+    redis_reply_free(reply);
+    return ST_OK;
+}
+
+/* ---- tick ---- */
 
 static bool kind_of(const char *name, enum entry_kind *kind)
 {
-    static const struct { enum entry_kind kind; const char *name; } kinds[] = {
+    static const struct {
+        enum entry_kind kind;
+        const char *name;
+    } kinds[] = {
 #define XX(id, value, text) { ENTRY_##id, text },
         ENTRY_KINDS(XX)
 #undef XX
     };
 
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(name, kinds[i].name) == 0) {
             *kind = kinds[i].kind;
             return true;
         }
+    }
     return false;
 }
 
 static bool read_verdict(const struct redis_reply *reply, size_t first, struct verdict *verdict)
 {
     size_t size;
-    const char *text = redis_reply_text(redis_reply_at(reply, first + 5), &size);
+    const char *text = redis_reply_text(redis_reply_at(reply, first + WIRE_VERDICT_TEXT), &size);
 
-    id_at(reply, first, verdict->id);
-    verdict->token = (uint64_t)int_at(reply, first + 1);
-    verdict->started_at_ms = int_at(reply, first + 3);
-    verdict->duration_ms = int_at(reply, first + 4);
+    id_at(reply, first + WIRE_VERDICT_ID, verdict->id);
+    verdict->token = (uint64_t)int_at(reply, first + WIRE_VERDICT_TOKEN);
+    verdict->started_at_ms = int_at(reply, first + WIRE_VERDICT_STARTED_AT);
+    verdict->duration_ms = int_at(reply, first + WIRE_VERDICT_DURATION);
     text_copy(verdict->text, sizeof verdict->text, text, size);
-    id_at(reply, first + 6, verdict->leader_id);
-    return kind_of(text_at(reply, first + 2), &verdict->kind);
+    id_at(reply, first + WIRE_VERDICT_LEADER_ID, verdict->leader_id);
+    return kind_of(text_at(reply, first + WIRE_VERDICT_KIND), &verdict->kind);
 }
 
 enum status tick_receive(struct redis *redis, struct tick_answer *answer, struct err *err)
 {
     struct redis_reply *reply;
+    size_t at = WIRE_TICK_ANSWER_SIZE;
     int64_t verdicts;
     bool understood = true;
     enum status st = redis_receive(redis, &reply, err);
@@ -285,20 +319,20 @@ enum status tick_receive(struct redis *redis, struct tick_answer *answer, struct
     *answer = (struct tick_answer){ 0 };
     if (st != ST_OK)
         return st;
-    verdicts = int_at(reply, 4);
-    if (!says(reply, "OK") || verdicts < 0 || (size_t)verdicts > redis_reply_count(reply) / VERDICT_FIELDS)
+    verdicts = int_at(reply, WIRE_TICK_ANSWER_VERDICTS);
+    if (!says(reply, "OK") || verdicts < 0 || (size_t)verdicts > redis_reply_count(reply) / WIRE_VERDICT_SIZE)
         return not_understood(reply, "bgop_tick", err);
-    answer->now_ms = int_at(reply, 1);
-    answer->sleep_ms = int_at(reply, 2);
-    answer->overdue = int_at(reply, 3);
+    answer->now_ms = int_at(reply, WIRE_ANSWER_NOW);
+    answer->sleep_ms = int_at(reply, WIRE_TICK_ANSWER_SLEEP_MS);
+    answer->overdue = int_at(reply, WIRE_TICK_ANSWER_OVERDUE);
     answer->verdicts = xcalloc((size_t)verdicts + 1, sizeof *answer->verdicts);
-    for (size_t i = 0; i < (size_t)verdicts && understood; i++)
-        understood = read_verdict(reply, TICK_HEAD + i * VERDICT_FIELDS, &answer->verdicts[answer->verdict_count++]);
+    for (; answer->verdict_count < (size_t)verdicts && understood; at += WIRE_VERDICT_SIZE)
+        understood = read_verdict(reply, at, &answer->verdicts[answer->verdict_count++]);
     if (!understood) {
         tick_answer_release(answer);
         return not_understood(reply, "bgop_tick", err);
     }
-    read_hints(reply, TICK_HEAD + (size_t)verdicts * VERDICT_FIELDS, &answer->hints);
+    read_hints(reply, at, &answer->hints);
     redis_reply_free(reply);
     return ST_OK;
 }
@@ -336,8 +370,22 @@ enum status open_receive(struct redis *redis, bool *opened, struct err *err)
         return not_understood(reply, "bgop_open", err);
     if (!*opened && err) {
         err->status = ST_OK;
-        text_copy(err->text, sizeof err->text, text_at(reply, 1), strlen(text_at(reply, 1)));
+        text_copy(err->text, sizeof err->text, text_at(reply, WIRE_OPEN_WAIT_AHEAD),
+                  strlen(text_at(reply, WIRE_OPEN_WAIT_AHEAD)));
     }
+    redis_reply_free(reply);
+    return ST_OK;
+}
+
+enum status beat_receive(struct redis *redis, struct err *err)
+{
+    struct redis_reply *reply;
+    enum status st = redis_receive(redis, &reply, err);
+
+    if (st != ST_OK)
+        return st;
+    if (!says(reply, "OK") && !says(reply, "WAIT"))
+        return not_understood(reply, "bgop_beat", err);
     redis_reply_free(reply);
     return ST_OK;
 }

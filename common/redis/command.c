@@ -6,10 +6,12 @@
 #include "common/base/memory.h"
 #include "common/redis/edge.h"
 
-enum { NUMBER_SIZE = 20 };                      /* "-9223372036854775808" */
+enum { NUMBER_SIZE = 20 }; /* "-9223372036854775808" */
 
 /* numbers is the newest chunk; its first bytes point to the one before, so that arguments stay valid as it grows. */
-struct chunk_head { char *before; };
+struct chunk_head {
+    char *before;
+};
 
 static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
                                   "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
@@ -78,6 +80,26 @@ void redis_command_clear(struct redis_command *command)
     }
 }
 
+void redis_command_set(struct redis_command *command, size_t index, const char *data, size_t size)
+{
+    BGOP_ASSERT(index < command->count);
+    command->args[index] = (struct redis_arg){ size ? data : "", size };
+}
+
+void redis_command_set_text(struct redis_command *command, size_t index, const char *text)
+{
+    redis_command_set(command, index, text, strlen(text));
+}
+
+size_t redis_command_add_fields(struct redis_command *command, size_t count)
+{
+    size_t first = command->count;
+
+    for (size_t i = 0; i < count; i++)
+        redis_command_add(command, "", 0);
+    return first;
+}
+
 void redis_command_add(struct redis_command *command, const char *data, size_t size)
 {
     GROW(command->args, command->count, command->capacity);
@@ -104,14 +126,14 @@ static char *number_slot(struct redis_command *command)
     return command->numbers + command->numbers_used - NUMBER_SIZE;
 }
 
-void redis_command_add_int(struct redis_command *command, int64_t number)
+void redis_command_set_int(struct redis_command *command, size_t index, int64_t number)
 {
     char *slot = number_slot(command);
 
-    redis_command_add(command, slot, write_number(slot, number));
+    redis_command_set(command, index, slot, write_number(slot, number));
 }
 
-void redis_command_add_uint(struct redis_command *command, uint64_t number)
+void redis_command_set_uint(struct redis_command *command, size_t index, uint64_t number)
 {
     char *slot = number_slot(command);
     char digits[NUMBER_SIZE];
@@ -119,15 +141,17 @@ void redis_command_add_uint(struct redis_command *command, uint64_t number)
     size_t size = (size_t)(digits + sizeof digits - first);
 
     memcpy(slot, first, size);
-    redis_command_add(command, slot, size);
+    redis_command_set(command, index, slot, size);
 }
 
-void redis_command_set_int(struct redis_command *command, size_t index, int64_t number)
+void redis_command_add_int(struct redis_command *command, int64_t number)
 {
-    struct redis_arg *arg = &command->args[index];
+    redis_command_set_int(command, redis_command_add_fields(command, 1), number);
+}
 
-    BGOP_ASSERT(index < command->count);
-    arg->size = write_number((char *)(uintptr_t)arg->data, number);     /* a slot of ours: add_int made it */
+void redis_command_add_uint(struct redis_command *command, uint64_t number)
+{
+    redis_command_set_uint(command, redis_command_add_fields(command, 1), number);
 }
 
 size_t redis_command_wire_max(const struct redis_command *command)

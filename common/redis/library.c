@@ -5,32 +5,20 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
-#include "common/redis/wire.h"
-
-const char *functions_shard_key(char key[SHARD_KEY_SIZE], int shard, const char *suffix)
-{
-    snprintf(key, SHARD_KEY_SIZE, "bgop:{%d}%s", shard, suffix);
-    return key;
-}
-
-int64_t functions_fenced_generation(const struct err *err)
-{
-    int64_t generation;
-
-    if (err->status != ST_FENCED || strncmp(err->text, "FENCED ", 7) != 0 ||
-        !text_parse_int64(err->text + 7, 0, INT64_MAX, &generation))
-        return -1;
-    return generation;
-}
+#include "common/functions/wire_tables.h"
+#include "common/record/keys.h"
+#include "common/redis/edge.h"
+#include "common/redis/functions.h"
 
 /* ---- loading ---- */
 
 /* The value behind a name in a flat (name, value)* array; NULL: none. */
 static const struct redis_reply *member(const struct redis_reply *flat, const char *name)
 {
-    for (size_t i = 0; i + 1 < redis_reply_count(flat); i += 2)
+    for (size_t i = 0; i + 1 < redis_reply_count(flat); i += 2) {
         if (strcmp(redis_reply_text(redis_reply_at(flat, i), NULL), name) == 0)
             return redis_reply_at(flat, i + 1);
+    }
     return NULL;
 }
 
@@ -82,7 +70,7 @@ static enum status explain_conflict(struct redis *redis, struct err *err)
                    redis_address(redis), function, owner[0] ? owner : "unknown", owner[0] ? owner : "<library>");
 }
 
-static enum status load(struct redis *redis, struct err *err)
+enum status functions_replace(struct redis *redis, struct err *err)
 {
     struct redis_command *command = redis_scratch(redis);
     struct redis_reply *reply = NULL;
@@ -110,11 +98,88 @@ enum status functions_load(struct redis *redis, bool *loaded, struct err *err)
     if (st != ST_OK)
         return st == ST_INVALID ? err_prefix(err, "Redis at %s (is it 7.0 or newer?)", redis_address(redis)) : st;
     if (!same_code(libraries)) {
-        st = load(redis, err);
+        st = functions_replace(redis, err);
         *loaded = st == ST_OK;
     }
     redis_reply_free(libraries);
     return st;
+}
+
+enum status redis_user_check(const struct redis *redis, const struct library *library, struct err *err)
+{
+    const char *user = redis_user(redis);
+
+    if (!library->denied[0])
+        return ST_OK;
+    return err_set(err, ST_INVALID,
+                   "Redis at %s: user \"%s\" may not run all that our functions need; allow it: "
+                   "ACL SETUSER %s ~bgop:* %s (deploy/redis/users.acl lists all that each program needs)",
+                   redis_address(redis), user, user, library->denied);
+}
+
+const char *functions_sha1(void)
+{
+    static _Thread_local char sha1[41];
+
+    if (!sha1[0])
+        snprintf(sha1, sizeof sha1, "%s", strstr(functions_code, "-- sha1 ") + strlen("-- sha1 "));
+    return sha1;
+}
+
+bool functions_missing(const struct err *err)
+{
+    return err->status == ST_AGAIN && strstr(err->text, "ERR Function not found") != NULL;
+}
+
+static bool is_older(const char *version)
+{
+    int theirs[3] = { 0 }, ours[3] = { 0 };
+
+    if (sscanf(version, "%d.%d.%d", &theirs[0], &theirs[1], &theirs[2]) < 1 ||
+        sscanf(BGOP_VERSION, "%d.%d.%d", &ours[0], &ours[1], &ours[2]) < 1)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        if (theirs[i] != ours[i])
+            return theirs[i] < ours[i];
+    }
+    return false;
+}
+
+static void read_library(const struct redis_reply *reply, struct library *library)
+{
+    size_t used = 0;
+
+    *library = (struct library){ .found = LIBRARY_MISSING };
+    if (redis_reply_count(reply) < WIRE_LIBRARY_ANSWER_SIZE)
+        return;
+    snprintf(library->version, sizeof library->version, "%s",
+             redis_reply_text(redis_reply_at(reply, WIRE_LIBRARY_ANSWER_VERSION), NULL));
+    snprintf(library->sha1, sizeof library->sha1, "%s",
+             redis_reply_text(redis_reply_at(reply, WIRE_LIBRARY_ANSWER_DIGEST), NULL));
+    for (size_t i = WIRE_LIBRARY_ANSWER_SIZE; i < redis_reply_count(reply) && used < sizeof library->denied; i++) {
+        used += (size_t)snprintf(library->denied + used, sizeof library->denied - used, "%s+%s", used ? " " : "",
+                                 redis_reply_text(redis_reply_at(reply, i), NULL));
+    }
+    library->found = strcmp(library->sha1, functions_sha1()) == 0 ? LIBRARY_OURS
+                     : is_older(library->version)                 ? LIBRARY_OLDER
+                                                                  : LIBRARY_OTHER;
+}
+
+enum status functions_look(struct redis *redis, const char *user, struct library *library, struct err *err)
+{
+    struct redis_reply *reply;
+    enum status st = redis_call(redis, &reply, err, "FCALL_RO", "bgop_library", "0", user, NULL);
+
+    *library = (struct library){ .found = LIBRARY_MISSING };
+    if (st == ST_INVALID || (st == ST_AGAIN && functions_missing(err))) {
+        *err = (struct err)ERR_INIT; /* a function of that name that is not ours says what it likes */
+        return ST_OK;
+    }
+    if (st != ST_OK)
+        return st;
+    read_library(reply, library);
+    redis_reply_free(reply);
+    return ST_OK;
 }
 
 /* ---- the gate ---- */
@@ -139,32 +204,33 @@ enum status functions_run_id(struct redis *redis, char run_id[64], struct err *e
 enum status gate_send(struct redis *redis, int shard, struct err *err)
 {
     struct redis_command *command = redis_scratch(redis);
-    char key[SHARD_KEY_SIZE];
+    char key[KEY_SIZE];
 
     redis_command_add_text(command, "HMGET");
-    redis_command_add_text(command, functions_shard_key(key, shard, ":gate"));
-    redis_command_add_text(command, "gen");
-    redis_command_add_text(command, "run");
-    redis_command_add_text(command, "mode");
+    redis_command_add_text(command, key_format(key, sizeof key, KEY_GATE, shard, NULL));
+#define FIELD(layout, field, name) redis_command_add_text(command, name);
+    WIRE_GATE_STATE(FIELD, GATE_STATE)
+#undef FIELD
     return redis_send(redis, command, err);
 }
 
 enum status gate_receive(struct redis *redis, const char *run_id, struct gate *gate, struct err *err)
 {
     struct redis_reply *reply;
-    const char *mode;
+    const char *mode, *run;
     enum status st = redis_receive(redis, &reply, err);
 
     *gate = (struct gate){ .generation = 0, .mode = GATE_ABSENT };
     if (st != ST_OK)
         return st;
-    mode = redis_reply_text(redis_reply_at(reply, 2), NULL);
-    gate->generation = redis_reply_int(redis_reply_at(reply, 0), 0);
+    mode = redis_reply_text(redis_reply_at(reply, WIRE_GATE_STATE_MODE), NULL);
+    run = redis_reply_text(redis_reply_at(reply, WIRE_GATE_STATE_RUN), NULL);
+    gate->generation = redis_reply_int(redis_reply_at(reply, WIRE_GATE_STATE_GENERATION), 0);
     if (strcmp(mode, "OPEN") == 0)
         gate->mode = GATE_OPEN;
     else if (mode[0])
         gate->mode = GATE_RECOVERING;
-    gate->armed_for_this_server = mode[0] && strcmp(redis_reply_text(redis_reply_at(reply, 1), NULL), run_id) == 0;
+    gate->armed_for_this_server = mode[0] && strcmp(run, run_id) == 0;
     redis_reply_free(reply);
     return ST_OK;
 }
@@ -174,10 +240,10 @@ enum status gate_receive(struct redis *redis, const char *run_id, struct gate *g
 enum status fences_send(struct redis *redis, int shard, struct err *err)
 {
     struct redis_command *command = redis_scratch(redis);
-    char key[SHARD_KEY_SIZE];
+    char key[KEY_SIZE];
 
     redis_command_add_text(command, "HGETALL");
-    redis_command_add_text(command, functions_shard_key(key, shard, ":fences"));
+    redis_command_add_text(command, key_format(key, sizeof key, KEY_FENCES, shard, NULL));
     return redis_send(redis, command, err);
 }
 
@@ -213,11 +279,11 @@ enum status fences_receive(struct redis *redis, struct shard_fences *fences, str
         struct fence fence = fence_none;
         int64_t partition;
 
-        if (!parse_fence(text, &fence))
+        if (!parse_fence(text, &fence)) {
             st = err_set(err, ST_AGAIN, "fence %s cannot be read: %s", field, text);
-        else if (strcmp(field, "t") == 0)
+        } else if (strcmp(field, "t") == 0) {
             fences->status = fence;
-        else if (field[0] == 's' && text_parse_int64(field + 1, 0, ID_PARTITIONS_MAX - 1, &partition)) {
+        } else if (field[0] == 's' && text_parse_int64(field + 1, 0, ID_PARTITIONS_MAX - 1, &partition)) {
             fence.partition = (int)partition;
             fences->submit[fences->submit_count++] = fence;
         }

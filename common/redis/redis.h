@@ -15,12 +15,15 @@
 
 struct redis;
 
-/* uri: redis://[user:password@]host:port[/db] or unix:///path. Does not connect. NULL: err says what is wrong with
+/* uri: see common/server/redis_address.h. Does not connect. NULL: err says what is wrong with
  * the uri. timeout_ms bounds connecting and each wait for a reply. */
 struct redis *redis_new(const char *uri, int timeout_ms, struct err *err);
 void redis_free(struct redis *redis);
 /* "127.0.0.1:6379" or the socket's path: for messages; never the password. */
 const char *redis_address(const struct redis *redis);
+
+/* The user of the address; "default". */
+const char *redis_user(const struct redis *redis);
 
 /* Connects when there is no connection. ST_AGAIN: err says which address, what was tried, the likely cause. */
 enum status redis_connect(struct redis *redis, struct err *err) MUST_CHECK;
@@ -31,35 +34,45 @@ void redis_disconnect(struct redis *redis);
 uint64_t redis_connection_number(const struct redis *redis);
 
 /* One argument of a command. */
-struct redis_arg { const char *data; size_t size; };
-struct redis_command {                          /* arguments collected one by one; numbers are kept inside */
+struct redis_arg {
+    const char *data;
+    size_t size;
+};
+struct redis_command { /* arguments collected one by one; numbers are kept inside */
     struct redis_arg *args;
     size_t count, capacity;
-    char *numbers; size_t numbers_used, numbers_capacity;   /* chunked: pointers into it stay valid */
+    char *numbers;
+    size_t numbers_used, numbers_capacity; /* chunked: pointers into it stay valid */
 };
 void redis_command_init(struct redis_command *command);
 void redis_command_release(struct redis_command *command);
 void redis_command_clear(struct redis_command *command);
-void redis_command_add(struct redis_command *command, const char *data, size_t size);   /* borrowed until sent */
-void redis_command_add_text(struct redis_command *command, const char *text);           /* borrowed until sent */
+void redis_command_add(struct redis_command *command, const char *data, size_t size); /* borrowed until sent */
+void redis_command_add_text(struct redis_command *command, const char *text);         /* borrowed until sent */
 void redis_command_add_int(struct redis_command *command, int64_t number);
 void redis_command_add_uint(struct redis_command *command, uint64_t number);
-void redis_command_set_int(struct redis_command *command, size_t index, int64_t number);/* one added by add_int */
+/* Adds so many empty arguments, to be set by what they are called (common/functions/wire_tables.h); answers the first's
+ * index. */
+size_t redis_command_add_fields(struct redis_command *command, size_t count);
+void redis_command_set(struct redis_command *command, size_t index, const char *data, size_t size); /* borrowed */
+void redis_command_set_text(struct redis_command *command, size_t index, const char *text);         /* borrowed */
+void redis_command_set_int(struct redis_command *command, size_t index, int64_t number);
+void redis_command_set_uint(struct redis_command *command, size_t index, uint64_t number);
 
 /* Queues a command for sending (connects first when needed): each ST_OK is to be followed by one redis_receive,
  * also after an error in between. Any amount may be outstanding. */
 enum status redis_send(struct redis *redis, const struct redis_command *command, struct err *err) MUST_CHECK;
 
 enum redis_reply_kind { REDIS_NIL, REDIS_INTEGER, REDIS_TEXT, REDIS_STATUS, REDIS_ARRAY, REDIS_ERROR };
-struct redis_reply;                             /* a view into hiredis' own; elements live as long as the whole */
+struct redis_reply; /* a view into hiredis' own; elements live as long as the whole */
 /* Receives the next reply; the caller frees it. Error replies are classified: ST_FENCED (text begins "FENCED"),
  * ST_RECOVERING, ST_AGAIN (LOADING, BUSY, OOM, MISCONF, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, function not
  * loaded, I/O), ST_STALE ("STALE"), ST_INVALID (any other error reply); *reply is then NULL and err has its text. */
 enum status redis_receive(struct redis *redis, struct redis_reply **reply, struct err *err) MUST_CHECK;
 void redis_reply_free(struct redis_reply *reply);
 enum redis_reply_kind redis_reply_kind(const struct redis_reply *reply);
-size_t redis_reply_count(const struct redis_reply *reply);                                  /* of an array; else 0 */
-const struct redis_reply *redis_reply_at(const struct redis_reply *reply, size_t index);    /* NULL: beyond */
+size_t redis_reply_count(const struct redis_reply *reply);                               /* of an array; else 0 */
+const struct redis_reply *redis_reply_at(const struct redis_reply *reply, size_t index); /* NULL: beyond */
 /* Text (or status) of a reply or array element: never NULL ("" for nil and other kinds); size may be NULL. */
 const char *redis_reply_text(const struct redis_reply *reply, size_t *size);
 int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise); /* integer, or text of one */
@@ -67,9 +80,12 @@ int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise); /* 
 /* A connection that is never waited for: one that listens (Pub/Sub: what comes are no answers in turn), or asks and looks
  * later. Nothing else is to be sent over it. Who wants it connects it (redis_connect), and again after an error, an error
  * reply too, which closes it. What is queued is sent when the next receive looks. */
-enum status redis_listen_send(struct redis *redis, const struct redis_command *command, struct err *err) MUST_CHECK;
+enum status redis_enqueue(struct redis *redis, const struct redis_command *command, struct err *err) MUST_CHECK;
 /* What has arrived next, without waiting: ST_OK with *reply NULL when nothing has; else ST_AGAIN. */
-enum status redis_listen_receive(struct redis *redis, struct redis_reply **reply, struct err *err) MUST_CHECK;
+enum status redis_poll(struct redis *redis, struct redis_reply **reply, struct err *err) MUST_CHECK;
+
+/* ST_AGAIN, and it was not away: it refuses our user (no or a wrong password, ACL), until a person changes that. */
+bool redis_is_refusal(const struct err *err);
 
 /* Send and receive in one: for tools, checks and tests; nothing may be outstanding. Arguments: texts, then NULL. */
 enum status redis_call(struct redis *redis, struct redis_reply **reply, struct err *err, ...) MUST_CHECK

@@ -66,59 +66,26 @@ int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise)
     return otherwise;
 }
 
-/* By first word. AGAIN: the server, not the call, is the matter. */
-static const struct { const char *word; enum status status; bool new_connection; } error_words[] = {
-    { "FENCED", ST_FENCED, false },
-    { "RECOVERING", ST_RECOVERING, false },
-    { "STALE", ST_STALE, false },
-    { "LOADING", ST_AGAIN, false },
-    { "BUSY", ST_AGAIN, false },
-    { "OOM", ST_AGAIN, false },
-    { "MISCONF", ST_AGAIN, false },
-    { "NOREPLICAS", ST_AGAIN, false },
-    { "TRYAGAIN", ST_AGAIN, false },
-    { "CLUSTERDOWN", ST_AGAIN, false },
-    { "MASTERDOWN", ST_AGAIN, true },
-    { "READONLY", ST_AGAIN, true },
-    { "NOAUTH", ST_AGAIN, true },
-    { "WRONGPASS", ST_AGAIN, true },
-    { "NOPERM", ST_AGAIN, true },
-    { "DENIED", ST_AGAIN, true },
+/* Words of Redis by which it refuses a user, wherever they stand in a text of ours. */
+static const char *const refusals[] = {
+    "NOPERM",
+    "NOAUTH",
+    "WRONGPASS",
+    "DENIED",
+    "ERR AUTH",
+    "ERR Client sent AUTH",
+    "ERR invalid password",
+    "The user executing the script",
+    "ACL failure in script",
 };
 
-/* The server's own ERR replies that are no verdict on the call either. */
-static const char *const error_starts[] = {
-    "ERR Function not found",
-    "ERR max number of clients reached",
-    "ERR BUSY ",
-};
-
-static size_t find_word(const char *text)
+bool redis_is_refusal(const struct err *err)
 {
-    size_t length = strcspn(text, " ");
-    size_t i = 0;
-
-    while (i < sizeof error_words / sizeof *error_words &&
-           (strncmp(error_words[i].word, text, length) != 0 || error_words[i].word[length] != '\0'))
-        i++;
-    return i;
-}
-
-enum status redis_error_status(const char *text)
-{
-    size_t word = find_word(text);
-
-    if (word < sizeof error_words / sizeof *error_words)
-        return error_words[word].status;
-    for (size_t i = 0; i < sizeof error_starts / sizeof *error_starts; i++)
-        if (strncmp(text, error_starts[i], strlen(error_starts[i])) == 0)
-            return ST_AGAIN;
-    return ST_INVALID;
-}
-
-bool redis_error_wants_new_connection(const char *text)
-{
-    size_t word = find_word(text);
-
-    return word < sizeof error_words / sizeof *error_words && error_words[word].new_connection;
+    if (err->status != ST_AGAIN)
+        return false;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        if (strstr(err->text, refusals[i]))
+            return true;
+    }
+    return false;
 }

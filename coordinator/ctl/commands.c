@@ -7,13 +7,13 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/record/tables.h"
-#include "coordinator/ctl/submit.h"
+#include "coordinator/ctl/queue_types.h"
 
 const struct subcommand *const commands[] = {
-    &command_submit, &command_get, &command_list, &command_wait, &command_stats, &command_why, &command_blocked,
-    &command_cancel, &command_redrive, &command_pause, &command_resume, &command_paused, &command_workers,
-    &command_lookup, &command_find, &command_query, &command_updated, &command_deleted, &command_describe,
-    &command_doctor, &command_watch, &command_top, &command_help,
+    &command_submit,   &command_get,    &command_list,    &command_wait,  &command_stats,   &command_why,
+    &command_blocked,  &command_cancel, &command_redrive, &command_pause, &command_resume,  &command_paused,
+    &command_workers,  &command_lookup, &command_find,    &command_query, &command_updated, &command_deleted,
+    &command_describe, &command_doctor, &command_recover, &command_watch, &command_top,     &command_help,
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 
@@ -82,9 +82,14 @@ static int read_command_line(const struct subcommand *command, struct config *co
         memcpy(flags + 1, command->flags, command->flag_count * sizeof *flags);
     snprintf(program, sizeof program, "bgopctl %s", command->name);
     snprintf(usage, sizeof usage, "%s", command->usage);
-    code = config_command_line(config, &(struct command_line){
-        .program = program, .usage = usage, .about = command->about, .flags = flags,
-        .flag_count = command->flag_count + 1, .tail = command->help }, argc, argv);
+    code = config_command_line(config,
+                               &(struct command_line){ .program = program,
+                                                       .usage = usage,
+                                                       .about = command->about,
+                                                       .flags = flags,
+                                                       .flag_count = command->flag_count + 1,
+                                                       .tail = command->help },
+                               argc, argv);
     *json = json_value;
     free(flags);
     return code;
@@ -96,12 +101,14 @@ int command_execute(const struct subcommand *command, struct session *session, i
 
     if (code >= 0)
         return code;
-    if (count < command->min_operands)
+    if (count < command->min_operands) {
         return session_fail(EXIT_USAGE_ERROR, "%s: something is missing; usage: bgopctl %s %s", command->name,
                             command->name, command->usage);
-    if (command->max_operands >= 0 && count > command->max_operands)
+    }
+    if (command->max_operands >= 0 && count > command->max_operands) {
         return session_fail(EXIT_USAGE_ERROR, "%s: one word too many: %s; usage: bgopctl %s %s", command->name,
                             argv[command->max_operands], command->name, command->usage);
+    }
     return command->run(session, count, argv);
 }
 
@@ -117,7 +124,8 @@ void command_list_print(FILE *to)
                 "Exit: 0 fine, 1 failure, 64 wrong usage, 69 a server unreachable, 78 wrong configuration.\n");
 }
 
-int command_help_print(const struct subcommand *command)
+/* Help of one command on stdout. */
+static int command_help_print(const struct subcommand *command)
 {
     char program[] = "bgopctl", help[] = "--help", *argv[] = { program, help, NULL };
     struct config config;
@@ -159,7 +167,10 @@ const struct subcommand command_help = {
 /* ---- arguments ---- */
 static int64_t unit_ms(const char *unit)
 {
-    static const struct { const char *name; int64_t ms; } units[] = {
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {
         { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 }, { "h", 3600000 }, { "d", 86400000 },
     };
 
@@ -170,24 +181,25 @@ static int64_t unit_ms(const char *unit)
     return 0;
 }
 
-bool argument_time(const char *text, int64_t now_ms, int64_t *epoch_ms)
+const char *argument_time(const char *text, int64_t now_ms, int64_t *epoch_ms)
 {
-    char *end;
+    const char *distance = strncmp(text, "now", 3) == 0 ? text + 3 : text, *wrong;
+    int64_t value = now_ms;
     long long number;
+    char *end;
 
-    if (strcmp(text, "now") == 0) {
-        *epoch_ms = now_ms;
-        return true;
-    }
-    if (strncmp(text, "now", 3) == 0)
-        text += 3;
-    if (*text != '+' && *text != '-')
-        return clock_parse(text, epoch_ms);
-    number = strtoll(text, &end, 10);
-    if (end == text + 1 || number > 1000000000 || number < -1000000000 || !unit_ms(end))
-        return false;
-    *epoch_ms = now_ms + number * unit_ms(end);
-    return *epoch_ms >= 0;
+    if (*distance != '+' && *distance != '-')
+        return strcmp(text, "now") == 0 ? (*epoch_ms = now_ms, NULL) : clock_read_recent(text, epoch_ms);
+    number = strtoll(distance, &end, 10);
+    if (end == distance || !unit_ms(end))
+        return clock_read_recent(text, epoch_ms);
+    if (number > 1000000000 || number < -1000000000)
+        return "is too far away";
+    value += number * unit_ms(end);
+    wrong = clock_check_recent(value);
+    if (!wrong)
+        *epoch_ms = value;
+    return wrong;
 }
 
 static int unknown_word(const char *option, const char *word, const char *what, const char *nearest, const char *help)
@@ -210,16 +222,17 @@ int argument_check_status(const char *status)
 
 int argument_check_type(struct session *session, const char *type)
 {
-    struct submit_types types = { 0 };
+    struct queue_types types = { 0 };
     bool known = !type;
-    int code = type ? submit_types_read(&types, session) : EXIT_OK;
+    int code = type ? queue_types_read(&types, session) : EXIT_OK;
 
     for (size_t i = 0; i < types.count && !known; i++)
         known = strcmp(types.names[i], type) == 0;
-    if (code == EXIT_OK && !known)
+    if (code == EXIT_OK && !known) {
         code = unknown_word("type", type, "Type", text_nearest(type, (const char *const *)types.names, types.count),
                             "`bgopctl describe` lists them");
-    submit_types_release(&types);
+    }
+    queue_types_release(&types);
     return code;
 }
 

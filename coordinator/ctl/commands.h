@@ -7,27 +7,26 @@
 
 struct subcommand {
     const char *name;
-    const char *usage;                  /* behind the name */
-    const char *about;                  /* one line for the list */
-    const char *help;                   /* what else there is to know; may be NULL */
+    const char *usage; /* behind the name */
+    const char *about; /* one line for the list */
+    const char *help;  /* what else there is to know; may be NULL */
     const struct flag *flags;
     size_t flag_count;
-    int min_operands, max_operands;     /* max -1: any number */
+    int min_operands, max_operands; /* max -1: any number */
     int (*run)(struct session *session, int count, char **operands);
 };
-#define COMMAND_FLAGS(array) (array), sizeof (array) / sizeof *(array)
+#define COMMAND_FLAGS(array) (array), sizeof(array) / sizeof *(array)
 
 extern const struct subcommand command_submit, command_get, command_list, command_wait, command_stats, command_cancel,
     command_redrive, command_workers, command_describe, command_why, command_blocked, command_pause, command_resume,
-    command_lookup, command_find, command_query, command_updated,
-    command_deleted, command_doctor, command_paused, command_watch, command_top,
-    command_help;
+    command_lookup, command_find, command_query, command_updated, command_deleted, command_doctor, command_recover,
+    command_paused, command_watch, command_top, command_help;
 
 extern const struct subcommand *const commands[];
 extern const size_t command_count;
 
-const struct subcommand *command_find_name(const char *name);      /* NULL: no such command */
-const char *command_nearest(const char *name);                  /* NULL: none is near */
+const struct subcommand *command_find_name(const char *name); /* NULL: no such command */
+const char *command_nearest(const char *name);                /* NULL: none is near */
 /* The first word of argv[1..] that is a command's name or could have been meant as one: neither an option nor the
  * argument of one. 0: there is none. */
 int command_position(int argc, char **argv);
@@ -35,12 +34,11 @@ int command_position(int argc, char **argv);
 int command_execute(const struct subcommand *command, struct session *session, int argc, char **argv);
 /* The list of commands, for `bgopctl help`. */
 void command_list_print(FILE *to);
-/* Help of one command on stdout. */
-int command_help_print(const struct subcommand *command);
 
 /* ---- arguments that several commands take ---- */
-/* ISO 8601, epoch milliseconds, "now", or a distance from now: +90s, now+10m, now-2h, now-1d. */
-bool argument_time(const char *text, int64_t now_ms, int64_t *epoch_ms);
+/* ISO 8601, epoch milliseconds, "now", or a distance from now: +90s, now+10m, now-2h, now-1d. NULL, or what is wrong, as
+ * clock_read says it. */
+const char *argument_time(const char *text, int64_t now_ms, int64_t *epoch_ms);
 /* Is this a status? EXIT_OK, also for NULL; else said, with the nearest. */
 int argument_check_status(const char *status);
 /* Is this a Type of the queue? Likewise. */

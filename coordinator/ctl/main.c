@@ -1,8 +1,8 @@
 /* bgopctl: finds the command and runs it. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/process.h"
 #include "coordinator/ctl/commands.h"
 
 /* Without a command: --help and --version, or a word about what is missing. */
@@ -41,23 +41,26 @@ static int unknown_command(const char *name)
                         nearest ? nearest : "", nearest ? "?" : "; `bgopctl help` lists them");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     int position = command_position(argc, argv), code;
     const struct subcommand *command;
     struct session session;
 
-    signal(SIGPIPE, SIG_IGN);       /* a reader that leaves (| head) must not end a submission half-way */
     if (!position || strcmp(argv[position], "-h") == 0)
         return without_command(argc, argv);
     command = command_find_name(argv[position]);
     if (!command)
         return unknown_command(argv[position]);
-    memmove(argv + position, argv + position + 1, (size_t)(argc - position) * sizeof *argv);   /* with its NULL */
+    memmove(argv + position, argv + position + 1, (size_t)(argc - position) * sizeof *argv); /* with its NULL */
     session_init(&session);
     code = command_execute(command, &session, argc - 1, argv);
     session_release(&session);
-    if (fflush(stdout) != 0 && code == EXIT_OK)
-        code = EXIT_FAILED;
     return code;
+}
+
+int main(int argc, char **argv)
+{
+    process_start();
+    return process_end("bgopctl", run(argc, argv));
 }

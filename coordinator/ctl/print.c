@@ -9,7 +9,19 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 
-enum { COLUMN_GAP = 2, COLUMN_SHRUNK_MIN = 8, PROGRESS_MS = 100 };
+enum { COLUMN_GAP = 2, COLUMN_SHRUNK_MIN = 8, PROGRESS_MS = 100, SHOWN_KEPT = 8, SHOWN_MAX_BYTES = 1 << 28 };
+
+const char *shown(const char *text)
+{
+    static struct buf kept[SHOWN_KEPT];
+    static size_t next;
+    struct buf *buf = &kept[next++ % SHOWN_KEPT];
+
+    buf_release(buf);
+    buf_init(buf, SHOWN_MAX_BYTES);
+    buf_append_shown(buf, text ? text : "", text ? strlen(text) : 0, "");
+    return buf->data;
+}
 
 void table_init(struct table *table, const struct column *columns, size_t column_count)
 {
@@ -26,14 +38,8 @@ void table_release(struct table *table)
 
 void table_add(struct table *table, const char *text)
 {
-    char *cell = xstrdup(text);
-
-    for (char *c = cell; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = ' ';
-    }
     GROW(table->cells, table->cell_count, table->cell_capacity);
-    table->cells[table->cell_count++] = cell;
+    table->cells[table->cell_count++] = xstrdup(shown(text));
 }
 
 void table_add_json(struct table *table, const json_t *value)
@@ -113,9 +119,11 @@ static void shrink(const struct table *table, size_t *widths, size_t room)
 
 static const char *status_colour(const char *status)
 {
-    static const struct { const char *status, *colour; } colours[] = {
-        { "Complete", "\033[32m" }, { "Merged", "\033[32m" }, { "Error", "\033[31m" }, { "Running", "\033[36m" },
-        { "Canceled", "\033[33m" },
+    static const struct {
+        const char *status, *colour;
+    } colours[] = {
+        { "Complete", "\033[32m" }, { "Merged", "\033[32m" },   { "Error", "\033[31m" },
+        { "Running", "\033[36m" },  { "Canceled", "\033[33m" },
     };
 
     for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
@@ -151,9 +159,10 @@ static void print_row(const struct table *table, FILE *to, const size_t *widths,
         const struct column *column = &table->columns[c];
         const char *text = cells ? cells[c] : column->title;
 
-        if (widths[c])
+        if (widths[c]) {
             print_cell(to, text, widths[c], column->flags & COLUMN_RIGHT, c == last,
                        colour && cells && (column->flags & COLUMN_STATUS) ? status_colour(text) : "");
+        }
     }
     fputc('\n', to);
 }
@@ -173,23 +182,42 @@ void table_print(const struct table *table, FILE *to, int width, bool colour)
 
 void print_pair(FILE *to, int name_width, const char *name, const char *value)
 {
-    fprintf(to, "%-*s  %s\n", name_width, name, value);
+    fprintf(to, "%-*s  %s\n", name_width, name, shown(value));
 }
 
-static void print_json_as(FILE *to, const json_t *value, size_t flags)
+void print_json_as(FILE *to, const json_t *value, size_t flags)
 {
-    json_dumpf(value, to, flags | JSON_ENCODE_ANY);
-    fputc('\n', to);
+    char *text = json_dumps(value, flags | JSON_ENCODE_ANY), escape[TEXT_ESCAPE_SIZE];
+
+    for (const char *at = text, *end = text ? text + strlen(text) : NULL; at < end;) {
+        size_t plain = 0;
+
+        while (at[plain] && (unsigned char)at[plain] < 0x7f) /* line breaks are jansson's own: in texts they are \n */
+            plain++;
+        if (!plain)
+            plain = text_plain_size(at, (size_t)(end - at));
+        fwrite(at, 1, plain, to);
+        at += plain;
+        if (plain == 0) {
+            bool is_del = *at == 0x7f;
+
+            at += text_escape(escape, at, (size_t)(end - at));
+            fputs(is_del ? "\\u007f" : escape, to);
+        }
+    }
+    free(text);
 }
 
 void print_json(FILE *to, const json_t *value)
 {
     print_json_as(to, value, JSON_COMPACT);
+    fputc('\n', to);
 }
 
 void print_json_pretty(FILE *to, const json_t *value)
 {
     print_json_as(to, value, JSON_INDENT(2));
+    fputc('\n', to);
 }
 
 const char *format_count(char text[32], long long number)
@@ -225,20 +253,12 @@ const char *format_length(char text[32], long long ms)
 
 const char *format_time(char text[64], const char *answer)
 {
-    size_t size = strlen(answer);
-
-    if (size == 28 && answer[10] == 'T' && strcmp(answer + 23, "+0000") == 0)
-        snprintf(text, 64, "%.19sZ", answer);
-    else
-        snprintf(text, 64, "%s", answer);
-    return text;
-}
-
-long long json_time_ms(const json_t *value)
-{
     int64_t ms;
 
-    return json_is_string(value) && clock_parse(json_string_value(value), &ms) ? (long long)ms : -1;
+    if (clock_parse(answer, &ms))
+        return clock_format_part(text, ms, CLOCK_SECONDS);
+    snprintf(text, 64, "%s", answer);
+    return text;
 }
 
 /* ---- the terminal ---- */

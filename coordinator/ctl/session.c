@@ -8,7 +8,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/base/process.h"
+#include "common/config/queue_identity.h"
 #include "common/kafka/kafka.h"
+#include "common/record/keys.h"
+#include "coordinator/ctl/print.h"
 
 enum { RECOVERING_PAUSE_MS = 200, LINGER_MS = 5 };
 
@@ -23,6 +27,7 @@ void session_release(struct session *session)
     bgop_close(session->client);
     kafka_producer_free(session->commands);
     redis_free(session->redis);
+    free(session->logs);
     config_release(&session->config);
 }
 
@@ -30,12 +35,9 @@ int session_fail(int code, const char *format, ...)
 {
     va_list args;
 
-    fflush(stdout);
-    fputs("bgopctl: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    process_complain_args("bgopctl", format, args);
     va_end(args);
-    fputc('\n', stderr);
     return code;
 }
 
@@ -46,7 +48,7 @@ static bool is_wrong_question(const char *text)
                                          "INVALID_REPLICATION_DATE" };
 
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-        const char *at = strstr(text, codes[i]);        /* behind the server's address, perhaps */
+        const char *at = strstr(text, codes[i]); /* behind the server's address, perhaps */
 
         if (at && (at == text || at[-1] == ' '))
             return true;
@@ -59,20 +61,26 @@ int session_fail_status(const struct err *err)
     switch (err->status) {
     case ST_INVALID:
         return session_fail(is_wrong_question(err->text) ? EXIT_USAGE_ERROR : EXIT_FAILED, "%s", err->text);
-    case ST_AGAIN:      return session_fail(EXIT_UNREACHABLE, "%s", err->text);
+    case ST_AGAIN: return session_fail(redis_is_refusal(err) ? EXIT_CONFIG : EXIT_UNREACHABLE, "%s", err->text);
     case ST_RECOVERING:
         return session_fail(EXIT_UNREACHABLE,
                             "the queue is replaying its log (RECOVERING), for more than %d s now: try again shortly, "
                             "and see `bgopctl stats`",
                             SESSION_RECOVERING_MS / 1000);
-    default:            return session_fail(EXIT_FAILED, "%s", err->text);
+    default: return session_fail(EXIT_FAILED, "%s", err->text);
     }
 }
 
 int session_fail_client(struct session *session, enum bgop_code code)
 {
     int exit_code = code == BGOP_UNREACHABLE || code == BGOP_RECOVERING ? EXIT_UNREACHABLE
-                  : code == BGOP_INVALID ? EXIT_USAGE_ERROR : EXIT_FAILED;
+                    : code == BGOP_INVALID                              ? EXIT_USAGE_ERROR
+                                                                        : EXIT_FAILED;
+    struct err err = ERR_INIT;
+
+    err_set(&err, ST_AGAIN, "%s", session->client ? bgop_error(session->client) : "");
+    if (redis_is_refusal(&err))
+        exit_code = EXIT_CONFIG;
 
     return session_fail(exit_code, "%s", session->client ? bgop_error(session->client) : bgop_code_text(code));
 }
@@ -126,8 +134,30 @@ int session_client(struct session *session)
 
     if (exit_code != EXIT_OK)
         return exit_code;
+    exit_code = session_queue_check(session); /* first: else a topic is missing, and why is not told */
+    if (exit_code != EXIT_OK)
+        return exit_code;
     code = bgop_check(session->client);
     return code == BGOP_OK ? EXIT_OK : session_fail_client(session, code);
+}
+
+int session_queue_check(struct session *session)
+{
+    struct queue_identity queue;
+    struct err err = ERR_INIT;
+    int code = session_redis(session);
+    enum status st = ST_OK;
+
+    if (code != EXIT_OK)
+        return code;
+    st = queue_identity_read(session->redis, &queue, &err);
+    if (st == ST_OK)
+        st = queue_identity_check(&queue, &session->config, session->config.shards_given, &err);
+    if (st == ST_OK)
+        st = queue_cluster_check(&queue, &session->config, "bgopctl", &err);
+    if (st == ST_INVALID)
+        return session_fail(EXIT_CONFIG, "%s", err.text);
+    return st == ST_OK ? EXIT_OK : session_fail_status(&err);
 }
 
 int session_shards(struct session *session)
@@ -138,7 +168,7 @@ int session_shards(struct session *session)
 
     if (session->shards || code != EXIT_OK)
         return code;
-    if (redis_call(session->redis, &reply, &err, "HGET", "bgop:meta", "shards", NULL) != ST_OK)
+    if (redis_call(session->redis, &reply, &err, "HGET", key_name(KEY_META), "shards", NULL) != ST_OK)
         return session_fail_status(&err);
     session->shards = (int)redis_reply_int(reply, 0);
     redis_reply_free(reply);
@@ -153,8 +183,8 @@ int session_shards(struct session *session)
 }
 
 /* ---- asking the read-only functions ---- */
-static enum status ask_once(struct session *session, json_t **answer, const struct redis_command *command,
-                            struct err *err)
+static enum status call_once(struct session *session, json_t **answer, const struct redis_command *command,
+                             struct err *err)
 {
     struct redis_reply *reply = NULL;
     json_error_t error;
@@ -174,7 +204,7 @@ static enum status ask_once(struct session *session, json_t **answer, const stru
                              error.text);
 }
 
-int session_ask(struct session *session, json_t **answer, const char *function, const char *const *args, size_t count)
+int session_call(struct session *session, json_t **answer, const char *function, const char *const *args, size_t count)
 {
     struct redis_command command;
     struct err err = ERR_INIT;
@@ -194,7 +224,7 @@ int session_ask(struct session *session, json_t **answer, const char *function, 
     for (;;) {
         struct timespec pause = { 0, RECOVERING_PAUSE_MS * 1000000L };
 
-        st = ask_once(session, answer, &command, &err);
+        st = call_once(session, answer, &command, &err);
         if (st != ST_RECOVERING || clock_boot_ms() >= deadline)
             break;
         nanosleep(&pause, NULL);
@@ -208,8 +238,8 @@ static const char *next_cursor(const json_t *page)
     return json_string_value(json_object_get(page, "cursor"));
 }
 
-int session_ask_pages(struct session *session, const char *function, const char *const *args, size_t count,
-                      session_on_page *on_page, void *arg)
+int session_call_pages(struct session *session, const char *function, const char *const *args, size_t count,
+                       session_on_page *on_page, void *arg)
 {
     const char **all = xcalloc(count + 1, sizeof *all);
     json_t *page = NULL;
@@ -221,7 +251,7 @@ int session_ask_pages(struct session *session, const char *function, const char 
         json_t *last = page;
 
         all[count] = last ? next_cursor(last) : NULL;
-        code = session_ask(session, &page, function, all, all[count] ? count + 1 : count);
+        code = session_call(session, &page, function, all, all[count] ? count + 1 : count);
         json_decref(last);
         more = code == EXIT_OK && on_page(arg, page) && next_cursor(page);
     } while (more);
@@ -239,7 +269,7 @@ int session_find(struct session *session, json_t *query, session_on_page *on_pag
         char *text = json_dumps(query, JSON_COMPACT);
         json_t *page = NULL;
 
-        code = session_ask(session, &page, "bgop_find", (const char *[]){ text }, 1);
+        code = session_call(session, &page, "bgop_find", (const char *[]){ text }, 1);
         more = code == EXIT_OK && on_page(arg, page) && next_cursor(page);
         if (more)
             json_object_set(query, "cursor", json_object_get(page, "cursor"));
@@ -261,10 +291,11 @@ int session_retrieve(struct session *session, json_t **rows, const char *fields,
 
         for (size_t i = 0; i < chunk; i++)
             args[1 + i] = ids[from + i];
-        code = session_ask(session, &part, "bgop_retrieve", args, 1 + chunk);
-        if (code == EXIT_OK && json_array_size(part) != chunk)
+        code = session_call(session, &part, "bgop_retrieve", args, 1 + chunk);
+        if (code == EXIT_OK && json_array_size(part) != chunk) {
             code =
                 session_fail(EXIT_FAILED, "bgop_retrieve answered %zu rows for %zu Ids", json_array_size(part), chunk);
+        }
         if (code == EXIT_OK)
             json_array_extend(*rows, part);
         json_decref(part);
@@ -277,18 +308,12 @@ int session_retrieve(struct session *session, json_t **rows, const char *fields,
 }
 
 /* ---- operands ---- */
-static void complete_id(char id[ID_SIZE], const char *text)
-{
-    memcpy(id, text, 15);
-    id_suffix(id, id + 15);
-}
-
 static int resolve_name(struct session *session, const char *name, char id[ID_SIZE])
 {
     json_t *answer = NULL, *ids;
     struct id_parts parts;
     const char *first;
-    int code = session_ask(session, &answer, "bgop_lookup", (const char *[]){ "Name", name }, 2);
+    int code = session_call(session, &answer, "bgop_lookup", (const char *[]){ "Name", name }, 2);
 
     if (code != EXIT_OK)
         return code;
@@ -303,12 +328,10 @@ static int resolve_name(struct session *session, const char *name, char id[ID_SI
         session_fail(EXIT_FAILED, "%zu operations have the Name %s; give one of their Ids:", json_array_size(ids),
                      name);
         for (size_t i = 0; i < json_array_size(ids); i++)
-            fprintf(stderr, "  %s\n", json_string_value(json_array_get(ids, i)));
+            fprintf(stderr, "  %s\n", shown(json_string_value(json_array_get(ids, i))));
         code = EXIT_FAILED;
-    } else if (!id_parse(first, strlen(first), &parts)) {
+    } else if (!id_read(id, first, strlen(first), &parts)) {
         code = session_fail(EXIT_FAILED, "bgop_lookup answered %s, which is not an Id", first);
-    } else {
-        complete_id(id, first);
     }
     json_decref(answer);
     return code;
@@ -318,10 +341,7 @@ int session_resolve(struct session *session, const char *operand, char id[ID_SIZ
 {
     struct id_parts parts;
 
-    if (!id_parse(operand, strlen(operand), &parts))
-        return resolve_name(session, operand, id);
-    complete_id(id, operand);
-    return EXIT_OK;
+    return id_read(id, operand, strlen(operand), &parts) ? EXIT_OK : resolve_name(session, operand, id);
 }
 
 int session_resolve_all(struct session *session, char **operands, int count, char (**ids)[ID_SIZE])

@@ -6,11 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/descriptors.h"
+#include "common/base/process.h"
+#include "common/base/signals.h"
 #include "common/base/text.h"
 
 enum { EXIT_NOT_STARTED = 127, STOP_LOOK_MS = 20, TAIL_BYTES = 16384 };
@@ -29,6 +33,9 @@ _Noreturn static void become(char *const argv[], int log, pid_t parent)
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);
     }
+    syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0); /* hiredis's sockets, say, are inheritable */
+    signals_restore();
+    descriptors_restore();
     sigprocmask(SIG_SETMASK, &none, NULL);
     execvp(argv[0], argv);
     _exit(EXIT_NOT_STARTED);
@@ -48,9 +55,11 @@ enum status child_start(struct child *child, const char *name, char *const argv[
     child->pid = fork();
     if (child->pid == 0)
         become(argv, fd, parent);
+    if (child->pid < 0)
+        err_set(err, ST_FAILED, "%s cannot be started: %m", argv[0]);
     if (fd >= 0)
         close(fd);
-    return child->pid > 0 ? ST_OK : err_set(err, ST_FAILED, "%s cannot be started: %m", argv[0]);
+    return child->pid > 0 ? ST_OK : ST_FAILED;
 }
 
 bool child_check(struct child *child)
@@ -95,7 +104,7 @@ const char *child_end_text(const struct child *child, char *text, size_t room)
 
 void child_print_tail(const struct child *child, FILE *to, int lines)
 {
-    FILE *log = *child->log ? fopen(child->log, "r") : NULL;
+    FILE *log = *child->log ? fopen(child->log, "re") : NULL;
     char *text = calloc(1, TAIL_BYTES + 1), *from;
     size_t size;
 
@@ -108,7 +117,8 @@ void child_print_tail(const struct child *child, FILE *to, int lines)
             if (from[-1] == '\n' && from != text + size && ++seen == lines)
                 break;
         }
-        fprintf(to, "%s%s", from, size && text[size - 1] != '\n' ? "\n" : "");
+        process_show(to, from, (size_t)(text + size - from));
+        fputs(size && text[size - 1] != '\n' ? "\n" : "", to);
     }
     if (log)
         fclose(log);

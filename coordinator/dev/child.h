@@ -11,10 +11,10 @@
 #include "common/base/err.h"
 
 struct child {
-    char name[32];                  /* "redis", "coordinator", "worker-1" */
-    char log[PATH_MAX];             /* its output; empty: passed through */
-    pid_t pid;                      /* 0: not running */
-    int wait_status;                /* as waitpid told, once it ended */
+    char name[32];      /* "redis", "coordinator", "worker-1" */
+    char log[PATH_MAX]; /* its output; empty: passed through */
+    pid_t pid;          /* 0: not running */
+    int wait_status;    /* as waitpid told, once it ended */
     bool ended;
 };
 

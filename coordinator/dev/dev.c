@@ -26,8 +26,8 @@ static int start(struct dev *dev)
 
     if (code == EXIT_OK)
         code = dev_make_folder(dev);
-    dev_say(dev, "Starting redis-server, a mock broker, bgop-coordinator and %d bgop-worker (a few seconds) ...",
-            dev->options.workers);
+    dev_print(dev, "Starting redis-server, a mock broker, bgop-coordinator and %d bgop-worker (a few seconds) ...",
+              dev->options.workers);
     if (code == EXIT_OK)
         code = dev_start_redis(dev);
     if (code == EXIT_OK && !dev->stop)
@@ -69,7 +69,7 @@ int dev_run(struct dev *dev)
         code = watch(dev);
     }
     if (dev->stop)
-        dev_say(dev, "\nStopping ...");
+        dev_print(dev, "\nStopping ...");
     if (dev->options.port_file)
         unlink(dev->options.port_file);
     dev_stop_all(dev);

@@ -17,8 +17,8 @@ enum { DEV_WORKERS_MAX = 32, DEV_FOLDER_SIZE = PATH_MAX - 64 };
 
 struct dev_options {
     int workers;
-    const char *keep;               /* folder for logs and data, kept afterwards; NULL: a temporary one */
-    const char *port_file;          /* NULL: none */
+    const char *keep;      /* folder for logs and data, kept afterwards; NULL: a temporary one */
+    const char *port_file; /* NULL: none */
     bool quiet, verbose;
 };
 
@@ -34,7 +34,7 @@ struct dev {
     struct redis *redis;
     struct child redis_server, coordinator, workers[DEV_WORKERS_MAX];
     sigset_t signals;
-    volatile bool stop, hurry;      /* a signal asked for it; a second one */
+    volatile bool stop, hurry; /* a signal asked for it; a second one */
 };
 
 /* Runs until a signal or until a child dies; answers the exit code. */
@@ -43,7 +43,7 @@ int dev_run(struct dev *dev);
 /* messages.c: "bgop: text" on stderr; answers code. */
 int dev_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A line about what happens now, unless --quiet. */
-void dev_say(const struct dev *dev, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void dev_print(const struct dev *dev, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Signals are blocked and taken: no handler, and librdkafka's threads never get one. */
 void dev_block_signals(struct dev *dev);
 /* Takes signals that came within timeout_ms: sets stop and hurry, returns early when there were some. */

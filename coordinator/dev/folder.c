@@ -27,10 +27,11 @@ static int make_kept(struct dev *dev)
 {
     if (mkdir(dev->options.keep, 0700) != 0 && errno != EEXIST)
         return dev_fail(EXIT_FAILED, "--keep %s: %m", dev->options.keep);
-    if (!is_empty(dev->options.keep))
+    if (!is_empty(dev->options.keep)) {
         return dev_fail(EXIT_USAGE_ERROR,
                         "--keep %s: an empty folder is expected (`bgop dev` always starts with an empty queue)",
                         dev->options.keep);
+    }
     char *path = realpath(dev->options.keep, NULL);
     int length = path ? snprintf(dev->folder, sizeof dev->folder, "%s", path) : -1;
 
@@ -57,7 +58,7 @@ static int remove_entry(const char *path, const struct stat *about, int kind, st
 {
     (void)about, (void)kind, (void)walk;
     if (remove(path) != 0)
-        fprintf(stderr, "bgop: %s stays: %m\n", path);
+        dev_fail(EXIT_FAILED, "%s stays: %m", path);
     return 0;
 }
 
@@ -74,11 +75,12 @@ int dev_write_file(const struct dev *dev, const char *name, const char *text, ch
     bool fine;
 
     snprintf(path, PATH_MAX, "%s/%s", dev->folder, name);
-    file = fopen(path, "w");
+    file = fopen(path, "we");
     if (!file)
         return dev_fail(EXIT_FAILED, "%s: %m", path);
-    fine = fputs(text, file) >= 0;
-    if (fclose(file) != 0 || !fine)
-        return dev_fail(EXIT_FAILED, "%s cannot be written: %m", path);
-    return EXIT_OK;
+    fine = fputs(text, file) >= 0 && fflush(file) == 0;
+    if (!fine)
+        dev_fail(EXIT_FAILED, "%s cannot be written: %m", path);
+    fclose(file);
+    return fine ? EXIT_OK : EXIT_FAILED;
 }

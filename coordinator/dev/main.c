@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/descriptors.h"
+#include "common/base/first_process.h"
+#include "common/base/process.h"
 #include "common/base/text.h"
 #include "coordinator/dev/dev.h"
 
@@ -12,7 +15,9 @@ static const char usage_text[] =
     "Runs a whole queue for development: redis-server, a mock Kafka broker, coordinator and worker, in one command.\n"
     "`bgop dev --help` lists the options. To submit, read and steer operations: bgopctl.\n";
 
-static struct { const char *workers, *keep, *port_file, *quiet, *verbose; } options;
+static struct {
+    const char *workers, *keep, *port_file, *quiet, *verbose;
+} options;
 
 static const struct flag flags[] = {
     { "workers", "N", "worker processes (1)", &options.workers },
@@ -53,9 +58,10 @@ static int take_options(struct dev_options *to)
 {
     int64_t workers = 1;
 
-    if (options.workers && !text_parse_int64(options.workers, 0, DEV_WORKERS_MAX, &workers))
+    if (options.workers && !text_parse_int64(options.workers, 0, DEV_WORKERS_MAX, &workers)) {
         return dev_fail(EXIT_USAGE_ERROR, "--workers %s: a number from 0 to %d is expected", options.workers,
                         DEV_WORKERS_MAX);
+    }
     *to = (struct dev_options){
         .workers = (int)workers,
         .keep = options.keep,
@@ -94,9 +100,11 @@ static int run_dev(int argc, char **argv)
     return code;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "dev") == 0) {
+        first_process();
+        (void)descriptors_provide(DESCRIPTORS_LEAST); /* and its spare ones: the mock broker's connections */
         memmove(argv + 1, argv + 2, (size_t)(argc - 1) * sizeof *argv);
         return run_dev(argc - 1, argv);
     }
@@ -104,9 +112,16 @@ int main(int argc, char **argv)
         return fputs(usage_text, stdout), EXIT_OK;
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
         return printf("bgop %s\n", BGOP_VERSION), EXIT_OK;
-    if (argc > 1)
-        fprintf(stderr, "bgop: there is no `bgop %s`; to work with operations: bgopctl %s (see `bgopctl help`)\n\n",
-                argv[1], argv[1]);
+    if (argc > 1) {
+        process_complain("bgop", "there is no `bgop %s`; to work with operations: bgopctl %s (see `bgopctl help`)",
+                         argv[1], argv[1]);
+    }
     fputs(usage_text, stderr);
     return EXIT_USAGE_ERROR;
+}
+
+int main(int argc, char **argv)
+{
+    process_start();
+    return process_end("bgop", run(argc, argv));
 }

@@ -3,22 +3,21 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/base/process.h"
+#include "common/base/signals.h"
 #include "coordinator/dev/dev.h"
 
 int dev_fail(int code, const char *format, ...)
 {
     va_list args;
 
-    fflush(stdout);
-    fputs("bgop: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    process_complain_args("bgop", format, args);
     va_end(args);
-    fputc('\n', stderr);
     return code;
 }
 
-void dev_say(const struct dev *dev, const char *format, ...)
+void dev_print(const struct dev *dev, const char *format, ...)
 {
     va_list args;
 
@@ -28,18 +27,15 @@ void dev_say(const struct dev *dev, const char *format, ...)
     vprintf(format, args);
     va_end(args);
     putchar('\n');
-    fflush(stdout);
+    (void)process_flush();
 }
 
 void dev_block_signals(struct dev *dev)
 {
     sigemptyset(&dev->signals);
-    sigaddset(&dev->signals, SIGINT);
-    sigaddset(&dev->signals, SIGTERM);
-    sigaddset(&dev->signals, SIGHUP);
+    signals_add_stops(&dev->signals);
     sigaddset(&dev->signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &dev->signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 void dev_take_signals(struct dev *dev, int timeout_ms)
@@ -49,6 +45,6 @@ void dev_take_signals(struct dev *dev, int timeout_ms)
 
     if (number < 0 || number == SIGCHLD)
         return;
-    dev->hurry = dev->stop;
+    dev->hurry = dev->stop && number != SIGHUP; /* which a shell that leaves sends, and the kernel too */
     dev->stop = true;
 }

@@ -1,6 +1,7 @@
 /* Starting the parts in order, and stopping them in the opposite one. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +10,18 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/record/keys.h"
 #include "common/redis/redis.h"
 #include "coordinator/dev/dev.h"
 
 enum {
-    REDIS_ANSWER_MS = 2000, REDIS_START_MS = 10000, REDIS_TRIES = 5,
-    READY_MS = 60000, READY_LOOK_MS = 50,
-    REDIS_STOP_MS = 5000, COORDINATOR_STOP_MS = 10000,
+    REDIS_ANSWER_MS = 2000,
+    REDIS_START_MS = 10000,
+    REDIS_TRIES = 5,
+    READY_MS = 60000,
+    READY_LOOK_MS = 50,
+    REDIS_STOP_MS = 5000,
+    COORDINATOR_STOP_MS = 10000,
 };
 
 /* ---- redis-server ---- */
@@ -155,12 +161,15 @@ static int start_daemon(struct dev *dev, struct child *child, const char *name, 
 static int write_config(struct dev *dev, char *path)
 {
     FILE *file;
+    int fd;
 
     snprintf(path, PATH_MAX, "%s/bgop.ini", dev->folder);
-    file = fopen(path, "w");
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* it holds passwords */
+    file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (!file)
         return dev_fail(EXIT_FAILED, "%s: %m", path);
-    config_print(dev->config, file);
+    dev->config->redis_user[0] = dev->config->redis_password_file[0] = '\0'; /* our own Redis wants no login */
+    config_write(dev->config, file);
     return fclose(file) == 0 ? EXIT_OK : dev_fail(EXIT_FAILED, "%s: %m", path);
 }
 
@@ -189,7 +198,7 @@ static int count_open_shards(struct dev *dev)
         struct redis_reply *reply = NULL;
         char key[64];
 
-        snprintf(key, sizeof key, "bgop:{%d}:gate", shard);
+        key_format(key, sizeof key, KEY_GATE, shard, NULL);
         if (redis_call(dev->redis, &reply, NULL, "HGET", key, "mode", NULL) == ST_OK)
             count += strcmp(redis_reply_text(reply, NULL), "OPEN") == 0;
         redis_reply_free(reply);
@@ -201,8 +210,10 @@ static int64_t count_workers(struct dev *dev)
 {
     struct redis_reply *reply = NULL;
     int64_t count = 0;
+    char key[KEY_SIZE];
 
-    if (redis_call(dev->redis, &reply, NULL, "ZCARD", "bgop:{0}:workers", NULL) == ST_OK)
+    key_format(key, sizeof key, KEY_WORKERS, 0, NULL);
+    if (redis_call(dev->redis, &reply, NULL, "ZCARD", key, NULL) == ST_OK)
         count = redis_reply_int(reply, 0);
     redis_reply_free(reply);
     return count;
@@ -214,7 +225,7 @@ static int mark_as_mock(struct dev *dev)
     struct redis_reply *reply = NULL;
     struct err err = ERR_INIT;
 
-    if (redis_call(dev->redis, &reply, &err, "HSET", "bgop:meta", "broker", "mock", NULL) != ST_OK)
+    if (redis_call(dev->redis, &reply, &err, "HSET", key_name(KEY_META), "broker", "mock", NULL) != ST_OK)
         return dev_fail(EXIT_FAILED, "%s", err.text);
     redis_reply_free(reply);
     return EXIT_OK;

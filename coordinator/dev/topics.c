@@ -48,18 +48,25 @@ static int create_topics(struct topic *topics, size_t count)
 static size_t list_topics(struct dev *dev, struct topic *topics)
 {
     const struct config *config = dev->config;
-    const struct { const char *name; int64_t partitions; } fixed[] = {
-        { "control", 1 }, { "submit", config->submit_partitions }, { "command", config->submit_partitions },
-        { "status", config->shards }, { "rejects", 1 },
+    const struct {
+        const char *name;
+        int64_t partitions;
+    } fixed[] = {
+        { "control", 1 },
+        { "submit", config->submit_partitions },
+        { "command", config->submit_partitions },
+        { "status", config->shards },
+        { "rejects", 1 },
     };
     size_t count = 0;
 
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         topics[count++] = (struct topic){ .dev = dev, .name = fixed[i].name, .partitions = (int)fixed[i].partitions };
     for (size_t i = 0; i < config->type_count; i++) {
-        if (!config->types[i].reserved)
+        if (!config->types[i].reserved) {
             topics[count++] =
                 (struct topic){ .dev = dev, .name = config->types[i].name, .partitions = (int)config->shards };
+        }
     }
     return count;
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/buf.h"
+#include "common/base/process.h"
 #include "coordinator/dev/dev.h"
 
 /* Written beside and renamed: whoever sees the file sees all of it. */
@@ -16,7 +18,7 @@ int dev_write_port_file(const struct dev *dev)
         return EXIT_OK;
     if (snprintf(path, sizeof path, "%s.%d", dev->options.port_file, (int)getpid()) >= (int)sizeof path)
         return dev_fail(EXIT_FAILED, "--port-file: the path is too long");
-    file = fopen(path, "w");
+    file = fopen(path, "we");
     if (!file)
         return dev_fail(EXIT_FAILED, "--port-file %s: %m", path);
     fprintf(file, "BGOP_KAFKA=%s\nBGOP_REDIS=%s\n", kafka_mock_brokers(dev->mock), dev->redis_uri);
@@ -25,17 +27,19 @@ int dev_write_port_file(const struct dev *dev)
     return EXIT_OK;
 }
 
-/* "bgopctl" where that is found, else with its folder. */
-static const char *bgopctl(const struct dev *dev, char *path, size_t room)
+/* "bgopctl" where that is found, else with its folder, for a shell. */
+static const char *bgopctl(const struct dev *dev, struct buf *path)
 {
+    char whole[PATH_MAX];
     const char *folders = getenv("PATH");
     const char *found = folders ? strstr(folders, dev->programs) : NULL;
     size_t length = strlen(dev->programs);
 
     if (found && (found == folders || found[-1] == ':') && (!found[length] || found[length] == ':'))
         return "bgopctl";
-    snprintf(path, room, "%s/bgopctl", dev->programs);
-    return path;
+    snprintf(whole, sizeof whole, "%s/bgopctl", dev->programs);
+    buf_append_shell(path, whole);
+    return path->data;
 }
 
 static void print_box(const char *const *lines, size_t count)
@@ -69,6 +73,18 @@ static void print_handlers(const struct dev *dev)
                                     : "");
 }
 
+static void print_logs(const struct dev *dev)
+{
+    struct buf folder;
+
+    buf_init(&folder, 4 * PATH_MAX);
+    buf_append_shell(&folder, dev->folder);
+    printf("  Logs      ");
+    process_show(stdout, folder.data, folder.size);
+    printf("/*.log\n\n");
+    buf_release(&folder);
+}
+
 void dev_print_welcome(const struct dev *dev)
 {
     static const char *const warning[] = {
@@ -77,23 +93,26 @@ void dev_print_welcome(const struct dev *dev)
         "empty each time and is gone when this ends. Real set-up: deploy/up.",
     };
     const char *brokers = kafka_mock_brokers(dev->mock), *ctl;
-    char path[PATH_MAX];
+    struct buf path;
 
     if (dev->options.quiet)
         return;
-    ctl = bgopctl(dev, path, sizeof path);
+    buf_init(&path, 4 * PATH_MAX);
+    ctl = bgopctl(dev, &path);
     printf("\nbgop is ready.\n\n  Kafka     %s\n  Redis     %s    (redis-cli -p %d)\n", brokers, dev->redis_uri,
            dev->redis_port);
     print_handlers(dev);
     if (dev->options.verbose)
         printf("  Logs      below\n\n");
     else
-        printf("  Logs      %s/*.log\n\n", dev->folder);
+        print_logs(dev);
     print_box(warning, sizeof warning / sizeof *warning);
     printf("\nIn another terminal:\n\n"
            "  export BGOP_KAFKA=%s BGOP_REDIS=%s\n"
            "  echo '{\"Type\":\"WebCart\",\"Payload\":\"hello\"}' | kcat -P -b $BGOP_KAFKA -t %s.submit\n"
            "  %s submit --type WebCart --payload hello\n"
-           "  %s list\n\nCtrl-C stops everything.\n", brokers, dev->redis_uri, dev->config->prefix, ctl, ctl);
-    fflush(stdout);
+           "  %s list\n\nCtrl-C stops everything.\n",
+           brokers, dev->redis_uri, dev->config->prefix, ctl, ctl);
+    buf_release(&path);
+    (void)process_flush();
 }

@@ -99,11 +99,12 @@ class Maker:
 
     def publish(self, number, parent, rng):
         page = self.pages / f"page-{number}.html"
+        name = f"{self.pages.name}/{page.name}".encode()        # as the handler sees it, from the folder it works in
         if rng.random() < 0.08:
-            return Operation(number, "SiteTaskPublish", parent, str(page).encode(), status="Error", error="no such page")
+            return Operation(number, "SiteTaskPublish", parent, name, status="Error", error="no such page")
         text = f"<h1>Page {number}</h1>\n" + "<p>All work and no play.</p>\n" * rng.randint(1, 200)
         page.write_text(text)
-        return Operation(number, "SiteTaskPublish", parent, str(page).encode(),
+        return Operation(number, "SiteTaskPublish", parent, name,
                          result=f"published {page.name}.gz".encode(), made=(f"{page}.gz", text.encode()))
 
     def metadata(self, number, parent, rng):

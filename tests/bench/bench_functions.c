@@ -127,6 +127,7 @@ static void send_ingest(struct bench *bench, int shard, int first)
         add_number(bench, 3000000000 + n);
         add(bench, "");
         add(bench, "");
+        add(bench, "");
         add(bench, bench->payload);
     }
     send(bench);

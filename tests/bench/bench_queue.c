@@ -27,7 +27,10 @@
 #define TYPE "SiteTaskCreate"
 enum { PAYLOAD_SIZE = 200, WARM_UP_S = 3 };
 
-struct sample { char id[ID_SIZE]; int64_t produced_us, done_us; };
+struct sample {
+    char id[ID_SIZE];
+    int64_t produced_us, done_us;
+};
 
 struct bench {
     struct config config;
@@ -35,7 +38,7 @@ struct bench {
     struct kafka_producer *producer;
     int shards;
     int64_t delivered, failed;
-    struct sample *samples;         /* of `latency`; NULL otherwise */
+    struct sample *samples; /* of `latency`; NULL otherwise */
 };
 
 static _Noreturn void fail(const char *what, const struct err *err)
@@ -171,8 +174,9 @@ static void run_rate(struct bench *bench, int64_t count)
     bytes = ask_info(bench, "memory", "used_memory_dataset") - bytes;
     printf("{\"bench\":\"rate\",\"operations\":%" PRId64 ",\"completed\":%" PRId64 ",\"submit_per_s\":%.0f,"
            "\"end_to_end_per_s\":%.0f,\"redis_us_per_operation\":%.1f,\"redis_commands_per_operation\":%.2f,"
-           "\"redis_bytes_per_operation\":%.0f}\n", count, completed, n / ((double)(submitted - start) / 1e6),
-           n / ((double)(done - start) / 1e6), cpu * 1e6 / n, commands / n, bytes / n);
+           "\"redis_bytes_per_operation\":%.0f}\n",
+           count, completed, n / ((double)(submitted - start) / 1e6), n / ((double)(done - start) / 1e6), cpu * 1e6 / n,
+           commands / n, bytes / n);
     buf_release(&message);
     if (completed != count || bench->failed)
         exit(EXIT_FAILED);
@@ -180,8 +184,15 @@ static void run_rate(struct bench *bench, int64_t count)
 
 /* ---- latency: one thread reads `changes`, the main one produces ---- */
 
-struct done_id { char id[ID_SIZE]; int64_t at_us; };
-struct watch { struct bench *bench; struct done_id *done; size_t count, capacity, wanted; };
+struct done_id {
+    char id[ID_SIZE];
+    int64_t at_us;
+};
+struct watch {
+    struct bench *bench;
+    struct done_id *done;
+    size_t count, capacity, wanted;
+};
 
 static void note_completed(struct watch *watch, const struct redis_reply *fields, int64_t now_us)
 {
@@ -204,7 +215,7 @@ static void *watch_changes(void *arg)
     struct err err = ERR_INIT;
     struct redis *redis = redis_new(watch->bench->config.redis_url, 30000, &err);
     int shards = watch->bench->shards;
-    char (*last)[64] = xcalloc((size_t)shards, sizeof *last), (*keys)[64] = xcalloc((size_t)shards, sizeof *keys);
+    char(*last)[64] = xcalloc((size_t)shards, sizeof *last), (*keys)[64] = xcalloc((size_t)shards, sizeof *keys);
     for (int s = 0; s < shards; s++) {
         snprintf(keys[s], sizeof keys[s], "bgop:{%d}:changes", s);
         snprintf(last[s], sizeof last[s], "%" PRId64, clock_wall_ms() - 1);
@@ -213,7 +224,8 @@ static void *watch_changes(void *arg)
         struct redis_command command;
         struct redis_reply *reply;
         redis_command_init(&command);
-        for (const char *const *word = (const char *const[]){ "XREAD", "BLOCK", "10000", "STREAMS", NULL }; *word; word++)
+        for (const char *const *word = (const char *const[]){ "XREAD", "BLOCK", "10000", "STREAMS", NULL }; *word;
+             word++)
             redis_command_add_text(&command, *word);
         for (int s = 0; s < shards; s++)
             redis_command_add_text(&command, keys[s]);
@@ -225,7 +237,7 @@ static void *watch_changes(void *arg)
         int64_t now_us = clock_boot_us();
         if (redis_reply_count(reply) == 0) {
             redis_reply_free(reply);
-            break;                                  /* nothing for 10 s: report what is there */
+            break; /* nothing for 10 s: report what is there */
         }
         for (size_t i = 0; i < redis_reply_count(reply); i++) {
             const struct redis_reply *stream = redis_reply_at(reply, i), *entries = redis_reply_at(stream, 1);
@@ -245,7 +257,10 @@ static void *watch_changes(void *arg)
     return NULL;
 }
 
-static int by_id(const void *a, const void *b) { return strcmp(a, b); }
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
 static int by_number(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -267,9 +282,11 @@ static void report_latency(const struct sample *samples, size_t skip, size_t cou
         fprintf(stderr, "bench_queue: no operation was seen to complete\n");
         exit(EXIT_FAILED);
     }
-    printf("{\"bench\":\"latency\",\"rate_per_s\":%.0f,\"measured\":%zu,\"missing\":%zu,\"p50_ms\":%.2f,\"p99_ms\":%.2f,"
-           "\"max_ms\":%.2f}\n", rate, found, count - skip - found, (double)us[found / 2] / 1e3,
-           (double)us[found * 99 / 100] / 1e3, (double)us[found - 1] / 1e3);
+    printf(
+        "{\"bench\":\"latency\",\"rate_per_s\":%.0f,\"measured\":%zu,\"missing\":%zu,\"p50_ms\":%.2f,\"p99_ms\":%.2f,"
+        "\"max_ms\":%.2f}\n",
+        rate, found, count - skip - found, (double)us[found / 2] / 1e3, (double)us[found * 99 / 100] / 1e3,
+        (double)us[found - 1] / 1e3);
     free(us);
     if (found != count - skip)
         exit(EXIT_FAILED);
@@ -296,7 +313,7 @@ static void run_latency(struct bench *bench, double rate, int seconds)
             else
                 nanosleep(&(struct timespec){ .tv_nsec = (long)(due - now) * 1000 }, NULL);
         }
-        bench->samples[i].produced_us = due;        /* open loop: measured from when it was due */
+        bench->samples[i].produced_us = due; /* open loop: measured from when it was due */
         produce(bench, &message, &bench->samples[i]);
     }
     flush(bench);

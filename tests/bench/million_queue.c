@@ -220,6 +220,7 @@ static void add_operation(struct million *million, int shard, int n)
         million_add(million, "%s", "");
     }
     million_add(million, "%d", n);
+    million_add(million, "%s", "");
     million_add(million, "c");
     million_add(million, "%s", "");
     million_add(million,

@@ -5,9 +5,11 @@ and a temporary folder. Everything is started here, known by pid, and gone at th
         ids = stack.submit([{"Type": "WebCart", "Payload": "x"}])
         stack.wait_terminal(ids)
 """
+import fcntl
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -15,52 +17,90 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+import urllib.request
 
 import confluent_kafka
 import confluent_kafka.admin
 import redis
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("BGOP_BIN", ROOT / "build" / "dev" / "bin"))
+BIN = pathlib.Path(os.environ.get("BGOP_BIN", ROOT / "build" / "dev" / "bin")).resolve()
 HANDLERS = pathlib.Path(__file__).resolve().parent / "handlers"
 TERMINAL = {"Complete", "Error", "Canceled", "Merged"}
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TYPES = ["BlockchainEventPoller", "CdpMetadataDeploy", "ExternalChangeDataCapture", "ExternalObject",
          "ExternalObjectSync", "ExternalServiceCallback", "SiteTaskCreate", "SiteTaskPublish", "Sweeper", "WebCart",
          "XClean"]
+PATIENCE = 3                 # limits are what a quiet machine needs; one that is shared gets so many times that
+PORT_LOCKS = []
 NOOP_ALL = "".join(f"[type {name}]\nhandler = noop\n" for name in TYPES)
 
 
-def eventually(condition, what, timeout=30.0, pause=0.02):
-    """The condition's first true value; a failure says what was waited for and what was last seen."""
-    end = time.monotonic() + timeout
+def within(seconds, condition, what, pause=0.02):
+    """The condition's first true value; a failure says what was waited for. For limits that are meant as they stand: a
+    promise, or a wait that may well be in vain."""
+    end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"waited {timeout:g} s in vain for: {what}")
+            raise AssertionError(f"waited {seconds:g} s in vain for: {what}")
         time.sleep(pause)
 
 
-def free_ports(count):
-    """Ports nobody listens on now; a block so that Kafka's controller (port + 1) is free too."""
-    sockets, ports = [], []
-    while len(ports) < count:
-        first, second = socket.socket(), socket.socket()
+def eventually(condition, what, timeout=30.0, pause=0.02):
+    """The same, for what surely comes, sooner or later."""
+    return within(PATIENCE * timeout, condition, what, pause)
+
+
+def http_get(uri):
+    """From this machine: whatever proxy the environment names is for others."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return opener.open(uri, timeout=60).read().decode()
+
+
+def candidate_ports():
+    """Even ports that neither outgoing connections get (the kernel may give one away between our look and Kafka's
+    start) nor deploy's own scripts choose."""
+    low, high = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [port for port in range(26000, 32000, 2) if not low <= port <= high]
+    return ports or range(10000, 65000, 2)
+
+
+def bindable(port):
+    with socket.socket() as probe:
         try:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            second.bind(("127.0.0.1", port + 1))
+            probe.bind(("127.0.0.1", port))
+            return True
         except OSError:
-            first.close()
-            second.close()
-            continue
-        sockets += [first, second]
-        ports.append(port)
-    for s in sockets:
-        s.close()
-    return ports
+            return False
+
+
+def lock_port(port):
+    """False: another test process has it. The lock lasts as long as this process."""
+    lock = open(pathlib.Path(tempfile.gettempdir()) / f"bgop-port-{port}", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    PORT_LOCKS.append(lock)
+    return True
+
+
+def free_ports(count):
+    """Ports nobody listens on, and no other test process will choose; the one above each too, for Kafka's controller."""
+    ports = []
+    candidates = list(candidate_ports())
+    random.shuffle(candidates)
+    for port in candidates:
+        if lock_port(port) and bindable(port) and bindable(port + 1):
+            ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise AssertionError(f"found {len(ports)} of {count} free ports")
 
 
 def murmur2(data):
@@ -93,7 +133,7 @@ def id_suffix(id15):
 
 
 def operation_id(partition, offset, routing_key, shards):
-    """The Id that a submission at these coordinates gets (interface.md, section 3)."""
+    """The Id that a submission at these coordinates gets (common/record/README.md, "The Id")."""
     if routing_key:
         shard = (murmur2(routing_key.encode()) & 0x7fffffff) % shards
     else:
@@ -104,6 +144,13 @@ def operation_id(partition, offset, routing_key, shards):
 
 def shard_of(operation):
     return ALPHABET.index(operation[4]) * 62 + ALPHABET.index(operation[5])
+
+
+def partition_of(operation):
+    number = 0
+    for digit in operation[6:15]:
+        number = number * 62 + ALPHABET.index(digit)
+    return number >> 43
 
 
 class Stack:
@@ -120,7 +167,7 @@ class Stack:
                         BGOP_REDIS=f"redis://127.0.0.1:{self.redis_port}")
         self.counts = (coordinators, workers)
         self.start_at_enter = start
-        self.redis = redis.Redis(host="127.0.0.1", port=self.redis_port, decode_responses=True, socket_timeout=10)
+        self.redis = redis.Redis(host="127.0.0.1", port=self.redis_port, decode_responses=True, socket_timeout=60)
         self.producer_handle = None
 
     def __enter__(self):
@@ -140,6 +187,7 @@ class Stack:
 
     def __exit__(self, kind, value, trace):
         if kind:
+            print("".join(traceback.format_exception_only(kind, value)).rstrip(), file=sys.stderr)    # the logs are long
             self.show_logs()
         order = sorted(self.processes, key=lambda n: ("worker", "coordinator", "redis", "kafka").index(n.split("-")[0]))
         for name in order:
@@ -156,7 +204,7 @@ class Stack:
         self.processes[name] = process
         return process
 
-    def start_kafka(self):
+    def start_kafka(self, timeout=90):
         self.start("kafka", [ROOT / "deploy/kafka/start", "--port", self.kafka_port, "--data", self.folder / "kafka",
                              "--log", self.folder / "kafka-log"])
         admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.env["BGOP_KAFKA"],
@@ -168,7 +216,7 @@ class Stack:
                 return admin.list_topics(timeout=1).brokers
             except confluent_kafka.KafkaException:
                 return None
-        eventually(answers, "Kafka answers", 90)
+        eventually(answers, "Kafka answers", timeout)
 
     def start_redis(self):
         data = self.folder / "redis"
@@ -278,7 +326,7 @@ class Stack:
             eventually(done, "all operations terminal", timeout, 0.1)
         except AssertionError:
             shown = [(i, self.record(i)) for i in left[:5]]
-            raise AssertionError(f"{len(left)} of {len(ids)} operations did not end within {timeout} s: {shown}")
+            raise AssertionError(f"{len(left)} of {len(ids)} operations did not end within {PATIENCE * timeout} s: {shown}")
 
     def counted(self):
         """Status -> number, by a full scan of the records."""
@@ -290,6 +338,10 @@ class Stack:
 
     def stats(self):
         return json.loads(self.redis.fcall_ro("bgop_stats", 0))
+
+    def health(self):
+        """What bgop_stats says is wrong: (what, first word of where)."""
+        return {(trouble["what"], trouble["where"].split()[0]) for trouble in self.stats()["health"]}
 
     def retrieve(self, ids, fields="*"):
         rows = []
@@ -338,7 +390,7 @@ class Stack:
                                              "auto.offset.reset": "earliest", "enable.auto.commit": False,
                                              "logger": _quiet})
         consumer.assign([confluent_kafka.TopicPartition("bgop.rejects", 0, 0)])
-        found, end = [], time.monotonic() + timeout
+        found, end = [], time.monotonic() + PATIENCE * timeout
         while len(found) < count and time.monotonic() < end:
             message = consumer.poll(0.2)
             if message is not None and message.error() is None:

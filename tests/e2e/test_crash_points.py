@@ -39,7 +39,7 @@ class CrashPoints(unittest.TestCase):
         result = act()
         eventually(lambda: stack.processes["coordinator-1"].poll() is not None, f"the death at {point}", 60)
         self.assertIn(f"crash point name={point}", stack.log("coordinator-1"))
-        self.assertEqual(stack.processes.pop("coordinator-1").returncode, -6)
+        self.assertEqual(stack.processes.pop("coordinator-1").returncode, -9)
         return result
 
     def load(self, stack, point):

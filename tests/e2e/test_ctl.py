@@ -7,6 +7,8 @@ import tempfile
 import time
 import unittest
 
+import confluent_kafka
+
 from queue_stack import BIN, Stack, eventually, shard_of
 
 BROKEN = tempfile.mkdtemp(prefix="bgop-ctl-") + "/broken"
@@ -123,6 +125,32 @@ class Ctl(unittest.TestCase):
         self.stack.ctl("redrive", "--where", "ParentKey = 'fine'")
         self.stack.wait_terminal(fine)
         self.assertEqual(set(self.stack.statuses(fine)), {"Complete"})
+
+    def test_what_an_open_transaction_holds_is_not_denied(self):
+        stack = self.stack
+        transaction = confluent_kafka.Producer({"bootstrap.servers": stack.env["BGOP_KAFKA"], "transactional.id": "held"})
+        transaction.init_transactions(30)
+        transaction.begin_transaction()
+        transaction.produce("bgop.submit", b'{"Type":"WebCart","ParentKey":"held"}', "held")
+        self.assertEqual(transaction.flush(30), 0)
+        wanted, unwanted = stack.submit([{"Type": "WebCart", "ParentKey": "held"}] * 2)
+        report = self.doctor()
+        self.assertGreaterEqual(report["lag"]["submit"], 3)
+        [held] = report["openTransactions"]
+        self.assertEqual((held["topic"], held["end"] - held["stable"]), ("bgop.submit", 3))
+        self.assertIn(f"an open transaction holds bgop.submit[{held['partition']}]", stack.ctl("doctor").stdout)
+        for command in (["why", wanted], ["get", wanted], ["redrive", wanted], ["wait", wanted, "--timeout", "0.1"]):
+            done = stack.ctl(*command, check=False)
+            self.assertEqual(done.returncode, 124 if command[0] == "wait" else 1)
+            self.assertIn("not recorded yet: its submission is in bgop.submit", done.stdout + done.stderr)
+            self.assertIn("an open transaction holds everything from offset", done.stdout + done.stderr)
+        done = stack.ctl("cancel", unwanted, "--timeout", "0.1", check=False)
+        self.assertIn("is not recorded yet; the cancel is in the log and will meet it", done.stderr)
+        eventually(lambda: stack.redis.hexists(f"bgop:{{{shard_of(unwanted)}}}:parked", unwanted), "the cancel to be parked")
+        transaction.commit_transaction(30)
+        stack.wait_terminal([wanted, unwanted])
+        self.assertEqual(stack.statuses([wanted, unwanted]), ["Complete", "Canceled"])
+        self.assertEqual(self.doctor()["openTransactions"], [])
 
     def test_changes_are_streamed_as_they_happen(self):
         watch = subprocess.Popen([BIN / "bgopctl", "watch", "--json", "--parent", "seen", "--status", "Complete", "--count",

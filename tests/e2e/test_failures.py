@@ -22,6 +22,13 @@ handler = noop
 handler = exec
 command = /nonexistent/program
 retry_limit = 1
+[type BlockchainEventPoller]
+handler = exec
+command = sh -c 'eval "$(cat)"'
+retry_limit = 0
+memory_max_mb = 64
+processes_max = 50
+output_max_mb = 2
 """
 
 
@@ -119,6 +126,19 @@ class Failures(unittest.TestCase):
         self.assertEqual((rows[1]["Status"], rows[1]["Error"]), ("Error", "refused"))
         self.assertEqual(rows[2]["Status"], "Error")
         self.assertEqual(self.stack.retrieve([retried])[0]["RetryCount"], 1)
+
+    def test_handlers_that_run_wild_are_killed_and_neighbours_do_not_notice(self):
+        wild = {"f() { if [ $1 -gt 0 ]; then f $(($1 - 1)) & f $(($1 - 1)) & fi; sleep 100; }; f 8": "processes_max",
+                "head -c 150000000 /dev/zero | { tail -c 149000000 | sleep 100; }": "memory_max_mb",
+                "yes": "output_max_mb"}
+        ids = self.stack.submit([{"Type": "BlockchainEventPoller", "Payload": p, "Timeout": 50000} for p in wild])
+        neighbours = self.stack.submit([{"Type": kind, "Payload": payload} for _ in range(20) for kind, payload in
+                                        (("WebCart", "upper a"), ("BlockchainEventPoller", "echo a"))])
+        self.stack.wait_terminal(neighbours + ids)
+        self.assertEqual(set(self.stack.statuses(neighbours)), {"Complete"})
+        for row, option in zip(self.stack.retrieve(ids), wild.values()):
+            self.assertEqual(row["Status"], "Error")
+            self.assertRegex(row["Error"], f"^killed: more than .*{option}")
 
     def test_redrive_brings_a_terminal_error_back(self):
         row = self.run_one("permanent x")

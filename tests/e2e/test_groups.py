@@ -3,12 +3,11 @@ outcome, whatever happens to the others, to the handler, to the worker."""
 import collections
 import http.server
 import json
-import subprocess
 import threading
 import time
 import unittest
 
-from queue_stack import BIN, HANDLERS, ROOT, Stack, eventually
+from queue_stack import BIN, HANDLERS, ROOT, Stack, eventually, http_get
 
 BOOK = f"handler = exec\ncommand = {HANDLERS}/book.py\nretry_backoff_ms = 100\nmerge_max = 20\n"
 COMMON_TYPES = "CdpMetadataDeploy ExternalObject ExternalObjectSync Sweeper WebCart XClean"
@@ -328,8 +327,7 @@ class Groups(unittest.TestCase):
     def test_the_status_page_shows_groups(self):
         head, ids = self.gather("page", ["sleep 1", "ok a", "ok b"])
         uri = self.stack.wait_status(ids[0], "Running")["WorkerUri"]
-        got = subprocess.run(["curl", "-s", "--noproxy", "*", uri + "/json"], capture_output=True, check=True)
-        page = json.loads(got.stdout)
+        page = json.loads(http_get(uri + "/json"))
         self.assertEqual([r["Members"] for r in page["running"] if r["Id"] == ids[0]], [3])
         self.finish([head, *ids])
 

@@ -56,7 +56,9 @@ class GroupsCrashPoints(unittest.TestCase):
                 self.assertEqual(stack.stop("worker-2"), 0)
             left = [key for key in stack.redis.scan_iter("bgop:*", count=5000) if any(i in key for i in INDEXES)]
             self.assertEqual(left, [], "nothing waits, nothing runs")
-            self.assertEqual(stack.ctl("doctor").returncode, 0)
+            report = json.loads(stack.ctl("doctor", "--json", check=False).stdout)
+            self.assertEqual(report["mismatches"], [])
+            self.assertEqual({t["what"] for t in report["health"]} - {"worker gone"}, set())
 
     def book(self, stack):
         return [json.loads(line) for line in (stack.folder / "group.book").read_text().splitlines()]

@@ -8,7 +8,7 @@ import threading
 import unittest
 
 import queue_stack
-from queue_stack import HANDLERS, NOOP_ALL, ROOT, Stack, TYPES, eventually
+from queue_stack import HANDLERS, NOOP_ALL, ROOT, Stack, TYPES, eventually, http_get
 
 
 class WebServer(http.server.ThreadingHTTPServer):
@@ -169,12 +169,11 @@ class HappyPath(unittest.TestCase):
         self.assertEqual(json.loads(stack.ctl("describe", "--json").stdout)["name"], "BackgroundOperation")
 
     def test_worker_uri_answers_with_what_runs(self):
-        import urllib.request
         stack = self.stack
         [operation] = stack.submit([{"Type": "WebCart", "Payload": "sleep 3"}])
         uri = stack.wait_status(operation, "Running")["WorkerUri"]
         page = eventually(lambda: (lambda t: t if operation in t else None)(
-            urllib.request.urlopen(uri, timeout=5).read().decode()), f"{operation} on {uri}", 3)
+            http_get(uri)), f"{operation} on {uri}", 3)
         self.assertIn("WebCart", page)
         stack.wait_terminal([operation])
 

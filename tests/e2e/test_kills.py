@@ -1,5 +1,6 @@
 """Machines die: workers and coordinators are killed under load, and nothing is lost."""
 import collections
+import signal
 import unittest
 
 from queue_stack import HANDLERS, Stack, eventually
@@ -52,6 +53,25 @@ class Kills(unittest.TestCase):
             book = [line.split() for line in (stack.folder / "executions.book").read_text().splitlines()]
             ends = collections.Counter(line[1] for line in book if line[0] == "end")
             self.assertEqual(dict(ends), {i: 1 for i in ids}, "the dead worker's handlers ran on to their end")
+
+    def test_attempts_of_a_stopped_worker_do_not_overlap_those_of_the_next(self):
+        with Stack(CONFIG, workers=1) as stack:
+            [operation] = stack.submit([{"Type": "WebCart", "Payload": "beat 20"}])
+            eventually(lambda: "beat" in self.book(stack), "the first attempt runs")
+            stack.processes["worker-1"].send_signal(signal.SIGSTOP)
+            stack.start_worker(2)
+            stack.wait_terminal([operation], 60)
+            stack.processes["worker-1"].send_signal(signal.SIGCONT)
+            row = stack.retrieve([operation])[0]
+            self.assertEqual((row["Status"], row["RetryCount"]), ("Complete", 0))
+            attempts = [line.split()[3] for line in self.book(stack).splitlines()]
+            self.assertEqual(attempts, sorted(attempts), "an attempt went on beside the next one")
+            eventually(lambda: "why=lost_lease by=bgop-exec-host" in stack.log("worker-1"), "worker-1 to see what it lost")
+            self.assertEqual(stack.stop("worker-1"), 0, "it goes on")
+
+    def book(self, stack):
+        path = stack.folder / "executions.book"
+        return path.read_text() if path.exists() else ""
 
     def test_a_worker_that_drains_gives_back_what_it_did_not_start(self):
         with Stack(CONFIG, workers=1) as stack:

@@ -26,11 +26,11 @@ static struct bgop_delivery delivered[DELIVERED_MAX];
 static int delivered_count;
 static int64_t status_next[SHARDS];
 
-#define FINE(call)                                                      \
-    do {                                                                \
-        struct err err = ERR_INIT;                                      \
-        if ((call) != ST_OK)                                            \
-            fail_msg("%s: %s", #call, err.text);                        \
+#define FINE(call)                               \
+    do {                                         \
+        struct err err = ERR_INIT;               \
+        if ((call) != ST_OK)                     \
+            fail_msg("%s: %s", #call, err.text); \
     } while (0)
 #define OK(call)                                                        \
     do {                                                                \
@@ -51,14 +51,30 @@ static inline void redis_run(const char *verb, const char *key, const char *fiel
 static inline void arm(int shard)
 {
     static const struct type_settings types[] = {
-        { .name = "WebCart", .retry_backoff_ms = 1000, .retry_limit = 3, .timeout_ms = 60000, .retention_s = 3600,
-          .retention_error_s = 7200, .merge_max = 1, .merge_max_bytes = 1 << 20, .on_sequence_failure = "hold" },
-        { .name = "ExternalObject", .retry_backoff_ms = 1000, .retry_limit = 3, .timeout_ms = 60000,
-          .retention_s = 3600, .retention_error_s = 7200, .merge_max = 10, .merge_max_bytes = 1 << 20,
+        { .name = "WebCart",
+          .retry_backoff_ms = 1000,
+          .retry_limit = 3,
+          .timeout_ms = 60000,
+          .retention_s = 3600,
+          .retention_error_s = 7200,
+          .merge_max = 1,
+          .merge_max_bytes = 1 << 20,
+          .on_sequence_failure = "hold" },
+        { .name = "ExternalObject",
+          .retry_backoff_ms = 1000,
+          .retry_limit = 3,
+          .timeout_ms = 60000,
+          .retention_s = 3600,
+          .retention_error_s = 7200,
+          .merge_max = 10,
+          .merge_max_bytes = 1 << 20,
           .on_sequence_failure = "hold" },
     };
     const struct arm call = {
-        .shard = shard, .generation = GENERATION, .types = types, .type_count = TEST_COUNT(types),
+        .shard = shard,
+        .generation = GENERATION,
+        .types = types,
+        .type_count = TEST_COUNT(types),
         .queue = { .lease_ms = 30000, .retry_max_delay_ms = 3600000, .log_days = 30, .deleted_log_days = 15 },
     };
     bool opened = false;
@@ -92,17 +108,19 @@ static inline void ingest(const struct bgop_delivery *delivery, struct submissio
 
     assert_true(id_parse(delivery->id, ID_LENGTH, &parts));
     memcpy(op.id, delivery->id, ID_SIZE);
-    move = (struct fence_move){ .partition = parts.partition, .from = 0, .next = parts.offset + 1,
-                                .fingerprint = { .offset = parts.offset } };
+    move = (struct fence_move){
+        .partition = parts.partition, .from = 0, .next = parts.offset + 1, .fingerprint = { .offset = parts.offset }
+    };
     for (int turn = 0; turn < 2; turn++) {
-        const struct ingest call = { .shard = parts.shard, .generation = GENERATION, .moves = &move, .move_count = 1,
-                                     .ops = &op, .op_count = 1 };
+        const struct ingest call = {
+            .shard = parts.shard, .generation = GENERATION, .moves = &move, .move_count = 1, .ops = &op, .op_count = 1
+        };
         enum status st;
 
         FINE(ingest_send(redis, &call, &err));
         st = ingest_receive(redis, &answer, NULL);
         if (st == ST_STALE && turn == 0)
-            move.from = answer.fences[0].next;      /* where it stands */
+            move.from = answer.fences[0].next; /* where it stands */
         else
             assert_int_equal(st, ST_OK);
         ingest_answer_release(&answer);
@@ -226,7 +244,6 @@ static inline int teardown(void **state)
     (void)state;
     bgop_close(bgop);
     bgop = NULL;
-    client_calloc = calloc;
     return 0;
 }
 

@@ -16,7 +16,7 @@ says_what_is_wrong() {
         echo "$1 took a wrong address"
         exit 1
     fi
-    grep -q 'the Redis address is not' "$to/out" || { cat "$to/out"; exit 1; }
+    grep -q 'Redis address: expected' "$to/out" || { cat "$to/out"; exit 1; }
 }
 
 # The file says the prefix it was built for; this installation is elsewhere.

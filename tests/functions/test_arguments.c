@@ -5,7 +5,7 @@
 #include "tests/support/test.h"
 
 #define ID   "08P03000000001000A"
-#define OP   ID " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work"
+#define OP   ID " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" \"\" work"
 #define NEXT "08P03000000002000A"
 #define SETTINGS \
     "'{\"retry_backoff_ms\":1,\"retry_limit\":1,\"timeout_ms\":1,\"retention_s\":1,\"retention_error_s\":1}'"
@@ -22,16 +22,19 @@ static const struct {
     { "bgop_ingest", "1 0 2 1 1 5 6 0" },
     { "bgop_ingest", "1 0 1 2 1 5 6 x" },
     { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart" },
-    { "bgop_ingest", "1 0 1 3 1 5 6 0 " NEXT
-                     " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work short WebCart \"\" \"\" \"\" "
-                     "\"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work" },
-    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work" },
-    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" soon \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" work" },
-    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" -5 \"\" \"\" \"\" \"\" 1 \"\" \"\" work" },
-    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" 1.5 \"\" \"\" \"\" 1 \"\" \"\" work" },
-    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" 1e3 \"\" \"\" 1 \"\" \"\" work" },
-    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" g one 1 \"\" \"\" work" },
-    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" work" },
+    { "bgop_ingest",
+      "1 0 1 3 1 5 6 0 " NEXT
+      " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" \"\" work short WebCart \"\" \"\" \"\" "
+      "\"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" soon \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" -5 \"\" \"\" \"\" \"\" 1 \"\" \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" 1.5 \"\" \"\" \"\" 1 \"\" \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" 1e3 \"\" \"\" 1 \"\" \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" g one 1 \"\" \"\" \"\" work" },
+    { "bgop_ingest",
+      "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" work" },
+    { "bgop_ingest", "1 0 1 2 1 5 6 0 " NEXT " WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 soon \"\" \"\" work" },
     { "bgop_claim", "" },
     { "bgop_claim", "i1 http://w1 n1 WebCart" },
     { "bgop_claim", "\"\" http://w1 n1 WebCart 1 " ID },
@@ -145,8 +148,8 @@ static void the_largest_calls_pass(void **state)
 
     for (int n = 0; n < 500; n++)
         used += (size_t)snprintf(text + used, sizeof text - used,
-                                 " %s WebCart p%d n%d \"\" \"\" \"\" \"\" \"\" \"\" %d 7 \"\" work", shard_id(n), n % 7,
-                                 n, n);
+                                 " %s WebCart p%d n%d \"\" \"\" \"\" \"\" \"\" \"\" %d \"\" 7 \"\" work", shard_id(n),
+                                 n % 7, n, n);
     assert_memory_equal(shard_call(shard, "bgop_ingest", "%s", text), "OK ", 3);
     used = (size_t)snprintf(text, sizeof text, "i1 http://w1 n1 WebCart 500");
     for (int n = 0; n < 500; n++)

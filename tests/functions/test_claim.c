@@ -1,4 +1,5 @@
 /* bgop_claim: who gets what, once. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,7 @@ static void a_grant_says_what_a_handler_needs(void **state)
     assert_string_equal(shard_field(shard, 1, "token"), "7340033");
     assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":leases %s", shard_id(1)),
                         "7340033 1700000035777 i1 WebCart ps");
-    assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000035777");
+    assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000060000");
     assert_string_equal(shard_command(shard, "XRANGE " SHARD_PREFIX ":worker:http://w1 - +"),
                         "1700000030000-0 ids 08P03000000001000A");
 }
@@ -72,7 +73,7 @@ static void a_claim_asked_again_starts_and_is_leased_from_then_on(void **state)
     assert_string_equal(shard_field(shard, 1, "token"), "7340033");
     assert_string_equal(shard_command(shard, "HGET " SHARD_PREFIX ":leases %s", shard_id(1)),
                         "7340033 1700000064000 i1 WebCart -");
-    assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000064000");
+    assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000069000");
     assert_string_equal(shard_places(shard, 1), "Running lr");
     shard_check(shard);
 }
@@ -82,11 +83,12 @@ static void a_claim_asked_again_after_its_lease_is_not_granted(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.timeout = "1000"});
-    shard_submit(shard, 2, (struct shard_op){.timeout = "60000"});
+    shard_submit(shard, 1, (struct shard_op){ .timeout = "1000" });
+    shard_submit(shard, 2, (struct shard_op){ .timeout = "60000" });
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2 %s %s", shard_id(1), shard_id(2));
     shard_clock(shard, shard_now(shard) + 6000);
-    shard_tick(shard);                          /* a verdict on the first: its Timeout and 5 s have passed */
+    shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 2 %s %" PRIu64, shard_id(1), shard_token(shard, 1));
+    shard_tick(shard); /* a verdict on the first: its Timeout and 5 s have passed, and it still runs */
     assert_non_null(strstr(shard->answer, "timed_out"));
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 2");
     assert_int_equal(granted(shard, 1), 0);
@@ -104,7 +106,7 @@ static void a_claim_keeps_its_instance_known(void **state)
 
     shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8");
     shard_clock(shard, shard_now(shard) + 3600000);
-    shard_submit(shard, 1, (struct shard_op){.payload = "work"});
+    shard_submit(shard, 1, (struct shard_op){ .payload = "work" });
     shard_call(shard, "bgop_claim", "i1 http://w1 n1 WebCart 1 %s", shard_id(1));
     shard_clock(shard, shard_now(shard) + 2000);
     shard_tick(shard);

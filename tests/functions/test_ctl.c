@@ -2,6 +2,7 @@
  * broker and a real Redis. This test is the worker, so each operation stands where a case needs it. */
 #include "tests/functions/coordinator_stack.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <signal.h>
 
@@ -40,13 +41,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    stack_close();
-    return 0;
-}
-
 /* ---- what the cases are made of ---- */
 
 static void run_redis(const char *verb, const char *key, const char *a, const char *b)
@@ -74,11 +68,7 @@ static const char *submit(const char *parent, const char *more)
 
 static void fail_for_good(const char *id, const char *text)
 {
-    uint64_t token;
-
-    EVENTUALLY((token = stack_claim(id, "WebCart")) != 0);
-    stack_report(id, token, ENTRY_PERMANENT, text);
-    EVENTUALLY(stack_is(id, "Error"));
+    stack_end(id, "WebCart", ENTRY_PERMANENT, text, "Error");
 }
 
 static const char *failed(const char *parent, const char *text)
@@ -196,12 +186,9 @@ static void what_was_redriven_too_often_is_refused_and_says_why(void **state)
 static void a_condition_cancels_what_has_not_ended(void **state)
 {
     const char *ended = submit("c", ""), *waiting = submit("c", ""), *running = submit("c", "");
-    uint64_t token;
 
     (void)state;
-    EVENTUALLY((token = stack_claim(ended, "WebCart")) != 0);
-    stack_report(ended, token, ENTRY_OK, NULL);
-    EVENTUALLY(stack_is(ended, "Complete"));
+    stack_end(ended, "WebCart", ENTRY_OK, NULL, "Complete");
     EVENTUALLY(stack_claim(running, "WebCart") != 0);
     assert_says(CTL(0, "cancel", "--where", "ParentKey = 'c'", "--reason", "not wanted"), "2 canceled");
     assert_true(stack_is(waiting, "Canceled"));
@@ -237,18 +224,92 @@ static void what_was_submitted_a_moment_ago_is_waited_for(void **state)
     assert_says(CTL(1, "why", id), "no such operation");
 }
 
+static void an_id_is_taken_in_any_case_of_its_letters(void **state)
+{
+    const char *id = submit("any-case", "");
+    char lower[ID_SIZE], where[64];
+
+    (void)state;
+    for (int i = 0; i <= ID_LENGTH; i++)
+        lower[i] = (char)tolower(id[i]);
+    assert_says(CTL(0, "get", lower), id);
+    assert_says(CTL(0, "why", lower), id);
+    assert_says(CTL(0, "lookup", "Id", lower), id);
+    snprintf(where, sizeof where, "Id = '%s'; -- as told on the phone", lower);
+    assert_says(CTL(0, "cancel", "--where", where, "--dry-run"), "1 would be canceled");
+    assert_says(CTL(0, "cancel", lower), "canceled");
+    assert_says(CTL(3, "wait", lower, "--timeout", "5"), "Canceled");
+}
+
+static const char *id_of(int shard, int partition, int64_t offset)
+{
+    static char id[ID_SIZE];
+
+    id_make(id, &(struct id_parts){ .shard = shard, .partition = partition, .offset = offset });
+    return id;
+}
+
+/* Nobody reads: what was acknowledged is not denied, and a cancel of it is sent and meets it. */
+static void what_is_not_read_yet_is_not_denied(void **state)
+{
+    char id[ID_SIZE], words[64];
+    const char *output;
+    json_t *report;
+
+    (void)state;
+    stack_stop(0);
+    memcpy(id, stack_submit(0, "later", "{\"Type\":\"WebCart\",\"ParentKey\":\"later\"}"), ID_SIZE);
+    snprintf(words, sizeof words, "bgop.submit[0] at offset %lld", (long long)stack.last.offset);
+    output = CTL(1, "why", id);
+    assert_says(output, "not recorded yet: its submission is in ");
+    assert_says(output, words);
+    assert_null(strstr(output, "no such operation"));
+    output = CTL(124, "wait", id, "--timeout", "0.1");
+    assert_says(output, "not recorded yet: its submission is in ");
+    report = json_loads(CTL(1, "doctor", "--json"), 0, NULL); /* no coordinator runs */
+    assert_true(json_integer_value(json_object_get(json_object_get(report, "lag"), "submit")) >= 1);
+    assert_int_equal(json_array_size(json_object_get(report, "openTransactions")), 0);
+    json_decref(report);
+    output = CTL(1, "redrive", id);
+    assert_says(output, "not recorded yet");
+    output = CTL(1, "cancel", id, "--timeout", "0.1", "--reason", "in time");
+    assert_says(output, "is not recorded yet; the cancel is in the log and will meet it: its submission is in ");
+    stack_start(0, false);
+    stack_wait_ready(0);
+    EVENTUALLY(stack_is(id, "Canceled"));
+    assert_says(CTL(0, "get", id), "in time");
+}
+
+static void ids_of_nothing_are_told_from_each_other(void **state)
+{
+    char query[200], id[ID_SIZE];
+
+    (void)state;
+    memcpy(id, stack_submit(0, "refused", "{\"Type\":\"NoSuchType\",\"ParentKey\":\"refused\"}"), ID_SIZE);
+    assert_says(CTL(1, "get", id), "no such operation: its submission was read, and refused (topic bgop.rejects");
+    assert_says(CTL(1, "get", id_of(1, 0, 99999999)),
+                "no such operation: it was never submitted: bgop.submit[0] ends at");
+    assert_says(CTL(1, "cancel", id_of(1, 0, 99999999)), "it was never submitted");
+    snprintf(query, sizeof query, "SELECT Id FROM BackgroundOperation WHERE Type = 'WebCart' AND Id = '%s'",
+             id_of(1, 0, 99999999));
+    assert_says(CTL(0, "query", query), "it was never submitted");
+    assert_says(CTL(1, "redrive", id_of(9, 0, 1)), "not of this queue: it names shard 9, and there are 4");
+    assert_says(CTL(1, "redrive", id_of(1, 7, 1)), "not of this queue: it names partition 7 of bgop.submit");
+    run_redis("HSET", "bgop:epochs", "1", "A");
+    assert_says(CTL(1, "redrive", id_of(1, 1, 0)), "Kafka lost its submission after it was acknowledged");
+    run_redis("HDEL", "bgop:epochs", "1", NULL);
+    setenv("BGOP_KAFKA", "127.0.0.1:1", 1);
+    assert_says(CTL(1, "get", id_of(1, 0, 99999999)), "not known: asking for topics: Kafka at 127.0.0.1:1 unreachable");
+    setenv("BGOP_KAFKA", kafka_mock_brokers(stack.mock), 1);
+}
+
 static void what_is_tried_again_by_itself_is_not_redriven(void **state)
 {
     const char *id = submit("timed", ",\"RetryBackoff\":600000");
 
     (void)state;
-    for (int attempt = 0; attempt < 2; attempt++) {
-        uint64_t token;
-
-        EVENTUALLY((token = stack_claim(id, "WebCart")) != 0);
-        stack_report(id, token, ENTRY_ERROR, "no");
-        EVENTUALLY(stack_is(id, attempt ? "Error" : "Waiting"));
-    }
+    stack_end(id, "WebCart", ENTRY_ERROR, "no", "Waiting");
+    stack_end(id, "WebCart", ENTRY_ERROR, "no", "Error");
     assert_says(CTL(1, "redrive", id), "tried again by itself");
     assert_says(CTL(0, "cancel", id), "canceled");
 }
@@ -368,11 +429,70 @@ static json_t *doctor(int expected_code, const char *fix)
     return report;
 }
 
-static void doctor_finds_nothing_in_a_healthy_queue(void **state)
+/* The worker that this test has been leaves, as one that drained does. */
+static void worker_leaves(void)
 {
-    json_t *report = doctor(0, NULL);
+    const struct beat beat = { .kind = "worker", .instance = "w-1", .left = true };
+    struct err err = ERR_INIT;
+
+    for (int shard = 0; shard < STACK_SHARDS; shard++) {
+        struct beat of_shard = beat;
+
+        of_shard.shard = shard;
+        assert_int_equal(beat_send(stack.redis, &of_shard, &err), ST_OK);
+        assert_int_equal(beat_receive(stack.redis, &err), ST_OK);
+    }
+}
+
+/* Of a partition that no coordinator reads, so that none says otherwise. */
+static void source_is(const char *state, const char *why)
+{
+    const struct source_beat source = { "bgop.other[7]", state, why };
+    struct err err = ERR_INIT;
+
+    assert_int_equal(sources_send(stack.redis, 3, "c", &source, 1, &err), ST_OK);
+    assert_int_equal(beat_receive(stack.redis, &err), ST_OK);
+}
+
+static void what_is_wrong_comes_first_and_says_what_to_do(void **state)
+{
+    static const char line[] = "NOT WELL  source halted: bgop.other[7], for ";
+    const char *output;
+    json_t *report, *trouble;
 
     (void)state;
+    worker_leaves();
+    EVENTUALLY(stack_health_has("[]"));
+    assert_null(strstr(CTL(0, "stats"), "NOT WELL"));
+    source_is("halted", "Kafka lost \033 its tail");
+    output = CTL(0, "stats");
+    assert_memory_equal(output, line, strlen(line));
+    assert_says(output, ": Kafka lost \\x1b its tail\n");
+    assert_memory_equal(CTL(0, "top"), line, strlen(line));
+    output = CTL(1, "doctor");
+    assert_memory_equal(output, line, strlen(line));
+    assert_says(output, "what to do: Read the text");
+    assert_says(output, "all agree");
+    report = json_loads(CTL(1, "doctor", "--json", "--fix"), 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(report, "mismatches")), 0);
+    trouble = json_array_get(json_object_get(report, "health"), 0);
+    assert_string_equal(json_string_value(json_object_get(trouble, "what")), "source halted");
+    assert_memory_equal(json_string_value(json_object_get(trouble, "advice")), "Read the text", 13);
+    json_decref(report);
+    source_is("reads", "");
+    assert_null(strstr(CTL(0, "stats"), "NOT WELL"));
+    assert_null(strstr(CTL(0, "doctor"), "NOT WELL"));
+    run_redis("DEL", stack_key(3, "source:bgop.other[7]"), NULL, NULL);
+    run_redis("ZREM", stack_key(3, "sources"), "bgop.other[7]", NULL);
+}
+
+static void doctor_finds_nothing_in_a_healthy_queue(void **state)
+{
+    json_t *report;
+
+    (void)state;
+    worker_leaves();
+    report = doctor(0, NULL);
     assert_int_equal(json_array_size(json_object_get(report, "mismatches")), 0);
     assert_true(json_integer_value(json_object_get(report, "operations")) > 20);
     assert_int_equal(json_integer_value(json_object_get(report, "shards")), STACK_SHARDS);
@@ -380,27 +500,37 @@ static void doctor_finds_nothing_in_a_healthy_queue(void **state)
     assert_says(CTL(0, "doctor"), "all agree");
 }
 
-/* What is broken by hand is named by its index, then mended; the second look finds nothing. */
-static void expect_mended(const char *index, bool mendable)
+static bool named(const json_t *mismatches, const char *index)
 {
-    json_t *report = doctor(1, NULL), *mismatches = json_object_get(report, "mismatches"), *mismatch;
-    bool named = false;
+    json_t *mismatch;
     size_t i;
 
-    json_array_foreach(mismatches, i, mismatch) named =
-        named || strcmp(json_string_value(json_object_get(mismatch, "index")), index) == 0;
-    if (!named) {
-        char *text = json_dumps(mismatches, JSON_COMPACT);
+    json_array_foreach(mismatches, i, mismatch)
+    {
+        if (strcmp(json_string_value(json_object_get(mismatch, "index")), index) == 0)
+            return true;
+    }
+    return false;
+}
 
-        fail_msg("%s is not named: %s", index, text);
+/* What is broken by hand is named by its index (a list that NULL closes), then mended; the second look finds nothing. */
+static void expect_mended(const char *const *indexes, bool mendable)
+{
+    json_t *report = doctor(1, NULL), *mismatches = json_object_get(report, "mismatches");
+
+    for (; *indexes; indexes++) {
+        if (!named(mismatches, *indexes))
+            fail_msg("%s is not named: %s", *indexes, json_dumps(mismatches, JSON_COMPACT));
     }
     json_decref(report);
-    report = doctor(mendable ? 0 : 1, "--fix");
-    json_decref(report);
+    json_decref(doctor(mendable ? 0 : 1, "--fix"));
     if (mendable)
         json_decref(doctor(0, NULL));
 }
 
+#define EXPECT_MENDED(...) expect_mended((const char *const[]){ __VA_ARGS__, NULL }, true)
+
+/* Three times, as some of these would hide each other. */
 static void doctor_names_and_mends_what_is_broken(void **state)
 {
     const char *id = submit("d", ",\"Name\":\"doc\""), *over = failed("d", "no");
@@ -408,31 +538,23 @@ static void doctor_names_and_mends_what_is_broken(void **state)
     char name[64];
 
     (void)state;
+    worker_leaves();
     run_redis("ZREM", stack_key(shard, "pending:WebCart"), id, NULL);
-    expect_mended("pending:WebCart", true);
     run_redis("ZREM", stack_key(shard, "parent:d"), id, NULL);
-    expect_mended("parent:d", true);
     run_redis("HINCRBY", stack_key(shard, "counts"), "WebCart:New", "3");
-    expect_mended("counts", true);
-    run_redis("HINCRBY", stack_key(shard, "counts"), "XClean:Complete", "1");
-    expect_mended("counts", true);
-    run_redis("DEL", stack_key(shard, "born"), NULL, NULL);
-    expect_mended("born", true);
     run_redis("DEL", stack_key(shard, "done:604800"), NULL, NULL);
-    expect_mended("done", true);
-    run_redis("SREM", stack_key(shard, "retentions"), "604800", NULL);
-    expect_mended("done:604800", true);
     run_redis("HDEL", stack_key(shard, "names"), "doc", NULL);
-    expect_mended("names", true);
+    EXPECT_MENDED("pending:WebCart", "parent:d", "counts", "done", "names");
+    run_redis("HINCRBY", stack_key(shard, "counts"), "XClean:Complete", "1");
+    run_redis("DEL", stack_key(shard, "born"), NULL, NULL);
+    run_redis("SREM", stack_key(shard, "retentions"), "604800", NULL);
     run_redis("HSET", stack_key(shard, "names"), "gone", "[[\"08P000000000000AAA\",\"WebCart\",\"d\",\"1\"]]");
-    expect_mended("names", true);
+    EXPECT_MENDED("counts", "born", "done:604800", "names");
     run_redis("HSET", stack_key(shard, "parked"), "08P000000000000AAA", "[]");
-    expect_mended("parked", true);
     run_redis("ZREM", stack_key(stack_shard(over), "errors"), over, NULL);
-    expect_mended("errors", true);
     snprintf(name, sizeof name, "out:%s", "08P000000000000AAA");
     run_redis("SET", stack_key(shard, name), "x", NULL);
-    expect_mended(name, true);
+    EXPECT_MENDED("parked", "errors", name);
     assert_says(CTL(0, "get", "doc"), id);
 }
 
@@ -443,7 +565,7 @@ static void doctor_tells_what_only_a_person_can_mend(void **state)
     (void)state;
     snprintf(fence, sizeof fence, "%s", stack_ask("HGET", stack_key(1, "fences"), "t"));
     run_redis("HSET", stack_key(1, "fences"), "t", "999999999 -1 0 0");
-    expect_mended("fences", false);
+    expect_mended((const char *const[]){ "fences", NULL }, false);
     assert_says(CTL(1, "doctor"), "beyond the log's end");
     run_redis("HSET", stack_key(1, "fences"), "t", *fence ? fence : "0 -1 0 0");
 }
@@ -459,16 +581,20 @@ int main(void)
         cmocka_unit_test(a_condition_cancels_what_has_not_ended),
         cmocka_unit_test(what_cannot_be_steered_is_said),
         cmocka_unit_test(what_was_submitted_a_moment_ago_is_waited_for),
+        cmocka_unit_test(an_id_is_taken_in_any_case_of_its_letters),
+        cmocka_unit_test(what_is_not_read_yet_is_not_denied),
+        cmocka_unit_test(ids_of_nothing_are_told_from_each_other),
         cmocka_unit_test(what_is_tried_again_by_itself_is_not_redriven),
         cmocka_unit_test(what_is_paused_is_listed),
         cmocka_unit_test(changes_are_watched),
         cmocka_unit_test(what_runs_is_shown_with_its_worker),
         cmocka_unit_test(top_prints_once_without_a_terminal),
         cmocka_unit_test(a_watch_waits_for_a_redis_that_goes_away),
+        cmocka_unit_test(what_is_wrong_comes_first_and_says_what_to_do),
         cmocka_unit_test(doctor_finds_nothing_in_a_healthy_queue),
         cmocka_unit_test(doctor_names_and_mends_what_is_broken),
         cmocka_unit_test(doctor_tells_what_only_a_person_can_mend),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, stack_teardown);
 }

@@ -1,6 +1,9 @@
 /* bgopctl query: the real program, its tables, JSON, plans, errors and exit codes. */
 #include "tests/functions/query_queue.h"
 
+#include <time.h>
+
+#include "common/query/period.h"
 #include "tests/support/program.h"
 
 #define FROM " FROM BackgroundOperation"
@@ -81,6 +84,58 @@ static void a_plan_is_explained_without_a_server(void **state)
            "order        here, the first 3 are held\n");
 }
 
+static void a_plan_shows_what_periods_are(void **state)
+{
+    const char *words[] = { "bgopctl", "query",
+                            "SELECT Id" FROM " WHERE StartedAt = LAST_N_YEARS:1 AND ExpiresAt = 2026-11-28",
+                            "--explain", NULL };
+    char *got, expected[200], year[5];
+    time_t now = time(NULL);
+
+    (void)state;
+    strftime(year, sizeof year, "%Y", gmtime(&now));
+    assert_int_equal(program_run(words, NULL, PROGRAM_BOTH_OUTPUTS, &got), 0);
+    snprintf(expected, sizeof expected,
+             "times        LAST_N_YEARS:1 is from %d-01-01T00:00:00.000Z, before "
+             "%s-01-01T00:00:00.000Z; 2026-11-28 is from 2026-11-28T00:00:00.000Z, before 2026-11-29T00:00:00.000Z\n",
+             atoi(year) - 1, year);
+    if (strstr(got, expected) == NULL)
+        fail_msg("expected %s in\n%s", expected, got);
+    free(got);
+}
+
+/* The one mistake with periods that no error could tell. */
+static void what_can_not_have_happened_yet_is_explained(void **state)
+{
+    (void)state;
+    expect(
+        "SELECT Id" FROM " WHERE SubmittedAt > LAST_N_DAYS:7", NULL, 0,
+        "no operations\n(> LAST_N_DAYS:7 is behind its end, which is not yet; what lies in it is = LAST_N_DAYS:7, from "
+        "its start on >= LAST_N_DAYS:7)\n");
+    expect("SELECT Id" FROM " WHERE SubmittedAt >= LAST_N_DAYS:7", NULL, 0, "no operations\n");
+    expect("SELECT Id" FROM " WHERE SubmittedAt > YESTERDAY AND SubmittedAt > TOMORROW", NULL, 0, "no operations\n");
+    expect("SELECT Id" FROM " WHERE SubmittedAt > TODAY", "--json", 0, "[]\n");
+}
+
+/* Made from the one table. */
+static void help_names_every_date_literal(void **state)
+{
+    const char *words[] = { "bgopctl", "help", "query", NULL };
+    char *got, *word;
+
+    (void)state;
+    assert_int_equal(program_run(words, NULL, PROGRAM_BOTH_OUTPUTS, &got), 0);
+    for (size_t i = 0; i < date_literal_count; i++) {
+        size_t size = strlen(date_literals[i].name);
+
+        for (word = strstr(got, date_literals[i].name); word && !strchr(" \n", word[size]);)
+            word = strstr(word + 1, date_literals[i].name);
+        if (word == NULL)
+            fail_msg("%s is not in\n%s", date_literals[i].name, got);
+    }
+    free(got);
+}
+
 static void errors_have_their_exit_codes(void **state)
 {
     (void)state;
@@ -103,6 +158,9 @@ int main(void)
         TEST(rows_are_a_table_or_json),
         TEST(aggregates_have_their_names),
         TEST(a_plan_is_explained_without_a_server),
+        TEST(a_plan_shows_what_periods_are),
+        TEST(what_can_not_have_happened_yet_is_explained),
+        TEST(help_names_every_date_literal),
         TEST(errors_have_their_exit_codes),
     };
     int failed;

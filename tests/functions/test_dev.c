@@ -1,5 +1,4 @@
 /* bgop dev and bgopctl, as a person uses them: the real programs, all of them, on the mock broker. */
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,13 +13,15 @@
 
 #include "common/base/clock.h"
 #include "common/record/id.h"
+#include "tests/support/folder.h"
 #include "tests/support/program.h"
 #include "tests/support/test.h"
 
 enum { READY_MS = 60000, LINE_SIZE = 256 };
 
 static struct program dev;
-static char folder[] = "/tmp/bgop-test-dev-XXXXXX", port_file[64], output_folder[PATH_MAX];
+static char folder[] = "/tmp/bgop-test-dev-XXXXXX", port_file[64];
+static char temporary[64]; /* TMPDIR of it: a path that a shell would take apart */
 
 /* ---- one bgop dev ---- */
 static void pause_ms(long ms)
@@ -80,9 +81,11 @@ static void write_handlers(const char *config)
     fclose(file);
     file = fopen(config, "w");
     assert_non_null(file);
-    fprintf(file, "[type WebCart]\nhandler = noop\n[type XClean]\nhandler = noop\n[type Sweeper]\nhandler = noop\n"
-                  "[type ExternalServiceCallback]\nhandler = exec\ncommand = /bin/cat\n"
-                  "[type SiteTaskCreate]\nhandler = exec\ncommand = /bin/sh %s\n", script);
+    fprintf(file,
+            "[type WebCart]\nhandler = noop\n[type XClean]\nhandler = noop\n[type Sweeper]\nhandler = noop\n"
+            "[type ExternalServiceCallback]\nhandler = exec\ncommand = /bin/cat\n"
+            "[type SiteTaskCreate]\nhandler = exec\ncommand = /bin/sh %s\n",
+            script);
     fclose(file);
 }
 
@@ -93,16 +96,13 @@ static int setup_all(void **state)
     (void)state;
     assert_non_null(mkdtemp(folder));
     snprintf(port_file, sizeof port_file, "%s/env", folder);
+    snprintf(temporary, sizeof temporary, "%s/it's a $folder", folder);
+    assert_int_equal(mkdir(temporary, 0700), 0);
+    setenv("TMPDIR", temporary, 1);
     snprintf(config, sizeof config, "%s/bgop.ini", folder);
     write_handlers(config);
     start_dev((const char *[]){ "bgop", "dev", "--port-file", port_file, "--config", config, NULL });
     return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *walk)
-{
-    (void)about, (void)kind, (void)walk;
-    return remove(path);
 }
 
 static int teardown_all(void **state)
@@ -112,7 +112,7 @@ static int teardown_all(void **state)
         kill(dev.pid, SIGTERM);
         program_end(&dev, NULL);
     }
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove(folder);
     return 0;
 }
 
@@ -230,6 +230,52 @@ static void many_lines_are_submitted_and_bad_ones_named(void **state)
     assert_says(CTL(0, "wait", "--timeout", "30", id), "Complete");
 }
 
+static const char *submit_file(int expected_code, const char *bytes, size_t size)
+{
+    char path[] = "/tmp/bgop-lines-XXXXXX";
+    int fd = mkstemp(path);
+    const char *output;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+    output = CTL(expected_code, "submit", "--from", path);
+    unlink(path);
+    return output;
+}
+
+/* As editors and spreadsheets of other systems write it. */
+static void lines_of_odd_files_are_read_or_named(void **state)
+{
+    static const char odd[] = "\xef\xbb\xbf{\"Type\":\"XClean\",\"ParentKey\":\"odd\"}\r\n"
+                              "\r\n \t\n\n"
+                              "\xef\xbb\xbf{\"Type\":\"XClean\",\"ParentKey\":\"odd\"}\n" /* behind a cat */
+                              "{\"Type\":\"XClean\"}\0\n"
+                              "\0\n"
+                              "{\"Type\":\"XClean\",\"ParentKey\":\"odd\"}"; /* no line end */
+    static const char utf16[] = "\xff\xfe{\0\"\0", utf16_big[] = "\xfe\xff\0{\0\"";
+    static const char last[] = "\n{\"Type\":\"XClean\"}";
+    size_t size = 3000000;
+    char *long_line = malloc(size);
+    const char *output;
+
+    (void)state;
+    output = submit_file(1, odd, sizeof odd - 1);
+    assert_says(output, "submitted 3 in ");
+    assert_says(output, "line 6: ");
+    assert_says(output, "line 7: ");
+    assert_says(output, "2 wrong");
+    assert_says(submit_file(64, utf16, sizeof utf16), "is UTF-16: save it as UTF-8");
+    assert_says(submit_file(64, utf16_big, sizeof utf16_big), "is UTF-16: save it as UTF-8");
+    memset(long_line, 'x', size);
+    memcpy(long_line + size - (sizeof last - 1), last, sizeof last - 1);
+    output = submit_file(1, long_line, size);
+    assert_says(output, "line 1: longer than ");
+    assert_says(output, "submitted 1 in ");
+    free(long_line);
+    assert_says(submit_file(0, "", 0), "submitted 0 in ");
+}
+
 static void lists_filter_and_limit(void **state)
 {
     json_t *rows;
@@ -322,14 +368,6 @@ static void mistakes_are_named_with_what_would_be_right(void **state)
 }
 
 /* ---- the end ---- */
-static void remember_folder(const char *output)
-{
-    const char *logs = strstr(output, "Logs      ");
-
-    assert_non_null(logs);
-    snprintf(output_folder, sizeof output_folder, "%.*s", (int)strcspn(logs + 10, "*"), logs + 10);
-}
-
 static void a_signal_stops_everything_and_leaves_nothing(void **state)
 {
     char *output;
@@ -341,9 +379,10 @@ static void a_signal_stops_everything_and_leaves_nothing(void **state)
     assert_says(output, "bgop is ready");
     assert_says(output, "For development only");
     assert_says(output, "BGOP_KAFKA=");
-    remember_folder(output);
+    assert_says(output, "it'\\''s a $folder/bgop-dev-");
     free(output);
-    assert_int_not_equal(access(output_folder, F_OK), 0);
+    assert_int_equal(rmdir(temporary), 0); /* it is empty */
+    unsetenv("TMPDIR");
     assert_int_not_equal(access(port_file, F_OK), 0);
     assert_says(CTL(69, "stats"), "127.0.0.1");
 }
@@ -374,6 +413,29 @@ static pid_t child_named(const char *name)
     return 0;
 }
 
+/* A shell that leaves sends SIGHUP, and so does the kernel. */
+static void a_terminal_that_closes_stops_everything(void **state)
+{
+    static const char *const names[] = { "redis-server", "bgop-coordinato", "bgop-worker" };
+    pid_t children[3];
+    char *output;
+
+    (void)state;
+    start_dev((const char *[]){ "bgop", "dev", "--port-file", port_file, NULL });
+    for (int i = 0; i < 3; i++)
+        children[i] = child_named(names[i]);
+    kill(dev.pid, SIGUSR1); /* asks for nothing */
+    kill(children[1], SIGUSR1);
+    kill(children[2], SIGUSR1);
+    kill(dev.pid, SIGHUP);
+    kill(dev.pid, SIGHUP);
+    assert_int_equal(program_end(&dev, &output), 0);
+    dev.pid = 0;
+    free(output);
+    for (int i = 0; i < 3; i++)
+        assert_int_not_equal(kill(children[i], 0), 0);
+}
+
 static void a_dead_child_ends_it_with_a_reason(void **state)
 {
     char *output;
@@ -388,6 +450,42 @@ static void a_dead_child_ends_it_with_a_reason(void **state)
     free(output);
 }
 
+/* Is this socket one of the process's descriptors behind the three? */
+static bool has_socket(pid_t pid, const char *socket)
+{
+    char path[64], target[128];
+
+    for (int fd = 3; fd < 256; fd++) {
+        ssize_t size;
+
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+        size = readlink(path, target, sizeof target - 1);
+        target[size < 0 ? 0 : size] = '\0';
+        if (strcmp(target, socket) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The mock broker's port must be free when bgop dev is gone, and nobody else may write on its connections. */
+static void assert_inherited_no_socket(pid_t child)
+{
+    char path[64], target[128];
+    int sockets = 0;
+
+    for (int fd = 3; fd < 256; fd++) {
+        ssize_t size;
+
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)dev.pid, fd);
+        size = readlink(path, target, sizeof target - 1);
+        target[size < 0 ? 0 : size] = '\0';
+        if (strncmp(target, "socket:", 7) == 0 && has_socket(child, target))
+            fail_msg("%d has %s of its parent", (int)child, target);
+        sockets += strncmp(target, "socket:", 7) == 0;
+    }
+    assert_true(sockets > 0);
+}
+
 static void children_die_with_a_killed_parent(void **state)
 {
     static const char *const names[] = { "redis-server", "bgop-coordinat", "bgop-worker" };
@@ -398,8 +496,8 @@ static void children_die_with_a_killed_parent(void **state)
     snprintf(kept, sizeof kept, "%s/kept", folder);
     start_dev((const char *[]){ "bgop", "dev", "--quiet", "--port-file", port_file, "--keep", kept, NULL });
     for (size_t i = 0; i < TEST_COUNT(names); i++)
-        children[i] = child_named(names[i]);
-    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);      /* so that they can be waited for here */
+        assert_inherited_no_socket(children[i] = child_named(names[i]));
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* so that they can be waited for here */
     kill(dev.pid, SIGKILL);
     assert_int_equal(program_end(&dev, NULL), 128 + SIGKILL);
     dev.pid = 0;
@@ -443,12 +541,14 @@ int main(void)
         cmocka_unit_test(results_are_shown),
         cmocka_unit_test(what_failed_for_good_is_told_with_its_reason),
         cmocka_unit_test(many_lines_are_submitted_and_bad_ones_named),
+        cmocka_unit_test(lines_of_odd_files_are_read_or_named),
         cmocka_unit_test(lists_filter_and_limit),
         cmocka_unit_test(what_waits_for_its_time_can_be_canceled),
         cmocka_unit_test(what_is_paused_waits_until_it_is_resumed),
         cmocka_unit_test(numbers_workers_and_the_record_are_told),
         cmocka_unit_test(mistakes_are_named_with_what_would_be_right),
         cmocka_unit_test(a_signal_stops_everything_and_leaves_nothing),
+        cmocka_unit_test(a_terminal_that_closes_stops_everything),
         cmocka_unit_test(a_dead_child_ends_it_with_a_reason),
         cmocka_unit_test(children_die_with_a_killed_parent),
         cmocka_unit_test(what_it_cannot_do_it_says),

@@ -47,8 +47,8 @@ static void operations_without_a_parent_key_do_not_merge(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.type = "ExternalObject"});
-    shard_submit(shard, 2, (struct shard_op){.type = "ExternalObject"});
+    shard_submit(shard, 1, (struct shard_op){ .type = "ExternalObject" });
+    shard_submit(shard, 2, (struct shard_op){ .type = "ExternalObject" });
     groups_claim(shard, 1, "1");
     groups_stand(shard, 2, "New p");
 }
@@ -72,11 +72,11 @@ static void a_group_has_no_more_bytes_than_the_type_merges(void **state)
 
     memset(large, 'x', sizeof large - 1);
     memset(half, 'x', sizeof half - 1);
-    groups_submit(shard, 1, (struct shard_op){.payload = half});
-    groups_submit(shard, 2, (struct shard_op){.payload = half});
-    groups_submit(shard, 3, (struct shard_op){.payload = half});
-    groups_submit(shard, 4, (struct shard_op){.payload = large}); /* in a key of its own */
-    groups_submit(shard, 5, (struct shard_op){.payload = "x"});
+    groups_submit(shard, 1, (struct shard_op){ .payload = half });
+    groups_submit(shard, 2, (struct shard_op){ .payload = half });
+    groups_submit(shard, 3, (struct shard_op){ .payload = half });
+    groups_submit(shard, 4, (struct shard_op){ .payload = large }); /* in a key of its own */
+    groups_submit(shard, 5, (struct shard_op){ .payload = "x" });
     groups_claim(shard, 1, "1 2");
     groups_apply(shard, "ok", 2, 1, 1, "");
     shard_apply(shard, "ok", 1, 1, "");
@@ -92,7 +92,7 @@ static void an_answer_holds_whole_groups(void **state)
     groups_arm(shard, 300, 1000000, 0);
     groups_submit_all(shard, 1, 300);
     for (int op = 301; op <= 600; op++)
-        shard_submit(shard, op, (struct shard_op){.type = "ExternalObject", .parent_key = "q"});
+        shard_submit(shard, op, (struct shard_op){ .type = "ExternalObject", .parent_key = "q" });
     shard_call(shard, "bgop_claim", "i1 http://w1 many ExternalObject 8 %s %s", shard_id(1), shard_id(301));
     groups_stand(shard, 300, "Merged ");
     groups_stand(shard, 301, "New p"); /* has no room in the same answer, and waits for the next call */

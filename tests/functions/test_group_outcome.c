@@ -120,13 +120,13 @@ static void results_and_large_payloads_of_followers(void **state)
     groups_arm(shard, 4, 100000, 2);
     memset(large, 'x', sizeof large - 1);
     groups_submit_all(shard, 1, 1);
-    groups_submit(shard, 2, (struct shard_op){.payload = large});
+    groups_submit(shard, 2, (struct shard_op){ .payload = large });
     groups_claim(shard, 1, "1 2");
     shard_command(shard, "EXISTS " SHARD_PREFIX ":in:%s", shard_id(2));
     assert_string_equal(shard->answer, "1");
     shard_apply_entries(shard, "");
-    shard_call(shard, "bgop_apply", "1 2 1 5 6 ok %s %" PRIu64 " %" PRId64 " 5 http://w1 \"\" \"\" made %s \"\"", shard_id(2),
-               shard_token(shard, 1), shard->now_ms, shard_id(1));
+    shard_call(shard, "bgop_apply", "1 2 1 5 6 ok %s %" PRIu64 " %" PRId64 " 5 http://w1 \"\" \"\" made %s \"\"",
+               shard_id(2), shard_token(shard, 1), shard->now_ms, shard_id(1));
     shard->status_next = 2;
     assert_string_equal(shard_command(shard, "GET " SHARD_PREFIX ":out:%s", shard_id(2)), "made");
     assert_string_equal(shard_command(shard, "EXISTS " SHARD_PREFIX ":in:%s", shard_id(2)), "0");
@@ -159,14 +159,14 @@ static void a_crash_makes_each_member_run_alone(void **state)
 static void a_poisonous_member_ends_nobody_else(void **state)
 {
     struct shard *shard = *state;
-    static const char *const kinds[] = {"crashed", "timed_out", "unanswered"};
+    static const char *const kinds[] = { "crashed", "timed_out", "unanswered" };
     char number[8];
 
     for (int round = 0; round < 3; round++) {
         int first = 1 + round * 10;
 
         for (int op = first; op <= first + 2; op++)
-            groups_submit(shard, op, (struct shard_op){.retry_limit = "0"});
+            groups_submit(shard, op, (struct shard_op){ .retry_limit = "0" });
         shard_call(shard, "bgop_claim", "i1 http://w1 poison-%d ExternalObject 1 %s", round, shard_id(first));
         for (int op = first + 1; op <= first + 2; op++)
             groups_apply(shard, kinds[round], op, 1, first, "");
@@ -188,7 +188,7 @@ static void an_error_of_its_own_counts_in_a_group_too(void **state)
     struct shard *shard = *state;
 
     for (int op = 1; op <= 2; op++)
-        groups_submit(shard, op, (struct shard_op){.retry_limit = "0"});
+        groups_submit(shard, op, (struct shard_op){ .retry_limit = "0" });
     groups_claim(shard, 1, "1 2");
     groups_apply(shard, "error", 2, 1, 1, "bad row");
     groups_stand(shard, 2, "Error eD");
@@ -223,9 +223,12 @@ static void a_backstop_ends_the_attempt_of_all(void **state)
     struct shard *shard = *state;
 
     for (int op = 1; op <= 2; op++)
-        groups_submit(shard, op, (struct shard_op){.timeout = "10000"});
+        groups_submit(shard, op, (struct shard_op){ .timeout = "10000" });
     groups_claim(shard, 1, "1 2");
-    groups_later(shard, 15000);
+    shard_clock(shard, shard_now(shard) + 15000);
+    shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64, shard_id(1), shard_token(shard, 1));
+    groups_later(shard, 0);
+    assert_non_null(strstr(shard->answer, " timed_out "));
     groups_stand(shard, 2, "Merged ");
     shard_apply(shard, "timed_out", 1, 1, "timed out after 10000 ms"); /* the verdict: about the lease only */
     groups_field(shard, 1, "RetryCount", "1");
@@ -339,7 +342,7 @@ static void a_shared_failure_of_a_forgotten_leader_ends_nobody(void **state)
 {
     struct shard *shard = *state;
 
-    groups_submit(shard, 1, (struct shard_op){.retry_limit = "0"});
+    groups_submit(shard, 1, (struct shard_op){ .retry_limit = "0" });
     groups_apply(shard, "unanswered", 1, 1, 1, "");
     groups_stand(shard, 1, "Waiting p");
     groups_claim(shard, 1, "1");
@@ -351,7 +354,7 @@ static void a_shared_failure_of_a_reasserted_leader_ends_nobody_either(void **st
 {
     struct shard *shard = *state;
 
-    groups_submit(shard, 1, (struct shard_op){.retry_limit = "0"});
+    groups_submit(shard, 1, (struct shard_op){ .retry_limit = "0" });
     reassert(shard, 1, "ExternalObject");
     groups_apply(shard, "timed_out", 1, 1, 1, "");
     groups_stand(shard, 1, "Waiting p");
@@ -367,10 +370,10 @@ static void a_failure_of_a_forgotten_lone_one_is_its_own(void **state)
     struct shard *shard = *state;
 
     for (int op = 1; op <= (int)TEST_COUNT(kinds); op++) {
-        groups_submit(shard, op, (struct shard_op){.retry_limit = "0"});
+        groups_submit(shard, op, (struct shard_op){ .retry_limit = "0" });
         shard_apply(shard, kinds[op - 1], op, 1, "");
         groups_stand(shard, op, "Error eD");
-        groups_submit(shard, op + 10, (struct shard_op){.retry_limit = "0"});
+        groups_submit(shard, op + 10, (struct shard_op){ .retry_limit = "0" });
         reassert(shard, op + 10, "ExternalObject");
         shard_apply(shard, kinds[op - 1], op + 10, 1, "");
         groups_stand(shard, op + 10, "Error eD");
@@ -381,7 +384,9 @@ static void expect_verdict(struct shard *shard, int op, const char *leader)
 {
     char expected[128];
 
-    groups_later(shard, 15000); /* Timeout and 5 s */
+    shard_clock(shard, shard_now(shard) + 15000); /* Timeout and 5 s */
+    shard_call(shard, "bgop_renew", "i1 http://w1 ExternalObject 8 %s %" PRIu64, shard_id(op), shard_token(shard, 1));
+    groups_later(shard, 0);
     snprintf(expected, sizeof expected, " timed out after 10000 ms %s", leader);
     if (strstr(shard->answer, expected) == NULL)
         fail_msg("no verdict '%s': %s", expected, shard->answer);
@@ -391,7 +396,7 @@ static void expect_verdict(struct shard *shard, int op, const char *leader)
 /* A verdict names a leader when others ran with it, or may have: then it is the log that knows. */
 static void a_verdict_says_whether_others_ran_with_it(void **state)
 {
-    const struct shard_op timeout = {.timeout = "10000"};
+    const struct shard_op timeout = { .timeout = "10000" };
     struct shard *shard = *state;
 
     groups_submit(shard, 1, timeout);
@@ -405,7 +410,7 @@ static void a_verdict_says_whether_others_ran_with_it(void **state)
     groups_submit(shard, 4, timeout);
     reassert(shard, 4, "ExternalObject"); /* with whom is forgotten */
     expect_verdict(shard, 4, shard_id(4));
-    shard_submit(shard, 5, (struct shard_op){.type = "Sweeper", .parent_key = "p", .timeout = "10000"});
+    shard_submit(shard, 5, (struct shard_op){ .type = "Sweeper", .parent_key = "p", .timeout = "10000" });
     reassert(shard, 5, "Sweeper"); /* in a lane, but alone for sure */
     expect_verdict(shard, 5, "\"\"");
 }

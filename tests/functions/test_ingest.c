@@ -155,12 +155,13 @@ static void a_name_twice_in_one_call_is_seen(void **state)
 {
     struct shard *shard = *state;
 
-    shard_call(shard, "bgop_ingest",
-               "1 0 0 3 2 5 6 2 "
-               "%s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 1 77 \"\" a %s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" "
-               "\"\" 2 77 \"\" a "
-               "%s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 3 78 \"\" b",
-               shard_id(1), shard_id(2), shard_id(3));
+    shard_call(
+        shard, "bgop_ingest",
+        "1 0 0 3 2 5 6 2 "
+        "%s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" 77 \"\" a %s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" "
+        "\"\" 2 \"\" 77 \"\" a "
+        "%s WebCart \"\" n \"\" \"\" \"\" \"\" \"\" \"\" 3 \"\" 78 \"\" b",
+        shard_id(1), shard_id(2), shard_id(3));
     assert_string_equal(shard->answer,
                         "OK 1700000030000 1 08P03000000003000A Name: 'n' is held by 08P03000000001000A with "
                         "other content WebCart 08P03000000001000A");
@@ -177,8 +178,8 @@ static void the_same_id_again_is_a_duplicate_and_another_message_a_reject(void *
     shard_submit(shard, 1, (struct shard_op){ .payload = "a" });
     assert_string_equal(shard->answer, "OK 1700000030000 0");
     assert_string_equal(shard_places(shard, 1), "Running lr");
-    snprintf(again, sizeof again, "1 0 2 3 2 5 6 0 %s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 9 \"\" \"\" a",
-             shard_id(1));
+    snprintf(again, sizeof again,
+             "1 0 2 3 2 5 6 0 %s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 9 \"\" \"\" \"\" a", shard_id(1));
     assert_string_equal(shard_call(shard, "bgop_ingest", "%s", again),
                         "OK 1700000030000 1 08P03000000001000A Id 08P03000000001000A is held by another submission");
     assert_string_equal(shard_places(shard, 1), "Running lr");
@@ -198,12 +199,13 @@ static void hints_and_streams_are_one_entry_per_call_and_type(void **state)
 {
     struct shard *shard = *state;
 
-    shard_call(shard, "bgop_ingest",
-               "1 0 0 3 2 5 6 0 "
-               "%s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" a %s XClean \"\" \"\" \"\" \"\" \"\" "
-               "\"\" \"\" \"\" 2 \"\" \"\" a "
-               "%s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 3 \"\" \"\" b",
-               shard_id(1), shard_id(2), shard_id(3));
+    shard_call(
+        shard, "bgop_ingest",
+        "1 0 0 3 2 5 6 0 "
+        "%s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 1 \"\" \"\" \"\" a %s XClean \"\" \"\" \"\" \"\" \"\" "
+        "\"\" \"\" \"\" 2 \"\" \"\" \"\" a "
+        "%s WebCart \"\" \"\" \"\" \"\" \"\" \"\" \"\" \"\" 3 \"\" \"\" \"\" b",
+        shard_id(1), shard_id(2), shard_id(3));
     assert_string_equal(shard->answer,
                         "OK 1700000030000 0 WebCart 08P03000000001000A 08P03000000003000A XClean 08P03000000002000A");
     assert_string_equal(shard_command(shard, "XRANGE " SHARD_PREFIX ":born - +"),

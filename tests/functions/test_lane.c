@@ -9,7 +9,7 @@
 
 static void limited(struct shard *shard, int op)
 {
-    shard_submit(shard, op, (struct shard_op){.type = "Sweeper", .parent_key = "p"});
+    shard_submit(shard, op, (struct shard_op){ .type = "Sweeper", .parent_key = "p" });
 }
 
 static void no_more_run_at_a_time_than_the_limit(void **state)
@@ -44,8 +44,8 @@ static void parents_do_not_wait_for_each_other(void **state)
 
     for (int op = 1; op <= 3; op++)
         limited(shard, op);
-    shard_submit(shard, 4, (struct shard_op){.type = "Sweeper", .parent_key = "q"});
-    shard_submit(shard, 5, (struct shard_op){.type = "Sweeper"});
+    shard_submit(shard, 4, (struct shard_op){ .type = "Sweeper", .parent_key = "q" });
+    shard_submit(shard, 5, (struct shard_op){ .type = "Sweeper" });
     groups_stand(shard, 3, "Waiting ");
     groups_stand(shard, 4, "New p");
     groups_stand(shard, 5, "New p");
@@ -109,8 +109,8 @@ static void scheduled_ones_take_their_turn_when_they_are_due(void **state)
     snprintf(after, sizeof after, "%" PRId64, shard->now_ms + 1000);
     limited(shard, 1);
     limited(shard, 2);
-    shard_submit(shard, 3, (struct shard_op){.type = "Sweeper", .parent_key = "p", .process_after = after});
-    shard_submit(shard, 4, (struct shard_op){.type = "Sweeper", .parent_key = "q", .process_after = after});
+    shard_submit(shard, 3, (struct shard_op){ .type = "Sweeper", .parent_key = "p", .process_after = after });
+    shard_submit(shard, 4, (struct shard_op){ .type = "Sweeper", .parent_key = "q", .process_after = after });
     groups_stand(shard, 3, "Scheduled d");
     groups_later(shard, 1000);
     groups_stand(shard, 3, "Waiting ");
@@ -160,8 +160,9 @@ static void a_sequence_in_a_limited_type_runs_in_order(void **state)
         char number[8];
 
         snprintf(number, sizeof number, "%d", 10 - op);
-        shard_submit(shard, op, (struct shard_op){.type = "Sweeper", .parent_key = "p", .sequence_group = "g",
-                     .sequence_number = number});
+        shard_submit(shard, op,
+                     (struct shard_op){
+                         .type = "Sweeper", .parent_key = "p", .sequence_group = "g", .sequence_number = number });
     }
     groups_stand(shard, 1, "Waiting ");
     groups_stand(shard, 2, "Waiting ");
@@ -202,7 +203,7 @@ static void a_forgotten_failure_of_a_limited_one_is_its_own(void **state)
     struct shard *shard = *state;
 
     for (int op = 1; op <= 2; op++)
-        shard_submit(shard, op, (struct shard_op){.type = "Sweeper", .parent_key = "p", .retry_limit = "0"});
+        shard_submit(shard, op, (struct shard_op){ .type = "Sweeper", .parent_key = "p", .retry_limit = "0" });
     shard_apply(shard, "timed_out", 1, 1, "");
     groups_stand(shard, 1, "Error eD");
     shard_call(shard, "bgop_reassert", "i7 http://w7 Sweeper 8 %s %" PRIu64 " Sweeper %" PRId64, shard_id(2),

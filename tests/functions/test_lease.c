@@ -18,33 +18,109 @@ static void renewing_keeps_a_lease_until_the_backstop(void **state)
     assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000070000");
     shard_clock(shard, shard_now(shard) + 29999);
     shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340033", shard_id(1));
-    assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000075000");
-    shard_clock(shard, shard_now(shard) + 5000);
-    assert_string_equal(shard_tick(shard), "OK 1700000074999 1 0 0");
+    assert_string_equal(shard_command(shard, "ZSCORE " SHARD_PREFIX ":running %s", shard_id(1)), "1700000099999");
+    shard_clock(shard, shard_now(shard) + 5000); /* one before the backstop */
+    shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340033", shard_id(1));
+    assert_string_equal(shard_tick(shard), "OK 1700000074999 30000 0 0");
+    shard_clock(shard, shard_now(shard) + 1);
+    assert_string_equal(shard_tick(shard), "OK 1700000075000 29999 0 0"); /* nobody has said that it runs still */
     assert_string_equal(shard_places(shard, 1), "Running lr");
 }
 
-static void the_backstop_is_a_verdict_timed_out(void **state)
+static void renew(struct shard *shard)
+{
+    shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340033", shard_id(1));
+    assert_string_equal(shard->answer + strlen("OK 1700000000000"), " 30000 1 0");
+}
+
+/* A worker that lives, renews, and does not report. */
+static void renewed_after_the_backstop_is_a_verdict_timed_out(void **state)
 {
     struct shard *shard = *state;
-    const char *expected =
-        "OK 1700000035700 -1 0 1 08P03000000001000A 7340033 timed_out 1700000030000 5700 timed out after 700 ms \"\"";
+    const char *expected = " 08P03000000001000A 7340033 timed_out 1700000030000 5700 timed out after 700 ms \"\"";
 
     shard_submit(shard, 1, (struct shard_op){ .timeout = "700" });
     shard_claim(shard, 1);
-    shard_clock(shard, shard_now(shard) + 5700);
+    shard_clock(shard, shard_now(shard) + 5800);
+    renew(shard);
+    shard_call(shard, "bgop_tick", "%" PRId64 " 500", shard->now_ms - 1);
+    assert_string_equal(shard->answer, "OK 1700000035800 -1 1 0"); /* its outcome may stand unread in the log */
     shard_tick(shard);
-    assert_memory_equal(shard->answer, "OK 1700000035700 30000 0 1", 26);
-    assert_string_equal(strstr(shard->answer, " 08P"), strstr(expected, " 08P"));
+    assert_memory_equal(shard->answer, "OK 1700000035800 30000 0 1", 26);
+    assert_string_equal(strstr(shard->answer, " 08P"), expected);
     assert_string_equal(shard_places(shard, 1), "Running lr"); /* tick ends nothing */
-    assert_string_equal(shard_tick(shard), "OK 1700000035700 30000 0 0");
+    renew(shard);
+    assert_string_equal(shard_tick(shard), "OK 1700000035800 30000 0 0");
     shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS); /* not applied: asked for again */
     shard_tick(shard);
-    assert_non_null(strstr(shard->answer, "timed_out"));
+    assert_string_equal(strstr(shard->answer, " 08P"), expected);
     shard_apply(shard, "timed_out", 1, 1, "timed out after 700 ms");
     assert_string_equal(shard_places(shard, 1), "Waiting p");
     assert_non_null(
         strstr(shard_command(shard, "LRANGE " SHARD_PREFIX ":tries:%s 0 -1", shard_id(1)), "timed out after 700 ms"));
+    assert_string_equal(shard_field(shard, 1, "RetryCount"), "1");
+}
+
+/* A dead worker is not its operation's failure, whatever its Timeout: shorter than the lease or longer, renewed just before
+ * the backstop or never, and however late somebody looks. */
+static void a_dead_worker_costs_no_attempt_with_any_timeout(void **state)
+{
+    static const struct {
+        const char *timeout;
+        int64_t renewed_ms, judged_ms; /* after the claim; 0: never renewed */
+    } cases[] = {
+        { "1", 0, SHARD_LEASE_MS },
+        { "5000", 0, SHARD_LEASE_MS },
+        { "5000", 9999, 9999 + SHARD_LEASE_MS },
+        { "20000", 24000, 24000 + SHARD_LEASE_MS },
+        { "25000", 0, SHARD_LEASE_MS }, /* the backstop is the lease's very end */
+        { "40000", 20000, 20000 + SHARD_LEASE_MS },
+        { "5000", 0, 3600000 },
+    };
+    struct shard *shard = *state;
+
+    for (int number = 0; number < (int)TEST_COUNT(cases); number++) {
+        int64_t began = shard_now(shard);
+
+        shard_submit(shard, number, (struct shard_op){ .timeout = cases[number].timeout, .retry_limit = "0" });
+        shard_claim(shard, number);
+        if (cases[number].renewed_ms > 0) {
+            shard_clock(shard, began + cases[number].renewed_ms);
+            shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s 7340033", shard_id(number));
+        }
+        shard_clock(shard, began + cases[number].judged_ms - 1);
+        if (cases[number].judged_ms <= 2 * SHARD_LEASE_MS) {
+            shard_tick(shard);
+            assert_string_equal(shard_places(shard, number), "Running lr");
+        }
+        shard_clock(shard, began + cases[number].judged_ms);
+        shard_tick(shard);
+        assert_null(strstr(shard->answer, "timed_out"));
+        assert_string_equal(shard_places(shard, number), "Waiting p");
+        assert_string_equal(shard_field(shard, number, "RetryCount"), "");
+        assert_string_equal(shard_field(shard, number, "lost"), "1");
+        shard_apply(shard, "cancel", number, 1, "");
+        shard_check(shard);
+    }
+}
+
+/* Redis went backwards behind the renewal that came too late, or was restarted: the next one says it again. */
+static void a_reassertion_after_the_backstop_says_it_too(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_submit(shard, 1, (struct shard_op){ .timeout = "700", .payload = "x" });
+    shard_claim(shard, 1);
+    shard->generation++;
+    shard_arm_only(shard, 0, 1);
+    shard_clock(shard, shard_now(shard) + 5700);
+    shard_call(shard, "bgop_reassert", "i1 http://w1 WebCart 8 %s 7340033 WebCart 1700000030000", shard_id(1));
+    shard_call(shard, "bgop_open", " ");
+    shard_tick(shard);
+    assert_string_equal(strstr(shard->answer, " 0 0"), " 0 0"); /* below the floor nobody is judged */
+    shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS);
+    shard_tick(shard);
+    assert_non_null(strstr(shard->answer, " timed_out "));
 }
 
 static void a_lost_lease_is_no_failed_attempt(void **state)
@@ -279,8 +355,8 @@ static void an_older_attempt_is_not_called_lost_while_the_same_worker_runs_the_n
     shard_claim(shard, 1);
     shard_apply(shard, "error", 1, 1, "x");
     shard_claim(shard, 1);
-    assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64 " %s %" PRIu64, shard_id(1),
-                                   first, shard_id(1), second),
+    assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64 " %s %" PRIu64,
+                                   shard_id(1), first, shard_id(1), second),
                         "OK 1700000030000 30000 1 0");
     assert_string_equal(shard_call(shard, "bgop_reassert",
                                    "i1 http://w1 WebCart 8 %s %" PRIu64 " WebCart 1700000030000 %s %" PRIu64
@@ -288,8 +364,8 @@ static void an_older_attempt_is_not_called_lost_while_the_same_worker_runs_the_n
                                    shard_id(1), second, shard_id(1), first),
                         "OK 1700000030000 30000 1 0");
     shard_apply(shard, "ok", 1, 2, "");
-    assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64 " %s %" PRIu64, shard_id(1),
-                                   first, shard_id(1), second),
+    assert_string_equal(shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64 " %s %" PRIu64,
+                                   shard_id(1), first, shard_id(1), second),
                         "OK 1700000030000 30000 1 1 08P03000000001000A");
 }
 
@@ -297,7 +373,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         shard_test(renewing_keeps_a_lease_until_the_backstop),
-        shard_test(the_backstop_is_a_verdict_timed_out),
+        shard_test(renewed_after_the_backstop_is_a_verdict_timed_out),
+        shard_test(a_dead_worker_costs_no_attempt_with_any_timeout),
+        shard_test(a_reassertion_after_the_backstop_says_it_too),
         shard_test(a_lost_lease_is_no_failed_attempt),
         shard_test(the_fifth_lost_lease_is_a_verdict),
         shard_test(leases_are_judged_only_up_to_read_to),

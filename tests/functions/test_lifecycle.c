@@ -80,7 +80,7 @@ static void become_merged_final(struct shard *shard)
     shard_apply(shard, "ok", 2, 1, "");
 }
 
-#define STATUS_ID(id, ...) id,
+#define STATUS_ID(id, ...)                            id,
 #define STATUS_ROW(id, name, become, attempt, places) [id] = { name, become, attempt, places },
 enum { LIFECYCLE_STATUSES(STATUS_ID) STATUSES };
 static const struct {
@@ -222,8 +222,8 @@ static void every_event_in_every_status_does_what_the_matrix_says(void **state)
 /* A higher token is kept in every status: it is never given again. */
 static void a_newer_token_is_adopted_in_every_status(void **state)
 {
-    static const char *const kinds[] = { "ok",        "error", "permanent", "crashed",
-                                         "timed_out", "lost",  "returned",  "skipped", "unanswered" };
+    static const char *const kinds[] = { "ok",   "error",    "permanent", "crashed",   "timed_out",
+                                         "lost", "returned", "skipped",   "unanswered" };
     struct shard *shard = *state;
     struct redis_server *server = shard->server;
 

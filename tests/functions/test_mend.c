@@ -41,10 +41,10 @@ static void assert_has(const char *text, const char *words)
 }
 
 /* One of each kind: 1 New, 2 Running, 3 Scheduled, 4 Error and timed, 5 Error for good, 6 Complete, 7 Canceled,
- * 8 fails for good and holds 9 in a sequence group, 10 runs and holds 11 in another. */
+ * 8 fails for good and holds 9 in a sequence group, 10 runs and holds 11 in another; 12 Complete and 13 Canceled in two more. */
 static void fill(struct shard *shard)
 {
-    shard_submit(shard, 1, (struct shard_op){ .parent_key = "p", .name = "one" });
+    shard_submit(shard, 1, (struct shard_op){ .parent_key = "p", .name = "one", .content = "1" });
     shard_submit(shard, 2, (struct shard_op){ .parent_key = "p", .payload = "x" });
     shard_submit(shard, 3, (struct shard_op){ .process_after = "1800000000000" });
     shard_submit(shard, 4, (struct shard_op){ .retry_backoff = "1000" });
@@ -55,6 +55,11 @@ static void fill(struct shard *shard)
     shard_submit(shard, 9, in_group_2);
     shard_submit(shard, 10, (struct shard_op){ .sequence_group = "h", .sequence_number = "1" });
     shard_submit(shard, 11, (struct shard_op){ .sequence_group = "h", .sequence_number = "2" });
+    shard_submit(shard, 12, (struct shard_op){ .sequence_group = "i", .sequence_number = "1" });
+    shard_submit(shard, 13, (struct shard_op){ .sequence_group = "j", .sequence_number = "1" });
+    shard_claim(shard, 12);
+    shard_apply(shard, "ok", 12, 1, "");
+    shard_apply(shard, "cancel", 13, 0, "");
     shard_claim(shard, 2);
     for (int attempt = 1; attempt <= 2; attempt++) {
         shard_claim(shard, 4);
@@ -78,12 +83,12 @@ static void a_healthy_shard_raises_no_alarm(void **state)
     };
 
     fill(shard);
-    for (int number = 1; number <= 11; number++) {
+    for (int number = 1; number <= 13; number++) {
         if (*wrong_with(shard, number))
             fail_msg("%d: %s", number, wrong_with(shard, number));
     }
     for (size_t i = 0; i < TEST_COUNT(members); i++) {
-        for (int number = 1; number <= 11; number++) {
+        for (int number = 1; number <= 13; number++) {
             char arguments[128];
 
             snprintf(arguments, sizeof arguments, "members %s %s", members[i], shard_id(number));
@@ -122,6 +127,9 @@ static const struct {
     { "holder forgotten by its group", "ZREM " P "seq:WebCart:k:g @", 8, "seq:WebCart:k:g" },
     { "holder not among the blocked", "ZREM " P "blocked @", 8, "blocked" },
     { "holder that expires", "HSET " P "op:@ ExpiresAt 1900000000000", 8, "ExpiresAt" },
+    { "holder not known to have failed", "SREM " P "seq_failed:WebCart:k:g @", 8, "seq_failed:WebCart:k:g" },
+    { "complete member without expiry", "HDEL " P "op:@ ExpiresAt", 12, "ExpiresAt" },
+    { "canceled member without expiry", "HDEL " P "op:@ ExpiresAt", 13, "ExpiresAt" },
     { "member lost", "ZREM " P "seq:WebCart:k:g @", 9, "seq:WebCart:k:g" },
     { "member at another place", "ZADD " P "seq:WebCart:k:g 7 @", 9, "seq:WebCart:k:g" },
     { "held member in pending", "ZADD " P "pending:WebCart 5 @", 9, "pending:WebCart" },
@@ -291,7 +299,7 @@ static void counters_and_streams_are_put_right_on_demand(void **state)
     shard_call(shard, "bgop_mend", "count WebCart:New -3");
     shard_check(shard);
     shard_command(shard, "DEL " P "born " P "done:3600 " P "done:7200");
-    for (int number = 1; number <= 11; number++)
+    for (int number = 1; number <= 13; number++)
         shard_call(shard, "bgop_mend", "born %s", shard_id(number));
     for (int number = 5; number <= 7; number++)
         shard_call(shard, "bgop_mend", "done %s", shard_id(number));
@@ -446,6 +454,157 @@ static void followers_without_a_leader_go_on(void **state)
     all_are_well(shard, 1, 3);
 }
 
+/* ---- after mending, the queue runs on to its end ---- */
+
+/* Three of one lane are claimed together, one waits for the next turn; 6 and 7 are a sequence group in the lane of another
+ * Type, 8 runs beside them, 9 waits for a place. */
+enum { ALL_LANED = 9 };
+
+static void fill_lanes(struct shard *shard)
+{
+    const struct shard_op sweeper = { .type = "Sweeper", .parent_key = "q:r", .payload = "x" };
+    struct shard_op member = sweeper;
+
+    groups_submit_all(shard, 1, 4);
+    groups_submit(shard, 5, (struct shard_op){ .payload = "y" });
+    groups_claim(shard, 1, "1 2 3 4");
+    groups_apply(shard, "ok", 2, 1, 1, "");
+    member.sequence_group = "s";
+    member.sequence_number = "1";
+    shard_submit(shard, 6, member);
+    member.sequence_number = "2";
+    shard_submit(shard, 7, member);
+    shard_submit(shard, 8, sweeper);
+    shard_submit(shard, 9, sweeper);
+    shard_claim(shard, 6);
+    shard_claim(shard, 8);
+    for (int number = 1; number <= ALL_LANED; number++)
+        assert_string_equal(wrong_with(shard, number), "");
+}
+
+static bool is_at(struct shard *shard, int number, const char *status)
+{
+    return strcmp(shard_field(shard, number, "Status"), status) == 0;
+}
+
+static int attempt_of(struct shard *shard, int number)
+{
+    return (int)(strtoull(shard_field(shard, number, "token"), NULL, 10) % (1 << 20));
+}
+
+/* Claims what it gets and lets it succeed, followers first, until nothing is left. */
+static void run_on(struct shard *shard)
+{
+    static int nonce;
+
+    for (int round = 0; round < 2 * ALL_LANED; round++) {
+        for (int leader = 1; leader <= ALL_LANED; leader++) {
+            if (!is_at(shard, leader, "Running"))
+                continue;
+            for (int number = 1; number <= ALL_LANED; number++)
+                if (is_at(shard, number, "Merged") && !*shard_field(shard, number, "ok") &&
+                    strcmp(shard_field(shard, number, "GroupLeaderId"), shard_id(leader)) == 0)
+                    groups_apply(shard, "ok", number, attempt_of(shard, number), leader, "");
+            shard_apply(shard, "ok", leader, attempt_of(shard, leader), "");
+        }
+        groups_later(shard, 100);
+        shard_call(shard, "bgop_claim", "i1 http://w1 on-%d ExternalObject 9", ++nonce);
+        shard_call(shard, "bgop_claim", "i1 http://w1 on-%d Sweeper 9", ++nonce);
+    }
+}
+
+static const struct {
+    const char *what, *broken;
+    int number;
+    const char *index;
+} laned[] = {
+    { "leader's lease lost", "HDEL " P "leases @", 1, "leases" },
+    { "leader's running lost", "ZREM " P "running @", 1, "running" },
+    { "leader's lease without its ParentKey", "HSET " P "leases @ '7340033 1700000125000 i1 ExternalObject plg'", 1,
+      "leases" },
+    { "leader's lease that names no followers", "HSET " P "leases @ '7340033 1700000125000 i1 ExternalObject pl p'", 1,
+      "leases" },
+    { "leader's turn lost", "SREM " P "lane_out:ExternalObject:p @", 1, "lane_out:ExternalObject:p" },
+    { "group lost", "DEL " P "group:08P03000000001000A-1", 3, "group" },
+    { "group without its leader", "LPOP " P "group:08P03000000001000A-1", 3, "group" },
+    { "follower not in its group", "LREM " P "group:08P03000000001000A-1 0 @", 3, "group" },
+    { "who waits for a turn lost", "ZREM " P "lane:ExternalObject:p @", 5, "lane:ExternalObject:p" },
+    { "member's lease lost", "HDEL " P "leases @", 6, "leases" },
+    { "member's lease that names no group", "HSET " P "leases @ '7340033 1700000125000 i1 Sweeper pl q:r'", 6,
+      "leases" },
+    { "lease of another payload", "HSET " P "leases @ '7340033 1700000125000 i1 Sweeper Lsl q:r'", 6, "leases" },
+    { "lease of another Type", "HSET " P "leases @ '7340033 1700000125000 i1 WebCart psl q:r'", 6, "leases" },
+    { "lease of another ParentKey", "HSET " P "leases @ '7340033 1700000125000 i1 Sweeper psl q'", 6, "leases" },
+    { "lease without a backstop", "HSET " P "leases @ '7340033 x i1 Sweeper psl q:r'", 6, "leases" },
+    { "lease that is cut", "HSET " P "leases @ 7340033", 6, "leases" },
+    { "member not active", "SREM " P "seq_active:Sweeper:q%3Ar:s @", 6, "seq_active:" },
+    { "member's place lost", "ZREM " P "seq:Sweeper:q%3Ar:s @", 7, "seq:" },
+    { "limited one's lease lost", "HDEL " P "leases @", 8, "leases" },
+    { "limited one's turn lost", "SREM " P "lane_out:Sweeper:q:r @", 8, "lane_out:Sweeper:q:r" },
+    { "limited one that waits, lost", "ZREM " P "lane:Sweeper:q:r @", 9, "lane:Sweeper:q:r" },
+};
+
+static void what_was_mended_runs_on_to_the_end(void **state)
+{
+    struct shard *shard = *state;
+    struct redis_server *server = shard->server;
+
+    for (size_t i = 0; i < TEST_COUNT(laned); i++) {
+        shard_close(shard);
+        shard_open(shard, server);
+        groups_arm(shard, GROUPS_MERGE_MAX, GROUPS_MERGE_MAX_BYTES, GROUPS_LIMIT);
+        fill_lanes(shard);
+        command_with_id(shard, laned[i].broken, laned[i].number);
+        if (!strstr(wrong_with(shard, laned[i].number), laned[i].index))
+            fail_msg("%s: not named: %s", laned[i].what, wrong_with(shard, laned[i].number));
+        for (int number = 1; number <= ALL_LANED; number++)
+            shard_call(shard, "bgop_mend", "record %s", shard_id(number));
+        for (int number = 1; number <= ALL_LANED; number++)
+            if (*wrong_with(shard, number))
+                fail_msg("%s: %d is still wrong: %s", laned[i].what, number, wrong_with(shard, number));
+        run_on(shard);
+        for (int number = 1; number <= ALL_LANED; number++)
+            if (!is_at(shard, number, "Complete") &&
+                !(is_at(shard, number, "Merged") && *shard_field(shard, number, "ExpiresAt")))
+                fail_msg("%s: %d stands at %s", laned[i].what, number, shard_places(shard, number));
+        assert_int_equal(shard_number(shard, "EXISTS " P "lane:ExternalObject:p " P "lane_out:ExternalObject:p " P
+                                             "lane:Sweeper:q:r " P "lane_out:Sweeper:q:r " P "seq:Sweeper:q%%3Ar:s " P
+                                             "seq_active:Sweeper:q%%3Ar:s " P "leases " P "running"),
+                         0);
+        shard_check(shard);
+    }
+}
+
+/* Generations are seconds since 1970 in life, and tokens have 16 digits. */
+static void a_lease_that_was_put_again_has_its_whole_token(void **state)
+{
+    struct shard *shard = *state;
+    char renewal[128];
+
+    shard->generation = 1790000000;
+    shard_arm(shard);
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    shard_claim(shard, 1);
+    shard_command(shard, "HDEL " P "leases %s", shard_id(1));
+    expect_mended(shard, 1, "leases");
+    snprintf(renewal, sizeof renewal, "OK %" PRId64 " 30000 1 0", shard->now_ms);
+    assert_string_equal(
+        shard_call(shard, "bgop_renew", "i1 http://w1 WebCart 8 %s %" PRIu64, shard_id(1), shard_token(shard, 1)),
+        renewal);
+}
+
+/* Its worker, if there is one, is known again at the next renewal only; who is asked meanwhile says what it knows. */
+static void a_lease_that_lost_its_end_only_keeps_its_worker(void **state)
+{
+    struct shard *shard = *state;
+
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    shard_claim(shard, 1);
+    shard_command(shard, "ZREM " P "running %s", shard_id(1));
+    expect_mended(shard, 1, "running");
+    assert_has(shard_command(shard, "HGET " P "leases %s", shard_id(1)), " i1 WebCart -");
+}
+
 static void the_gate_and_wrong_arguments_refuse(void **state)
 {
     struct shard *shard = *state;
@@ -481,6 +640,9 @@ int main(void)
         groups_test(lanes_and_groups_raise_no_alarm),
         groups_test(what_has_lost_its_lane_gets_it_back),
         groups_test(followers_without_a_leader_go_on),
+        groups_test(what_was_mended_runs_on_to_the_end),
+        shard_test(a_lease_that_was_put_again_has_its_whole_token),
+        shard_test(a_lease_that_lost_its_end_only_keeps_its_worker),
         shard_test(the_gate_and_wrong_arguments_refuse),
     };
 

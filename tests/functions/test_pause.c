@@ -62,8 +62,9 @@ static void nothing_of_a_paused_type_is_claimed(void **state)
     stands(shard, 1, "Waiting p");
     stands(shard, 3, "Waiting p");
     shard_claim(shard, 1);
-    assert_int_equal(shard_number(shard, "EXISTS " SHARD_PREFIX ":paused " SHARD_PREFIX ":resuming "
-                                         SHARD_PREFIX ":aside:T:WebCart"), 0);
+    assert_int_equal(shard_number(shard, "EXISTS " SHARD_PREFIX ":paused " SHARD_PREFIX ":resuming " SHARD_PREFIX
+                                         ":aside:T:WebCart"),
+                     0);
 }
 
 static void nothing_of_a_paused_parent_key_is_claimed(void **state)
@@ -145,7 +146,7 @@ static void a_resume_puts_back_500_a_tick(void **state)
     assert_int_equal(shard_number(shard, "ZCARD " SHARD_PREFIX ":aside:T:WebCart"), 600);
     pause_type(shard, "resume", "WebCart");
     shard_tick(shard);
-    assert_non_null(strstr(shard->answer, " 0 0 0 WebCart"));       /* sleep_ms 0: there is more */
+    assert_non_null(strstr(shard->answer, " 0 0 0 WebCart")); /* sleep_ms 0: there is more */
     assert_int_equal(shard_number(shard, "ZCARD " SHARD_PREFIX ":pending:WebCart"), 500);
     shard_tick(shard);
     assert_int_equal(shard_number(shard, "ZCARD " SHARD_PREFIX ":pending:WebCart"), 600);
@@ -161,7 +162,7 @@ static void a_pause_ends_what_is_left_of_a_resume(void **state)
     claim_all(shard, "WebCart");
     pause_type(shard, "resume", "WebCart");
     pause_type(shard, "pause", "WebCart");
-    pause_type(shard, "pause", "WebCart");                          /* read twice */
+    pause_type(shard, "pause", "WebCart"); /* read twice */
     shard_tick(shard);
     stands(shard, 1, "Waiting ");
     pause_type(shard, "resume", "WebCart");

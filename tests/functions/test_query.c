@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "common/base/clock.h"
 #include "common/record/routing.h"
 
 #define FROM " FROM BackgroundOperation"
@@ -121,6 +122,68 @@ static void conditions_select_rows(void **state)
     query_queue_fill(queue);
     for (size_t i = 0; i < TEST_COUNT(cases); i++)
         expect_names(cases[i].where, cases[i].rows);
+}
+
+/* The records are of 22:13:51 to :59 on Tuesday, 2023-11-14. */
+static void times_are_compared_with_periods(void **state)
+{
+    static const struct {
+        const char *now, *where, *rows;
+    } cases[] = {
+        { "2023-11-14T22:14:00Z", "SubmittedAt = TODAY", "n9 n8 n7 n6 N5 n4 - n2 n1" },
+        { "2023-11-14T22:14:00Z", "SubmittedAt > TODAY", "" },
+        { "2023-11-14T22:14:00Z", "SubmittedAt != today", "" },
+        { "2023-11-14T22:14:00Z", "SubmittedAt = LAST_N_DAYS:1 AND Name = 'n4'", "n4" },
+        { "2023-11-14T22:14:00Z", "SubmittedAt = 2023-11-14 AND Status = 'New'", "n9 n1" },
+        { "2023-11-14T22:14:00Z", "SubmittedAt = 2023-11-13", "" },
+        { "2023-11-14T22:13:56Z", "SubmittedAt = LAST_N_DAYS:7", "n6 N5 n4 - n2 n1" }, /* up to the present second */
+        { "2023-11-14T22:13:56Z", "SubmittedAt > LAST_N_MINUTES:5", "n9 n8 n7" },
+        { "2023-11-14T22:14:55.5Z", "SubmittedAt = LAST_N_MINUTES:1", "n9 n8 n7 n6" },
+        { "2023-11-14T22:14:55.5Z", "SubmittedAt < LAST_N_MINUTES:1", "N5 n4 - n2 n1" },
+        { "2023-11-15T00:13:55Z", "SubmittedAt = LAST_N_HOURS:2", "n9 n8 n7 n6" },
+        { "2023-11-15T00:13:55Z", "SubmittedAt = YESTERDAY AND NOT SubmittedAt = LAST_N_HOURS:2", "N5 n4 - n2 n1" },
+        { "2023-11-15T00:13:55Z", "SubmittedAt = N_HOURS_AGO:2 AND Status = 'Error'", "n6" },
+        { "2023-11-15T00:13:55Z", "SubmittedAt IN (TODAY, TOMORROW)", "" },
+        { "2023-11-15T00:13:55Z", "ProcessAfter != YESTERDAY AND ProcessAfter != null", "" },
+        { "2023-11-15T00:13:55Z", "ProcessAfter != TODAY", "n9 n8 n7 n6 N5 n4 - n2 n1" }, /* null differs */
+        { "2023-11-19T00:00:00Z", "SubmittedAt = LAST_WEEK AND Type = 'Declared'", "n9" },
+        { "2023-11-19T00:00:00Z", "FinishedAt = LAST_WEEK", "n6 N5" },
+        { "2023-11-18T23:59:59Z", "FinishedAt < THIS_WEEK", "" },
+        { "2024-02-29T12:00:00Z", "SubmittedAt = N_MONTHS_AGO:3 AND ParentKey = '42'", "N5 n4" },
+        { "2024-02-29T12:00:00Z", "SubmittedAt = LAST_QUARTER AND SubmittedAt < THIS_YEAR AND RetryCount = 1", "-" },
+        { "2024-02-29T12:00:00Z", "GroupLeader.SubmittedAt = LAST_YEAR", "n8" },
+        { NULL, "SubmittedAt < LAST_N_YEARS:1 AND Name = 'n1'", "n1" }, /* the time of Redis, which is this machine's */
+        { NULL, "SubmittedAt >= YESTERDAY", "" },
+    };
+    char where[300];
+
+    (void)state;
+    query_queue_fill(queue);
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        queue->options.now_ms = 0;
+        assert_true(!cases[i].now || clock_parse(cases[i].now, &queue->options.now_ms));
+        snprintf(where, sizeof where, "WHERE %s", cases[i].where);
+        expect_names(where, cases[i].rows);
+    }
+}
+
+static void fields_may_bear_the_name_of_the_object(void **state)
+{
+    (void)state;
+    query_queue_fill(queue);
+    expect_names("b WHERE b.Status = 'Error' OR BackgroundOperation.Name = 'n9' ORDER BY b.Name;", "n6 n9");
+    expect_names("-- all\n AS b /* but */ WHERE b.GroupLeader.Name = 'n5'", "n8");
+    expect_names("WHERE Id IN ('08p003000000004eaa', '08P003000000001')", "n4 n1");
+    query_queue_expect(queue, "SELECT b.Name, b.GroupLeader.Name" FROM " b WHERE b.Name = 'n8'",
+                       "{\"Name\":\"n8\",\"GroupLeader\":{\"Name\":\"N5\"}}");
+    query_queue_ask(queue, "SELECT FIELDS(ALL)" FROM " WHERE Name = 'n4' LIMIT 1");
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        json_t *row = json_loads(queue->rows.data, 0, NULL);
+
+        if (json_object_size(row) != FIELD_COUNT || !json_object_get(row, record_fields[i].name))
+            fail_msg("%s is not in %s", record_fields[i].name, queue->rows.data);
+        json_decref(row);
+    }
 }
 
 static void rows_are_ordered_limited_and_skipped(void **state)
@@ -245,6 +308,37 @@ static void groups_are_counted(void **state)
         { "SELECT COUNT(GroupLeader.Id), COUNT(Type)" FROM, "{\"expr0\":1,\"expr1\":9}" },
         { "SELECT COUNT_DISTINCT(Status), COUNT_DISTINCT(Type)" FROM, "{\"expr0\":8,\"expr1\":2}" },
         { "SELECT Status, COUNT(Id)" FROM " WHERE Type = 'nothing' GROUP BY Status", "" },
+        /* HAVING */
+        { "SELECT ParentKey, COUNT(Id) n" FROM " GROUP BY ParentKey HAVING COUNT(Id) > 2",
+          "{\"ParentKey\":null,\"n\":3} {\"ParentKey\":\"Acct-1\",\"n\":3}" },
+        { "SELECT ParentKey, COUNT(Id) n" FROM " GROUP BY ParentKey HAVING n > 2 AND ParentKey != null", /* its alias */
+          "{\"ParentKey\":\"Acct-1\",\"n\":3}" },
+        { "SELECT ParentKey" FROM " GROUP BY ParentKey HAVING NOT (COUNT(Id) > 2 OR ParentKey = '42')",
+          "{\"ParentKey\":\"acct-2\"}" },
+        { "SELECT ParentKey, COUNT(ParentKey)" FROM " GROUP BY ParentKey HAVING COUNT(ParentKey) = 0",
+          "{\"ParentKey\":null,\"expr0\":0}" },
+        { "SELECT ParentKey" FROM " GROUP BY ParentKey HAVING SUM(SequenceNumber) = null", /* of nothing but nulls */
+          "{\"ParentKey\":\"42\"} {\"ParentKey\":\"Acct-1\"}" },
+        { "SELECT ParentKey" FROM " GROUP BY ParentKey HAVING AVG(SequenceNumber) != 6", /* null differs */
+          "{\"ParentKey\":\"42\"} {\"ParentKey\":\"Acct-1\"} {\"ParentKey\":\"acct-2\"}" },
+        { "SELECT ParentKey" FROM " GROUP BY ParentKey HAVING AVG(RetryLimit) > 4.9 AND AVG(RetryLimit) < 5.1",
+          "{\"ParentKey\":\"Acct-1\"}" },
+        { "SELECT ParentKey, MAX(Name)" FROM " GROUP BY ParentKey HAVING MIN(Name) LIKE 'N_' AND MAX(Name) >= 'n8' "
+          "ORDER BY MAX(Name) DESC",
+          "{\"ParentKey\":\"acct-2\",\"expr0\":\"n9\"} {\"ParentKey\":null,\"expr0\":\"n8\"}" },
+        { "SELECT Status, MAX(FinishedAt) last" FROM " GROUP BY Status HAVING MAX(FinishedAt) = 2023-11-14 AND "
+          "MIN(SubmittedAt) > 2023-11-14T22:13:55Z",
+          "{\"Status\":\"Error\",\"last\":\"2023-11-14T22:13:56.000+0000\"}" },
+        { "SELECT Type, Status" FROM
+          " GROUP BY Type, Status HAVING COUNT_DISTINCT(ParentKey) IN (1, 2) AND Status NOT IN "
+          "('New', 'Waiting') ORDER BY Status LIMIT 2 OFFSET 1",
+          "{\"Type\":\"WebCart\",\"Status\":\"Running\"} {\"Type\":\"WebCart\",\"Status\":\"Scheduled\"}" },
+        { "SELECT COUNT(Id)" FROM " HAVING COUNT(Id) > 8", "{\"expr0\":9}" },
+        { "SELECT COUNT(Id)" FROM " HAVING COUNT(Id) > 9", "" },
+        { "SELECT MAX(Name)" FROM " WHERE Name = 'nobody' HAVING MAX(Name) = null", "{\"expr0\":null}" },
+        { "SELECT Type, COUNT(Id)" FROM
+          " GROUP BY Type HAVING COUNT(Id) < 5 AND Type != 'XClean'", /* from bgop_stats */
+          "{\"Type\":\"Declared\",\"expr0\":1}" },
     };
 
     (void)state;
@@ -455,6 +549,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(conditions_select_rows),
+        TEST(times_are_compared_with_periods),
+        TEST(fields_may_bear_the_name_of_the_object),
         TEST(rows_are_ordered_limited_and_skipped),
         TEST(rows_hold_what_is_selected_in_its_order),
         TEST(followers_know_their_leader),

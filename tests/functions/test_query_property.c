@@ -3,6 +3,7 @@
 #include "tests/functions/query_queue.h"
 
 #include "common/query/match.h"
+#include "common/query/period.h"
 #include "tests/simulation/random.h"
 
 enum { OF_SHARD = 60 };
@@ -66,13 +67,15 @@ static void fill(void)
 
     for (int n = 1; n <= OF_SHARD; n++) {
         for (int s = 0; s < READS_SHARDS; s++) {
-            ms += random_below(&chance, 3);
+            ms += random_below(&chance, 400);
             shard_clock(&queue->shard, ms);
             submit_random(s, n);
         }
         move(n);
     }
     shard_clock(&queue->shard, ms + 10);
+    queue->options.now_ms =
+        SHARD_T0 + 30000 + (ms - 30000) / 2; /* some were submitted behind the moment of the query */
 }
 
 static void read_records(void)
@@ -120,6 +123,21 @@ static void write_text_literal(struct buf *buf, const char *text, bool pattern)
     buf_append_string(buf, pattern && random_chance(&chance, 5000) ? "%'" : "'");
 }
 
+/* A period that some of the times of records are in, and some are not. */
+static void write_period(struct buf *buf)
+{
+    const struct date_literal *literal = &date_literals[random_below(&chance, (int)date_literal_count)];
+    bool number = date_literal_takes_number(literal);
+
+    if (random_chance(&chance, 1000))
+        buf_append_string(buf, "2023-11-14");
+    else if (random_chance(&chance, 3000))
+        buf_printf(buf, "%s:%d", random_chance(&chance, 5000) ? "LAST_N_MINUTES" : "N_MINUTES_AGO",
+                   random_between(&chance, 1, 2));
+    else
+        buf_printf(buf, number ? "%s:%d" : "%s", literal->name, random_between(&chance, 1, 9));
+}
+
 /* What some record has in this field: so that conditions are met now and then. */
 static void write_literal(struct buf *buf, struct query_field field, bool pattern, bool null_too)
 {
@@ -133,6 +151,8 @@ static void write_literal(struct buf *buf, struct query_field field, bool patter
         buf_append_string(buf, random_chance(&chance, 5000) ? "true" : "false");
     else if (of->type == FIELD_INT)
         buf_printf(buf, "%lld", json_is_integer(value) ? (long long)json_integer_value(value) : 3);
+    else if (of->type == FIELD_DATETIME && random_chance(&chance, 6000))
+        write_period(buf);
     else if (of->type == FIELD_DATETIME)
         buf_append_string(buf, json_is_string(value) ? json_string_value(value) : "2023-11-14T22:13:50.000Z");
     else if (of->type == FIELD_ID || of->type == FIELD_REFERENCE)
@@ -198,16 +218,19 @@ static bool on_id(void *arg, const json_t *row)
     return true;
 }
 
-static json_t *ids_by_looking(const struct query_condition *where)
+static json_t *ids_by_looking(struct query_condition *where)
 {
+    struct query_memory *memory = query_memory_new();
+    const struct query_condition *meant = condition_at(memory, where, queue->options.now_ms);
     json_t *ids = json_object(), *record;
     size_t i;
 
     json_array_foreach(records, i, record)
     {
-        if (condition_matches(where, record))
+        if (condition_matches(meant, record))
             json_object_set_new(ids, json_string_value(json_object_get(record, "Id")), json_true());
     }
+    query_memory_free(memory);
     return ids;
 }
 
@@ -421,6 +444,87 @@ static void groups_count_what_their_condition_counts(void **state)
     }
 }
 
+/* ---- HAVING ---- */
+
+enum { HAVING_TESTS = 4 };
+static const char *const having_tests[HAVING_TESTS] = {
+    "COUNT(Id) > %d",
+    "SUM(RetryCount) >= %d",
+    "AVG(RetryLimit) < %d.5",
+    "COUNT(ParentKey) IN (0, %d)",
+};
+
+/* What each of them says of a group, by the numbers that its row shows. */
+static bool having_holds(int test, const json_t *group, int number)
+{
+    const json_t *sum = json_object_get(group, "s"), *average = json_object_get(group, "a");
+    json_int_t keys = json_integer_value(json_object_get(group, "k"));
+
+    switch (test) {
+    case 0: return json_integer_value(json_object_get(group, "n")) > number;
+    case 1: return json_is_integer(sum) && json_integer_value(sum) >= number;
+    case 2: return json_is_real(average) && json_real_value(average) < number + 0.5;
+    default: return keys == 0 || keys == number;
+    }
+}
+
+static json_t *groups_by_looking(const json_t *all, const int tests[2], const int numbers[2], bool both,
+                                 bool not_second)
+{
+    json_t *left = json_array(), *group;
+    size_t g;
+
+    json_array_foreach(all, g, group)
+    {
+        bool first = having_holds(tests[0], group, numbers[0]);
+        bool second = having_holds(tests[1], group, numbers[1]) != not_second;
+
+        if (both ? first && second : first || second)
+            json_array_append(left, group);
+    }
+    return left;
+}
+
+/* HAVING leaves the groups whose numbers, as they are answered without it, meet it; nulls among what is grouped. */
+static void groups_are_left_by_what_their_numbers_say(void **state)
+{
+    static const char *const fields[] = { "ParentKey", "Error", "RetryLimit", "Type", "GroupLeaderId", "Timeout" };
+    int some = 0;
+
+    (void)state;
+    for (int i = 0; i < rounds / 4; i++) {
+        const char *field = fields[random_below(&chance, TEST_COUNT(fields))];
+        int tests[2] = { random_below(&chance, HAVING_TESTS), random_below(&chance, HAVING_TESTS) };
+        int most = random_chance(&chance, 5000) ? 60 : 8;
+        int numbers[2] = { random_below(&chance, most), random_below(&chance, most) };
+        bool both = random_chance(&chance, 5000), not_second = random_chance(&chance, 5000);
+        char text[300], having[400], first[40], second[40];
+        json_t *all, *expected, *got;
+
+        snprintf(text, sizeof text,
+                 "SELECT %s, COUNT(Id) n, SUM(RetryCount) s, AVG(RetryLimit) a, COUNT(ParentKey) k "
+                 "FROM BackgroundOperation GROUP BY %s",
+                 field, field);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(first, sizeof first, having_tests[tests[0]], numbers[0]);
+        snprintf(second, sizeof second, having_tests[tests[1]], numbers[1]);
+#pragma GCC diagnostic pop
+        snprintf(having, sizeof having, "%s HAVING %s %s %s%s", text, first, both ? "AND" : "OR",
+                 not_second ? "NOT " : "", second);
+        all = answered(text);
+        expected = groups_by_looking(all, tests, numbers, both, not_second);
+        got = answered(having);
+        if (!json_equal(got, expected))
+            fail_msg("%s:\nexpected %s\ngot %s", having, json_dumps(expected, 0), json_dumps(got, 0));
+        some += json_array_size(got) > 0 && json_array_size(got) < json_array_size(all);
+        json_decref(all);
+        json_decref(expected);
+        json_decref(got);
+    }
+    assert_true(some > rounds / 40);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +532,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(random_counts_agree),
         cmocka_unit_test(random_orders_are_orders_and_their_pages_fit_together),
         cmocka_unit_test(groups_count_what_their_condition_counts),
+        cmocka_unit_test(groups_are_left_by_what_their_numbers_say),
     };
     int failed;
 

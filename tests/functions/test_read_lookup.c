@@ -155,10 +155,11 @@ static void why_answers_for_unknown_ids_and_while_recovering(void **state)
 {
     (void)state;
     reads_submit(shard, 3, 1, 1, "WebCart " PLAIN);
-    reads_expect(shard,
-                 "{\"status\":null,\"reason\":\"no such operation: it was never accepted here, or it was removed after "
-                 "ExpiresAt\",\"blockedBy\":[],\"nextAttemptAt\":null,\"mode\":\"OPEN\"}",
-                 "bgop_why 0 %s", reads_id(3, 9));
+    reads_expect(
+        shard,
+        "{\"status\":null,\"reason\":\"no record: not read yet, refused (see the topic of rejects), a duplicate of its "
+        "Name, or removed after ExpiresAt\",\"blockedBy\":[],\"nextAttemptAt\":null,\"mode\":\"OPEN\"}",
+        "bgop_why 0 %s", reads_id(3, 9));
     reads_refused(shard, "MALFORMED_ID", "'08P1'", "bgop_why 0 08P1");
     reads_refused(shard, "MALFORMED_ID", "08P003000000001AAA", "bgop_why 0 08P003000000001AAA");
     shard_command(shard, "HSET bgop:{3}:gate mode RECOVERING");

@@ -1,5 +1,5 @@
-/* Every call against records in every status: each row of record.md's table of what applies when, made through the
- * functions themselves, execution groups included. */
+/* Every call against records in every status: each row of "What is null when" (common/record/README.md), made through
+ * the functions themselves, execution groups included. */
 #include "tests/functions/read_queue.h"
 
 #include <inttypes.h>

@@ -78,8 +78,15 @@ static void the_library_is_loaded_when_it_differs(void **state)
 /* ---- the way of an operation ---- */
 
 static struct type_settings web_cart = {
-    .name = "WebCart", .retry_backoff_ms = 1000, .retry_limit = 3, .timeout_ms = 60000, .retention_s = 3600,
-    .retention_error_s = 7200, .merge_max = 1, .merge_max_bytes = 1048576, .on_sequence_failure = "hold",
+    .name = "WebCart",
+    .retry_backoff_ms = 1000,
+    .retry_limit = 3,
+    .timeout_ms = 60000,
+    .retention_s = 3600,
+    .retention_error_s = 7200,
+    .merge_max = 1,
+    .merge_max_bytes = 1048576,
+    .on_sequence_failure = "hold",
 };
 
 static struct gate gate_now(void)
@@ -148,7 +155,7 @@ static void submissions_are_recorded_once(void **state)
     assert_string_equal(answer.hints.types[0].type, "WebCart");
     assert_string_equal(answer.hints.types[0].ids, id);
     ingest_answer_release(&answer);
-    assert_int_equal(ingest_send(redis, &call, &err), ST_OK);      /* a replay */
+    assert_int_equal(ingest_send(redis, &call, &err), ST_OK); /* a replay */
     assert_int_equal(ingest_receive(redis, &answer, &err), ST_STALE);
     assert_int_equal(answer.fence_count, 1);
     assert_int_equal(answer.fences[0].partition, 0);
@@ -191,7 +198,7 @@ static void a_claim_grants_the_payload_and_a_token(void **state)
     call.generation++;
     assert_int_equal(claim_send(redis, &call, &err), ST_OK);
     assert_int_equal(claim_receive(redis, &answer, &err), ST_FENCED);
-    assert_int_equal(functions_fenced_generation(&err), GENERATION);
+    assert_string_equal(err.text, "FENCED 7"); /* GENERATION, which the gate has */
 }
 
 static void leases_are_renewed_and_told_lost(void **state)
@@ -220,8 +227,13 @@ static void leases_are_renewed_and_told_lost(void **state)
 
 static void an_outcome_is_applied_once(void **state)
 {
-    struct status_entry entry = { .kind = ENTRY_ERROR, .token = token, .started_at_ms = started_at_ms, .duration_ms = 5,
-                                  .retry_after_ms = -1, .text = "no luck", .text_size = 7 };
+    struct status_entry entry = { .kind = ENTRY_ERROR,
+                                  .token = token,
+                                  .started_at_ms = started_at_ms,
+                                  .duration_ms = 5,
+                                  .retry_after_ms = -1,
+                                  .text = "no luck",
+                                  .text_size = 7 };
     struct apply_entry applied = { &entry, "http://w" };
     struct apply call = { SHARD, GENERATION, { SHARD, 0, 1, { 0, 6, 1700000000001 } }, &applied, 1 };
     struct apply_answer answer;
@@ -232,7 +244,7 @@ static void an_outcome_is_applied_once(void **state)
     memcpy(entry.id, id, ID_SIZE);
     assert_int_equal(apply_send(redis, &call, &err), ST_OK);
     assert_int_equal(apply_receive(redis, &answer, &err), ST_OK);
-    assert_int_equal(answer.hints.count, 1);        /* retry 1 is immediate */
+    assert_int_equal(answer.hints.count, 1); /* retry 1 is immediate */
     assert_string_equal(answer.hints.types[0].ids, id);
     apply_answer_release(&answer);
     assert_int_equal(apply_send(redis, &call, &err), ST_OK);
@@ -282,7 +294,7 @@ static void a_recovering_shard_says_so(void **state)
     assert_int_equal(open_send(redis, SHARD, GENERATION + 1, &err), ST_OK);
     assert_int_equal(open_receive(redis, &opened, &err), ST_OK);
     assert_false(opened);
-    assert_non_null(strstr(err.text, "100"));       /* which mark is not reached */
+    assert_non_null(strstr(err.text, "100")); /* which mark is not reached */
 }
 
 int main(void)

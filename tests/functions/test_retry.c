@@ -1,9 +1,9 @@
-/* The retry law inside Redis, against common/record/retry.c, with a clock that the test moves. */
+/* The retry law inside Redis, against tests/support/retry_law.c, with a clock that the test moves. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/record/retry.h"
+#include "tests/support/retry_law.h"
 #include "tests/support/shard.h"
 #include "tests/support/test.h"
 

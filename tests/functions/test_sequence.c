@@ -9,7 +9,7 @@
 
 static void member(struct shard *shard, int op, const char *number)
 {
-    shard_submit(shard, op, (struct shard_op){.parent_key = "p", .sequence_group = "g", .sequence_number = number});
+    shard_submit(shard, op, (struct shard_op){ .parent_key = "p", .sequence_group = "g", .sequence_number = number });
     assert_memory_equal(shard->answer, "OK ", 3);
 }
 
@@ -18,8 +18,9 @@ static void scheduled_member(struct shard *shard, int op, const char *number, in
     char after[32];
 
     snprintf(after, sizeof after, "%" PRId64, shard->now_ms + in_ms);
-    shard_submit(shard, op, (struct shard_op){.parent_key = "p", .sequence_group = "g", .sequence_number = number,
-                 .process_after = after});
+    shard_submit(shard, op,
+                 (struct shard_op){
+                     .parent_key = "p", .sequence_group = "g", .sequence_number = number, .process_after = after });
 }
 
 static void later(struct shard *shard, int64_t ms)
@@ -58,6 +59,29 @@ static void policy(struct shard *shard, const char *on_sequence_failure)
                SHARD_LEASE_MS, SHARD_RETRY_MAX_MS, on_sequence_failure);
     shard_call(shard, "bgop_open", " ");
     shard_clock(shard, shard_now(shard) + SHARD_LEASE_MS);
+}
+
+/* A ParentKey and a SequenceGroup may hold what stands between them in a key. */
+static void groups_do_not_meet_in_one_name(void **state)
+{
+    static const struct {
+        const char *parent, *group;
+    } groups[] = {
+        { "a:b", "c" },   { "a", "b:c" },     { "a:b:c", "d" },  { "a:b", "c:d" }, { "a", "b:c:d" },
+        { "a%3Ab", "c" }, { "a%253Ab", "c" }, { "a%", "3Ab:c" }, { ":", "g" },     { "", ":g" },
+        { "", "g" },      { "{0}", "g" },     { "*", "g" },
+    };
+    struct shard *shard = *state;
+
+    for (int i = 0; i < (int)TEST_COUNT(groups); i++) {
+        shard_submit(shard, i + 1,
+                     (struct shard_op){
+                         .parent_key = groups[i].parent, .sequence_group = groups[i].group, .sequence_number = "1" });
+        assert_memory_equal(shard->answer, "OK ", 3);
+    }
+    for (int i = 0; i < (int)TEST_COUNT(groups); i++)
+        if (strncmp(shard_places(shard, i + 1), "New p", 5) != 0)
+            fail_msg("%s, %s: '%s'", groups[i].parent, groups[i].group, shard_places(shard, i + 1));
 }
 
 static void members_run_one_after_the_other(void **state)
@@ -103,14 +127,15 @@ static void other_groups_parents_and_types_do_not_wait(void **state)
     struct shard *shard = *state;
 
     member(shard, 1, "1");
-    shard_submit(shard, 2, (struct shard_op){.parent_key = "p", .sequence_group = "h", .sequence_number = "2"});
-    shard_submit(shard, 3, (struct shard_op){.parent_key = "q", .sequence_group = "g", .sequence_number = "2"});
-    shard_submit(shard, 4, (struct shard_op){.parent_key = "p", .sequence_group = "g", .sequence_number = "2",
-                 .type = "XClean"});
-    shard_submit(shard, 5, (struct shard_op){.sequence_group = "g", .sequence_number = "2"});
-    shard_submit(shard, 6, (struct shard_op){.parent_key = "p"});
-    shard_submit(shard, 7, (struct shard_op){.parent_key = "p:h", .sequence_group = "x", .sequence_number = "1"});
-    shard_submit(shard, 8, (struct shard_op){.parent_key = "p", .sequence_group = "h:x", .sequence_number = "2"});
+    shard_submit(shard, 2, (struct shard_op){ .parent_key = "p", .sequence_group = "h", .sequence_number = "2" });
+    shard_submit(shard, 3, (struct shard_op){ .parent_key = "q", .sequence_group = "g", .sequence_number = "2" });
+    shard_submit(
+        shard, 4,
+        (struct shard_op){ .parent_key = "p", .sequence_group = "g", .sequence_number = "2", .type = "XClean" });
+    shard_submit(shard, 5, (struct shard_op){ .sequence_group = "g", .sequence_number = "2" });
+    shard_submit(shard, 6, (struct shard_op){ .parent_key = "p" });
+    shard_submit(shard, 7, (struct shard_op){ .parent_key = "p:h", .sequence_group = "x", .sequence_number = "1" });
+    shard_submit(shard, 8, (struct shard_op){ .parent_key = "p", .sequence_group = "h:x", .sequence_number = "2" });
     for (int op = 1; op <= 8; op++)
         stands(shard, op, "New p");
 }
@@ -138,7 +163,7 @@ static void a_lower_number_that_comes_before_the_claim_goes_first(void **state)
 static void one_call_may_bring_them_in_any_order(void **state)
 {
     struct shard *shard = *state;
-    static const char *const form = " %s WebCart p \"\" \"\" \"\" \"\" \"\" g %d 1 \"\" \"\" x";
+    static const char *const form = " %s WebCart p \"\" \"\" \"\" \"\" \"\" g %d 1 \"\" \"\" \"\" x";
     char text[2048] = "1 0 0 3 2 5 6 0";
     int used = (int)strlen(text);
 
@@ -219,7 +244,7 @@ static void a_lost_lease_and_a_crash_hold_what_is_behind(void **state)
     shard_claim(shard, 1);
     shard_apply(shard, "returned", 1, 3, "");
     stands(shard, 1, "Waiting p");
-    shard_apply(shard, "ok", 1, 3, "");                             /* late */
+    shard_apply(shard, "ok", 1, 3, ""); /* late */
     stands(shard, 1, "Complete D");
     stands(shard, 2, "Waiting p");
 }
@@ -280,7 +305,7 @@ static void a_failed_one_holds_the_rest_until_it_is_redriven(void **state)
     stands(shard, 2, "Waiting ");
     assert_string_equal(shard_field(shard, 1, "ExpiresAt"), "");
     later(shard, INT64_C(20) * 86400 * 1000);
-    stands(shard, 1, "Error e");                                    /* it does not expire */
+    stands(shard, 1, "Error e"); /* it does not expire */
     shard_apply(shard, "redrive", 1, 1, "");
     hinted(shard, 1);
     stands(shard, 1, "Waiting p");
@@ -320,7 +345,7 @@ static void a_failed_one_expires_while_nothing_waits_behind_it(void **state)
     assert_string_equal(shard_field(shard, 1, "ExpiresAt"), "");
     later(shard, 7200 * 1000);
     stands(shard, 1, "Error e");
-    shard_apply(shard, "cancel", 2, 0, "");                         /* nothing waits any more */
+    shard_apply(shard, "cancel", 2, 0, ""); /* nothing waits any more */
     assert_int_equal(strtoll(shard_field(shard, 1, "ExpiresAt"), NULL, 10), shard->now_ms + 7200 * 1000);
     later(shard, 7200 * 1000);
     assert_string_equal(shard_field(shard, 1, "Status"), "");
@@ -374,7 +399,7 @@ static void skip_goes_on_without_the_failed_one(void **state)
     assert_string_not_equal(shard_field(shard, 1, "ExpiresAt"), "");
     stands(shard, 2, "Waiting p");
     shard_claim(shard, 2);
-    shard_apply(shard, "redrive", 1, 1, "");                        /* runs next */
+    shard_apply(shard, "redrive", 1, 1, ""); /* runs next */
     stands(shard, 1, "Waiting D");
     shard_apply(shard, "ok", 2, 1, "");
     stands(shard, 1, "Waiting pD");
@@ -393,9 +418,9 @@ static void fail_ends_all_behind_the_failed_one(void **state)
     member(shard, 2, "2");
     scheduled_member(shard, 3, "3", 100000);
     shard_claim(shard, 1);
-    shard_submit(shard, 4, (struct shard_op){.parent_key = "p", .sequence_group = "g", .sequence_number = "0"});
+    shard_submit(shard, 4, (struct shard_op){ .parent_key = "p", .sequence_group = "g", .sequence_number = "0" });
     shard_apply(shard, "permanent", 1, 1, "no");
-    stands(shard, 4, "Waiting p");                                  /* it stood in front */
+    stands(shard, 4, "Waiting p"); /* it stood in front */
     stands(shard, 1, "Error eD");
     stands(shard, 2, "Error eD");
     stands(shard, 3, "Error eD");
@@ -445,7 +470,7 @@ static void an_adopted_attempt_holds_its_group(void **state)
     shard_call(shard, "bgop_reassert", "i1 http://w1 WebCart 8 %s %" PRIu64 " WebCart %" PRId64, shard_id(2),
                shard_token(shard, 1), shard->now_ms - 50);
     stands(shard, 2, "Running lr");
-    stands(shard, 1, "Waiting ");                                   /* never two at a time */
+    stands(shard, 1, "Waiting "); /* never two at a time */
     not_granted(shard, 1);
     shard_apply(shard, "ok", 2, 1, "");
     stands(shard, 1, "Waiting p");
@@ -471,13 +496,14 @@ static void a_group_without_a_number_is_refused(void **state)
 {
     struct shard *shard = *state;
 
-    shard_submit(shard, 1, (struct shard_op){.sequence_group = "g"});
+    shard_submit(shard, 1, (struct shard_op){ .sequence_group = "g" });
     assert_memory_equal(shard->answer, "INVALID ", 8);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        shard_test(groups_do_not_meet_in_one_name),
         shard_test(members_run_one_after_the_other),
         shard_test(equal_numbers_run_in_the_order_of_ids),
         shard_test(other_groups_parents_and_types_do_not_wait),

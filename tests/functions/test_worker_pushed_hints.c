@@ -2,7 +2,7 @@
  * to be granted to a hint only is made invisible for pulls: released in the future. */
 #include "tests/functions/worker_queue.h"
 
-#include "common/redis/listening.h"
+#include "common/redis/subscriber.h"
 
 static struct queue queue;
 
@@ -94,12 +94,12 @@ static void lose_another_worker(void)
 {
     struct redis *other = queue_connect(&queue);
     struct err err = ERR_INIT;
-    struct heard heard;
+    struct published published;
     long asked;
 
-    assert_int_equal(listening_begin(other, &err), ST_OK);
-    assert_int_equal(listening_hear(other, &heard, &err), ST_OK); /* sends what is queued */
-    heard_release(&heard);
+    assert_int_equal(subscriber_connect(other, &err), ST_OK);
+    assert_int_equal(subscriber_receive(other, &published, &err), ST_OK); /* sends what is queued */
+    published_release(&published);
     queue_wait_for(listeners_of("bgop:{0}:workers") == 2);
     run_one();
     asked = times_asked();
@@ -129,10 +129,7 @@ static void listening_survives_a_restart_of_redis(void **state)
 
     (void)state;
     redis_server_kill(&queue.server);
-    redis_server_again(&queue.server);
-    redis_free(queue.redis);
-    queue.redis = queue_connect(&queue);
-    queue_arm(&queue, true);
+    queue_redis_again(&queue);
     queue_wait_for(listeners_of("bgop:{0}:workers") == 1);
     lose_another_worker();
     queue_wait_for(listeners_of("bgop:{1}:hints:WebCart") == 1);

@@ -17,10 +17,11 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "tests/support/redis_server.h"
-#include "worker/worker.h"
+#include "worker/daemon/worker.h"
 
 enum {
     QUEUE_SHARDS = 4,
+    QUEUE_ADDED = 2, /* partitions that its topics have besides: nobody is to mind */
     QUEUE_LEASE_MS = 4500,
     QUEUE_WAIT_MS = 40000,
     QUEUE_MOST_BATCHES = 4096,
@@ -165,22 +166,41 @@ static inline void queue_hint(struct queue *queue, int shard, const struct hints
     kafka_producer_poll(queue->hints, 0);
 }
 
+/* A Redis that went backwards says where it stands: what was recorded behind that is gone, new work is not. */
+static inline void queue_ingest(struct queue *queue, struct ingest *call, struct fence_move *move)
+{
+    struct ingest_answer answer;
+    struct err err = ERR_INIT;
+    enum status st = ST_STALE;
+
+    for (int turn = 0; st == ST_STALE && turn < 2; turn++) {
+        *move = (struct fence_move){
+            0, queue->submitted[call->shard], queue->submitted[call->shard] + 1, { queue->submitted[call->shard], 1, 1 }
+        };
+        if (ingest_send(queue->redis, call, &err) != ST_OK)
+            fail_msg("ingest: %s", err.text);
+        st = ingest_receive(queue->redis, &answer, &err);
+        queue->submitted[call->shard] = st == ST_STALE ? answer.fences[0].next : move->next;
+        if (st == ST_OK)
+            queue_hint(queue, call->shard, &answer.hints);
+        ingest_answer_release(&answer);
+    }
+    if (st != ST_OK)
+        fail_msg("ingest: %s", err.text);
+}
+
 /* Records `count` such operations in one shard, all in one call; *first_id is the first one's Id. */
 static inline void queue_submit_as(struct queue *queue, const struct submission *submission, int shard, int count,
                                    char first_id[ID_SIZE])
 {
     struct ingest_op *ops = xcalloc((size_t)count, sizeof *ops);
-    struct fence_move move = {
-        0, queue->submitted[shard], queue->submitted[shard] + 1, { queue->submitted[shard], 1, 1 }
-    };
+    struct fence_move move;
     struct ingest call = { .shard = shard,
                            .generation = queue->generation,
                            .moves = &move,
                            .move_count = 1,
                            .ops = ops,
                            .op_count = (size_t)count };
-    struct ingest_answer answer;
-    struct err err = ERR_INIT;
 
     for (int i = 0; i < count; i++) {
         id_make(ops[i].id, &(struct id_parts){ 0, shard, 0, queue->next_number++ });
@@ -188,11 +208,7 @@ static inline void queue_submit_as(struct queue *queue, const struct submission 
         ops[i].traceparent = "";
     }
     memcpy(first_id, ops[0].id, ID_SIZE);
-    if (ingest_send(queue->redis, &call, &err) != ST_OK || ingest_receive(queue->redis, &answer, &err) != ST_OK)
-        fail_msg("ingest: %s", err.text);
-    queue->submitted[shard]++;
-    queue_hint(queue, shard, &answer.hints);
-    ingest_answer_release(&answer);
+    queue_ingest(queue, &call, &move);
     free(ops);
 }
 
@@ -225,7 +241,8 @@ static inline void queue_submit_child(struct queue *queue, const char *type, int
 
 /* ---- the status log ---- */
 
-static bool apply_batch(struct queue *queue, struct redis *redis, const struct kafka_message *message)
+/* ST_STALE: the fence stands elsewhere, and queue->applied says where: Redis went backwards, or an answer was lost. */
+static enum status apply_batch(struct queue *queue, struct redis *redis, const struct kafka_message *message)
 {
     int shard = message->partition;
     struct apply_entry *entries;
@@ -233,7 +250,7 @@ static bool apply_batch(struct queue *queue, struct redis *redis, const struct k
     struct err err = ERR_INIT;
     struct apply call = { .shard = shard, .generation = queue->generation };
     struct apply_answer answer = { 0 };
-    enum status status;
+    enum status st;
 
     call.move = (struct fence_move){ shard, queue->applied[shard], message->offset + 1, { message->offset, 1, 1 } };
     if (codec_read_status_batch(&batch, message->value, message->value_size, &err) != ST_OK)
@@ -243,10 +260,12 @@ static bool apply_batch(struct queue *queue, struct redis *redis, const struct k
         entries[i] = (struct apply_entry){ &batch.entries[i], batch.worker_uri };
     call.entries = entries;
     call.entry_count = batch.count;
-    status = apply_send(redis, &call, &err);
-    if (status == ST_OK)
-        status = apply_receive(redis, &answer, &err);
-    if (status == ST_OK) {
+    st = apply_send(redis, &call, &err);
+    if (st == ST_OK)
+        st = apply_receive(redis, &answer, &err);
+    if (st == ST_STALE)
+        queue->applied[shard] = answer.fence.next;
+    if (st == ST_OK) {
         queue->applied[shard] = message->offset + 1;
         queue_hint(queue, shard, &answer.hints);
         atomic_fetch_add(&queue->batches, 1);
@@ -255,7 +274,27 @@ static bool apply_batch(struct queue *queue, struct redis *redis, const struct k
     apply_answer_release(&answer);
     free(entries);
     status_batch_release(&batch);
-    return status == ST_OK;
+    return st;
+}
+
+/* Until it is applied, or must be read again behind others. */
+static void apply_message(struct queue *queue, struct redis *redis, struct kafka_consumer *consumer,
+                          const struct kafka_message *message)
+{
+    struct err err = ERR_INIT;
+
+    while (message->offset >= queue->applied[message->partition] && !atomic_load(&queue->applier_stop)) {
+        enum status st = apply_batch(queue, redis, message);
+
+        if (st == ST_STALE && queue->applied[message->partition] < message->offset) {
+            if (kafka_consumer_seek(consumer, message->topic, message->partition, queue->applied[message->partition],
+                                    &err) == ST_OK)
+                return;
+            st = ST_AGAIN;
+        }
+        if (st != ST_OK && st != ST_STALE)
+            usleep(20000); /* Redis is away, or another generation */
+    }
 }
 
 static void *queue_apply(void *arg)
@@ -266,13 +305,13 @@ static void *queue_apply(void *arg)
     struct kafka_consumer *consumer = kafka_consumer_new(&queue->settings, "test-status", NULL, &err);
     struct kafka_message message;
 
-    assert_int_equal(kafka_consumer_subscribe(consumer, (const char *const[]){ "bgop.status" }, 1, &err), ST_OK);
+    assert_int_equal(
+        kafka_consumer_subscribe(consumer, &(struct kafka_subscription){ "bgop.status", QUEUE_SHARDS, NULL }, 1, &err),
+        ST_OK);
     while (!atomic_load(&queue->applier_stop)) {
         if (!kafka_consumer_poll(consumer, 20, &message))
             continue;
-        while (message.offset >= queue->applied[message.partition] && !apply_batch(queue, redis, &message) &&
-               !atomic_load(&queue->applier_stop))
-            usleep(20000); /* Redis is away, or another generation */
+        apply_message(queue, redis, consumer, &message);
         kafka_message_release(&message);
     }
     kafka_consumer_free(consumer);
@@ -339,9 +378,9 @@ static inline void queue_create_topics(struct queue *queue)
             assert_int_equal(
                 kafka_mock_create_topic(queue->mock,
                                         config_topic(&queue->config, queue->config.types[i].name, topic, sizeof topic),
-                                        QUEUE_SHARDS, &err),
+                                        QUEUE_SHARDS + QUEUE_ADDED, &err),
                 ST_OK);
-    assert_int_equal(kafka_mock_create_topic(queue->mock, "bgop.status", QUEUE_SHARDS, &err), ST_OK);
+    assert_int_equal(kafka_mock_create_topic(queue->mock, "bgop.status", QUEUE_SHARDS + QUEUE_ADDED, &err), ST_OK);
 }
 
 /* Servers only; set the configuration's rest, then queue_begin. */
@@ -357,6 +396,8 @@ static inline void queue_init(struct queue *queue)
     config_init(&queue->config);
     queue_set(queue, "redis", "url", queue->server.url);
     queue_set(queue, "kafka", "brokers", kafka_mock_brokers(queue->mock));
+    queue_set(queue, "kafka", "session.timeout.ms", "3000"); /* why: STACK_SESSION_MS in coordinator_stack.h */
+    queue_set(queue, "kafka", "heartbeat.interval.ms", "500");
     queue->redis = queue_connect(queue);
     queue_load(queue);
     queue_redis(queue, "HSET bgop:meta shards %d", QUEUE_SHARDS);
@@ -383,6 +424,15 @@ static inline void queue_release(struct queue *queue)
     config_release(&queue->config);
     kafka_mock_free(queue->mock);
     redis_server_stop(&queue->server);
+}
+
+/* The server that was killed is started again, and armed. */
+static inline void queue_redis_again(struct queue *queue)
+{
+    redis_server_again(&queue->server);
+    redis_free(queue->redis);
+    queue->redis = queue_connect(queue);
+    queue_arm(queue, true);
 }
 
 /* ---- questions ---- */
@@ -415,7 +465,7 @@ static size_t queue_on_body(char *data, size_t unit, size_t size, void *arg)
     return size;
 }
 
-/* GET of the worker's own page; the caller frees. */
+/* GET of the worker's own page, its headers first; the caller frees. */
 static char *queue_page(struct queue *queue, const char *path)
 {
     CURL *easy = curl_easy_init();
@@ -426,6 +476,7 @@ static char *queue_page(struct queue *queue, const char *path)
     snprintf(url, sizeof url, "%s%s", worker_uri(queue->worker), path);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_HEADER, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, queue_on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
     assert_int_equal(curl_easy_perform(easy), CURLE_OK);
@@ -460,7 +511,7 @@ static inline void queue_cancel(struct queue *queue, const char *op)
     assert_true(id_parse(op, strlen(op), &parts));
     memcpy(entry.id, op, ID_SIZE);
     buf_init(&value, 4096);
-    codec_write_status_batch(&value, &entry, 1, NULL, "test");
+    codec_write_status_batch(&value, &entry, 1, NULL, "test", NULL);
     assert_int_equal(kafka_producer_send(queue->hints, "bgop.status", parts.shard, NULL, 0, value.data, value.size,
                                          NULL, NULL, &err),
                      ST_OK);

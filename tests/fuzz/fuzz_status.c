@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                        text_utf8_length(entry->text, entry->text_size) <= RECORD_STRING_MAX_CHARACTERS);
     }
     buf_init(&buf, 8 << 20);
-    codec_write_status_batch(&buf, batch.entries, batch.count, batch.worker_uri, batch.instance);
+    codec_write_status_batch(&buf, batch.entries, batch.count, batch.worker_uri, batch.instance, batch.queue);
     FUZZ_CHECK(codec_read_status_batch(&back, buf.data, buf.size, NULL) == ST_OK);
     FUZZ_CHECK(back.count == batch.count && strcmp(back.instance, batch.instance) == 0);
     for (size_t i = 0; i < batch.count; i++)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bgop/v1/submission.pb-c.h"
+#include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/codec/codec.h"
 #include "tests/fuzz/fuzz.h"
@@ -32,8 +33,7 @@ static void check_bounds(const struct submission *submission, const uint8_t *dat
     check_number(submission->retry_limit);
     check_number(submission->timeout_ms);
     check_number(submission->sequence_number);
-    FUZZ_CHECK(submission->process_after_ms >= SUBMISSION_ABSENT &&
-               submission->process_after_ms <= SUBMISSION_TIME_MAX_MS);
+    FUZZ_CHECK(submission->process_after_ms >= SUBMISSION_ABSENT && submission->process_after_ms <= CLOCK_MAX_MS);
     FUZZ_CHECK(submission->payload_size <= size);
     if (submission->payload_memory)
         FUZZ_CHECK(payload == submission->payload_memory);
@@ -55,9 +55,23 @@ static void check_round_trip(const struct submission *submission)
     buf_release(&buf);
 }
 
+/* What the strings of ours were made of, escapes resolved. */
+static void compare_texts(const json_t *json, const struct submission *submission)
+{
+    const json_t *name = json_object_get(json, "Name"), *payload = json_object_get(json, "Payload");
+
+    if (json_is_string(name))
+        FUZZ_CHECK(strcmp(json_string_value(name), submission->name) == 0);
+    if (json_is_string(payload) && !json_object_get(json, "PayloadBase64"))
+        FUZZ_CHECK(json_string_length(payload) == submission->payload_size &&
+                   memcmp(json_string_value(payload), submission->payload ? submission->payload : "",
+                          submission->payload_size) == 0);
+}
+
 /* jansson accepts: so must we call it JSON. We accept: so must jansson, but for what only it minds (numbers beyond a
  * double, and escapes inside a payload that stand for no character). */
-static void compare_with_jansson(const uint8_t *data, size_t size, enum status st, const struct err *err)
+static void compare_with_jansson(const uint8_t *data, size_t size, enum status st, const struct submission *submission,
+                                 const struct err *err)
 {
     if (memchr(data, '\0', size))
         return; /* jansson 2.14 skips NULs between tokens */
@@ -67,6 +81,8 @@ static void compare_with_jansson(const uint8_t *data, size_t size, enum status s
         FUZZ_CHECK(st == ST_OK || strncmp(err->text, "not JSON", 8) != 0 || strstr(err->text, "levels"));
     if (st == ST_OK && !json)
         FUZZ_CHECK(memmem(data, size, "\\u", 2) || memchr(data, 'e', size) || memchr(data, 'E', size) || size > 300);
+    if (st == ST_OK && json)
+        compare_texts(json, submission);
     json_decref(json);
 }
 
@@ -102,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK((st == ST_OK) == (err.text[0] == '\0'));
     FUZZ_CHECK(text_utf8_length(err.text, strlen(err.text)) >= 0);
     if (json)
-        compare_with_jansson(data, size, st, &err);
+        compare_with_jansson(data, size, st, &submission, &err);
     if (st != ST_OK)
         return 0;
     check_bounds(&submission, data, size);

@@ -11,17 +11,31 @@
 static const struct {
     const char *prefix, *what, *members;
 } questions[] = {
-    { "op:", "records", NULL },       { "in:", "keys", NULL },           { "out:", "keys", NULL },
-    { "tries:", "keys", NULL },       { "commands:", "keys", NULL },     { "done:", "keys", NULL },
-    { "worker:", "keys", NULL },      { "w:", "keys", NULL },            { "group:", "keys", NULL },
-    { "aside:", "keys", NULL },       { "pending:", "members", "ZRANGE %b 0 -1" },
-    { "due", "members", "ZRANGE %b 0 -1" },                              { "running", "members", "ZRANGE %b 0 -1" },
-    { "errors", "members", "ZRANGE %b 0 -1" },                           { "blocked", "members", "ZRANGE %b 0 -1" },
-    { "parent:", "members", "ZRANGE %b 0 -1" },                          { "lane:", "members", "ZRANGE %b 0 -1" },
-    { "lane_out:", "members", "SMEMBERS %b" },                           { "seq:", "members", "ZRANGE %b 0 -1" },
-    { "seq_active:", "members", "SMEMBERS %b" },                         { "seq_failed:", "members", "SMEMBERS %b" },
-    { "leases", "members", "HKEYS %b" },                                 { "cancels", "members", "HKEYS %b" },
-    { "seq_released", "groups", "HKEYS %b" },                            { "lane:", "lanes", NULL },
+    { "op:", "records", NULL },
+    { "in:", "keys", NULL },
+    { "out:", "keys", NULL },
+    { "tries:", "keys", NULL },
+    { "commands:", "keys", NULL },
+    { "done:", "keys", NULL },
+    { "worker:", "keys", NULL },
+    { "w:", "keys", NULL },
+    { "group:", "keys", NULL },
+    { "aside:", "keys", NULL },
+    { "pending:", "members", "ZRANGE %b 0 -1" },
+    { "due", "members", "ZRANGE %b 0 -1" },
+    { "running", "members", "ZRANGE %b 0 -1" },
+    { "errors", "members", "ZRANGE %b 0 -1" },
+    { "blocked", "members", "ZRANGE %b 0 -1" },
+    { "parent:", "members", "ZRANGE %b 0 -1" },
+    { "lane:", "members", "ZRANGE %b 0 -1" },
+    { "lane_out:", "members", "SMEMBERS %b" },
+    { "seq:", "members", "ZRANGE %b 0 -1" },
+    { "seq_active:", "members", "SMEMBERS %b" },
+    { "seq_failed:", "members", "SMEMBERS %b" },
+    { "leases", "members", "HKEYS %b" },
+    { "cancels", "members", "HKEYS %b" },
+    { "seq_released", "groups", "HKEYS %b" },
+    { "lane:", "lanes", NULL },
     { "seq:", "groups", NULL },
 };
 
@@ -39,7 +53,7 @@ struct asking {
     struct world *world;
     char prefix[32];
     const char *words[SUBJECTS_MAX + 6];
-    int head, count;                    /* words that every call has; all words */
+    int head, count; /* words that every call has; all words */
 };
 
 /* (subject, index, what is wrong)*, of records behind five words each */
@@ -52,7 +66,8 @@ static void judge(struct asking *asking, const redisReply *reply)
                    reply->element[0]->str, reply->element[2]->str);
     for (size_t at = 1; of_records && at + 5 < reply->elements; at += 6) {
         const char *wrong = reply->element[at + 5]->type == REDIS_REPLY_INTEGER && reply->element[at + 5]->integer == 0
-                                ? NULL : reply->element[at + 6]->str;
+                                ? NULL
+                                : reply->element[at + 6]->str;
 
         if (wrong != NULL) {
             world_fail(asking->world, "%s: bgop_check: %s (%s): %s %s", asking->prefix, reply->element[at]->str,
@@ -71,7 +86,7 @@ static void asking_send(struct asking *asking)
     reply = redisCommandArgv(asking->world->redis, asking->count, asking->words, NULL);
     if (reply == NULL)
         world_fail(asking->world, "bgop_check: %s", asking->world->redis->errstr);
-    else if (reply->type == REDIS_REPLY_ARRAY)          /* an error: this shard replays its log */
+    else if (reply->type == REDIS_REPLY_ARRAY) /* an error: this shard replays its log */
         judge(asking, reply);
     if (reply != NULL)
         freeReplyObject(reply);

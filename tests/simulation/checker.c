@@ -9,7 +9,7 @@
 
 #include "common/base/memory.h"
 #include "common/codec/codec.h"
-#include "common/record/retry.h"
+#include "tests/support/retry_law.h"
 #include "common/record/tables.h"
 
 const char *const invariant_names[INVARIANT_COUNT] = {
@@ -333,8 +333,8 @@ static void check_cause(struct check *check, const struct op_state *op)
 {
     uint64_t token = op->final.token, least = check->rollbacks > 0 ? 0 : token;
     bool caused = is_success((int)op->final.a) ? entry_exists(check, op, 1u << ENTRY_OK, least, token)
-                  : op->final.a == OP_ERROR  ? entry_exists(check, op, KINDS_FAILED, least, token)
-                                             : entry_exists(check, op, 1u << ENTRY_CANCEL, 0, UINT64_MAX);
+                  : op->final.a == OP_ERROR    ? entry_exists(check, op, KINDS_FAILED, least, token)
+                                               : entry_exists(check, op, 1u << ENTRY_CANCEL, 0, UINT64_MAX);
 
     if (!caused && op->final.a == OP_ERROR && has_failed_before(check, op->final.op))
         caused = true;
@@ -405,8 +405,8 @@ static void check_retry_count(struct check *check, const struct op_state *op)
     if (op->redriven || check->rollbacks > 0)
         return;
     if (failed > failed_at_most(check, op))
-        violated(check, INVARIANT_RETRY_COUNT, &op->final, "%" PRId64 " failed attempts, %" PRId64 " were logged", failed,
-                 failed_at_most(check, op));
+        violated(check, INVARIANT_RETRY_COUNT, &op->final, "%" PRId64 " failed attempts, %" PRId64 " were logged",
+                 failed, failed_at_most(check, op));
     if (retries > failed || retries < granted_at_least)
         violated(check, INVARIANT_RETRY_COUNT, &op->final, "%" PRId64 " retries for %" PRId64 " failed attempts",
                  retries, failed);

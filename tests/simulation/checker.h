@@ -6,6 +6,7 @@
 #include "tests/simulation/history.h"
 
 /*     invariant           what it says */
+/* clang-format off */
 #define INVARIANTS(XX)                                                                                        \
     XX(NO_LOSS, "every acknowledged valid submission has a final record, or had one that was removed")        \
     XX(NO_INVENTION, "what was refused is not recorded")                                                      \
@@ -35,6 +36,7 @@
     XX(COUNTS, "counters per Type and Status agree with the records")                                         \
     XX(TOTALS, "accepted + duplicates + rejected = submissions")                                              \
     XX(GENERATIONS, "generations rise")
+/* clang-format on */
 enum invariant {
 #define XX(id, meaning) INVARIANT_##id,
     INVARIANTS(XX)

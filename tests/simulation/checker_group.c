@@ -121,8 +121,8 @@ void check_lane(struct check *check, const struct event *claim)
         return;
     }
     for (size_t i = 0; i < check->history->op_count; i++) {
-        if (given[i].lane == given[claim->op].lane && (int)i != claim->op &&
-            check->ops[i].run.leader == (int)i && runs(check, &check->ops[i], claim))
+        if (given[i].lane == given[claim->op].lane && (int)i != claim->op && check->ops[i].run.leader == (int)i &&
+            runs(check, &check->ops[i], claim))
             running++;
     }
     if (running >= given[claim->op].lane_most)
@@ -217,7 +217,8 @@ static void check_leader_end(struct check *check, size_t index)
         gone += other->removed && were_together(other, op->run);
     }
     if (merged != (op->final_group < 0 ? 0 : op->final_group) && gone == 0)
-        violated(check, INVARIANT_ONE_LEADER, &op->final, "NumFollowers %d, and %d are Merged", op->final_group, merged);
+        violated(check, INVARIANT_ONE_LEADER, &op->final, "NumFollowers %d, and %d are Merged", op->final_group,
+                 merged);
 }
 
 void check_groups_end(struct check *check)

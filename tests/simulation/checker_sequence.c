@@ -52,8 +52,8 @@ void check_sequence(struct check *check, const struct event *claim)
             if (other->known_ms >= 0 && other->known_ms < granted_ms && !has_ended(check, m, granted_ms))
                 violated(check, INVARIANT_SEQUENCE, claim, "number %d runs before %zu, number %d",
                          given[n].sequence_number, m, given[m].sequence_number);
-        } else if (!check->ops[n].redriven && !were_together(&check->ops[n], other->run) && other->last_started_ms > check->ops[n].known_ms &&
-                   other->last_started_ms < granted_ms) {
+        } else if (!check->ops[n].redriven && !were_together(&check->ops[n], other->run) &&
+                   other->last_started_ms > check->ops[n].known_ms && other->last_started_ms < granted_ms) {
             violated(check, INVARIANT_SEQUENCE, claim, "number %d runs again after %zu, number %d",
                      given[n].sequence_number, m, given[m].sequence_number);
         }

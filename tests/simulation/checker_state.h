@@ -6,12 +6,19 @@
 #include "common/record/tables.h"
 #include "tests/simulation/checker.h"
 
-enum { RUNNING_MAX = 16, PAUSES_MAX = 1024, PARTITIONS_MAX = 8, SHARDS_MAX = 8, SLACK_MS = 5, TYPES_MAX = 8, GROUPS_MAX = 32 };
+enum {
+    RUNNING_MAX = 16,
+    PAUSES_MAX = 1024,
+    PARTITIONS_MAX = 8,
+    SHARDS_MAX = 8,
+    SLACK_MS = 5,
+    TYPES_MAX = 8,
+    GROUPS_MAX = 32
+};
 
 enum {
-    KINDS_FAILED =
-        1u << ENTRY_ERROR | 1u << ENTRY_PERMANENT | 1u << ENTRY_CRASHED | 1u << ENTRY_TIMED_OUT | 1u << ENTRY_LOST |
-        1u << ENTRY_UNANSWERED,
+    KINDS_FAILED = 1u << ENTRY_ERROR | 1u << ENTRY_PERMANENT | 1u << ENTRY_CRASHED | 1u << ENTRY_TIMED_OUT |
+                   1u << ENTRY_LOST | 1u << ENTRY_UNANSWERED,
     KINDS_SHARED = 1u << ENTRY_CRASHED | 1u << ENTRY_TIMED_OUT | 1u << ENTRY_LOST | 1u << ENTRY_UNANSWERED,
     KINDS_END = KINDS_FAILED | 1u << ENTRY_OK | 1u << ENTRY_CANCEL,
 };
@@ -35,7 +42,7 @@ struct membership {
 struct op_state {
     bool succeeded; /* logged so in time; only judged without rollbacks */
     int64_t partition, offset, known_ms, last_started_ms, failed_ms; /* -1: not yet */
-    bool granted; /* at least once */
+    bool granted;                                                    /* at least once */
     bool submitted, given_up, seen, claimed, recorded, removed, redriven, delayed_by_handler;
     uint64_t last_token, granted_token; /* granted_ms: of an answer that was lost at first */
     int64_t granted_ms;
@@ -50,8 +57,8 @@ struct op_state {
     struct event final;
     struct run run; /* of the latest attempt */
     struct membership groups[GROUPS_MAX];
-    int group_count;               /* the attempts that it was in a group with */
-    uint64_t led_token;            /* of the group it led last: */
+    int group_count;    /* the attempts that it was in a group with */
+    uint64_t led_token; /* of the group it led last: */
     int led_members, led_bytes;
     int final_leader, final_group; /* GroupLeaderId and NumFollowers in the end; -1: none */
     bool final_known;

@@ -187,6 +187,7 @@ static void op_args(struct world *world, const struct submission_message *messag
     call_text(world, message->sequence_group);
     number_or_absent(world, message->sequence_number);
     call_int(world, message->crc);
+    call_text(world, ""); /* SubmittedAt: now */
     call_text(world, message->content);
     call_text(world, "");
     call_text(world, payload_of(message));
@@ -388,6 +389,17 @@ static void read_to_move(struct world *world, struct coordinator *coordinator, i
     }
 }
 
+/* A dead worker is not its operation's failure: timed out is who was renewed later than the backstop only. */
+static void timed_out_check(struct world *world, const struct log_entry *entry)
+{
+    if (strcmp(entry->kind, "timed_out") != 0)
+        return;
+    world->seen[EFFECT_TIMED_OUT]++;
+    if (world->places[entry->op].heard_token != entry->token ||
+        world->places[entry->op].heard_ms < entry->started_ms + entry->duration_ms)
+        world_fail(world, "operation %d timed out, and nobody said that it ran so long", entry->op);
+}
+
 /* A verdict is (Id, token, kind, StartedAt, duration, text, leader Id); now and then its message is lost. */
 static void verdicts_append(struct world *world, int shard, const redisReply *answer)
 {
@@ -406,6 +418,7 @@ static void verdicts_append(struct world *world, int shard, const redisReply *an
             entry.leader = world_op_find(world, answer_text(answer, at + 6));
         if (entry.op < 0)
             return world_fail(world, "a verdict on an unknown operation %s", answer_text(answer, at));
+        timed_out_check(world, &entry);
         if (world->quiet || !random_chance(&world->random, 500))
             status_append(world, shard, &entry, 1);
     }

@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 
 /*     event       what happened                                    a, b, c, d                                            */
+/* clang-format off */
 #define EVENTS(XX)                                                                                               \
     XX(SUBMIT, "a submission was acknowledged by Kafka", partition, offset, ProcessAfter, limit << 32 | backoff) \
     XX(INGEST, "Redis accepted a move of a submit fence", partition, shard, from, next)                          \
@@ -35,6 +36,7 @@
     XX(REMOVED, "no record in the end", ended long enough ago, 0, 0, 0)                                          \
     XX(COUNT, "a counter in the end", type, status, n, 0)                                                        \
     XX(TOTALS, "totals in the end", accepted, duplicates, rejected, 0)
+/* clang-format on */
 enum event_kind {
 #define XX(id, meaning, ...) EVENT_##id,
     EVENTS(XX)
@@ -57,9 +59,9 @@ struct event {
 /* What an operation is, for the checker. */
 struct history_op {
     int type, shard;
-    int parent;  /* ParentKey, from 0; -1: none */
-    int name;    /* operations of one name (not 0) are one: only one of them is recorded */
-    bool poison; /* must be refused */
+    int parent;                    /* ParentKey, from 0; -1: none */
+    int name;                      /* operations of one name (not 0) are one: only one of them is recorded */
+    bool poison;                   /* must be refused */
     int sequence, sequence_number; /* members of one sequence (not 0) run in the order of their numbers */
     bool sequence_fails;           /* a failed member ends those behind it, without a log entry of their own */
     int lane, lane_most;           /* so many executions of one lane (not 0) may run at a time */

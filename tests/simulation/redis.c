@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/redis/functions.h"
 #include "tests/simulation/world.h"
@@ -254,7 +252,7 @@ static void world_connect(struct world *world)
 
     world->owed = 0;
     world->redis = redis_server_connect(&world->server);
-    command_done(world_command(world, "CONFIG SET appendfsync no auto-aof-rewrite-percentage 0"));
+    command_done(world_command(world, "CONFIG SET auto-aof-rewrite-percentage 0"));
     reply = world_command(world, "INFO server");
     run_id = strstr(reply->str, "run_id:");
     snprintf(world->run_id, sizeof world->run_id, "%.40s", run_id == NULL ? "" : run_id + 7);
@@ -277,32 +275,13 @@ void world_redis_start(struct world *world)
     structure_load(world);
 }
 
-static const char *aof_path(const struct world *world)
-{
-    static char path[256];
-
-    snprintf(path, sizeof path, "%s/appendonlydir/appendonly.aof.1.incr.aof", world->server.directory);
-    return path;
-}
-
-static int64_t aof_size(struct world *world)
-{
-    struct stat status;
-
-    if (stat(aof_path(world), &status) != 0) {
-        world_fail(world, "no %s", aof_path(world));
-        return 0;
-    }
-    return (int64_t)status.st_size;
-}
-
 void world_snapshot(struct world *world)
 {
     struct snapshot *snapshot = &world->snapshots[world->snapshot_count++ % SNAPSHOTS];
 
     if (world->snapshot_oldest < world->snapshot_count - SNAPSHOTS)
         world->snapshot_oldest = world->snapshot_count - SNAPSHOTS;
-    snapshot->aof_size = aof_size(world);
+    snapshot->aof_size = redis_server_written(&world->server);
     snapshot->step = world->step;
     memcpy(snapshot->submit_fence, world->submit_fence, sizeof world->submit_fence);
     memcpy(snapshot->status_fence, world->status_fence, sizeof world->status_fence);
@@ -340,8 +319,7 @@ void world_rollback(struct world *world)
     snapshot = &world->snapshots[(world->snapshot_count - 1) % SNAPSHOTS];
     redisFree(world->redis);
     redis_server_kill(&world->server);
-    if (truncate(aof_path(world), (off_t)snapshot->aof_size) != 0)
-        world_fail(world, "truncate failed");
+    redis_server_backwards(&world->server, snapshot->aof_size);
     redis_server_again(&world->server);
     memcpy(world->submit_fence, snapshot->submit_fence, sizeof world->submit_fence);
     memcpy(world->status_fence, snapshot->status_fence, sizeof world->status_fence);

@@ -118,8 +118,10 @@ static void record_send(struct world *world, int op)
 {
     const struct submission_message *message = world_op(world, op);
 
-    world_send(world, "HMGET bgop:{%d}:op:%s Status token ExpiresAt RetryCount GroupLeaderId "
-                      "ExecutionGroup NumFollowers", message->shard, message->id);
+    world_send(world,
+               "HMGET bgop:{%d}:op:%s Status token ExpiresAt RetryCount GroupLeaderId "
+               "ExecutionGroup NumFollowers",
+               message->shard, message->id);
 }
 
 static void group_look(struct world *world, const redisReply *reply, struct look *look)

@@ -125,7 +125,7 @@ local function check_lane(p, x, rec, free)
     end)[rec.id]
     local ready = rec.waits and free
     if ready then
-        if not inside == not out then is('stands in its lane and is out of it, or neither', true, false) end
+        if (not inside) == (not out) then is('stands in its lane and is out of it, or neither', true, false) end
         if inside then is('New in its lane', false, rec.Status == 'New') end
     else
         is('lane', false, inside)

@@ -22,8 +22,9 @@ static int sequence_id(const struct submission_message *message)
 {
     int parent = message->parent_key[0] == '\0' ? 0 : message->parent_key[1] - '0' + 1;
 
-    return message->sequence_group[0] == '\0' ? 0
-                                              : 1 + message->type * 100 + parent * 10 + message->sequence_group[1] - '0';
+    return message->sequence_group[0] == '\0'
+               ? 0
+               : 1 + message->type * 100 + parent * 10 + message->sequence_group[1] - '0';
 }
 
 /* Operations of a Type that merges or limits take turns, within Type and ParentKey. */
@@ -63,6 +64,7 @@ static void op_describe(struct world *world, const struct submission_message *me
     GROW(history->ops, history->op_count, history->op_capacity);
     history->ops[history->op_count++] = op;
     GROW(world->places, world->place_count, world->place_capacity);
+    memset(&world->places[world->place_count], 0, sizeof *world->places);
     world->places[world->place_count].partition = partition;
     world->places[world->place_count++].offset = offset;
 }
@@ -143,7 +145,7 @@ void status_append(struct world *world, int shard, const struct log_entry *entri
                                                .c = entries[i].paused, .d = strcmp(entries[i].kind, "resume") == 0 });
             continue;
         }
-        for (int k = ENTRY_OK; k <= ENTRY_UNANSWERED; k++)
+        for (int k = ENTRY_OK; k < ENTRY_KIND_END; k++)
             kind = strcmp(entries[i].kind, entry_kind_name((enum entry_kind)k)) == 0 ? k : kind;
         world_event(world, (struct event){ EVENT_ENTRY, .op = entries[i].op, .token = entries[i].token, .a = shard,
                                            .b = (int64_t)topic->count, .c = kind, .d = entries[i].retry_after_ms });
@@ -202,7 +204,8 @@ void user_command(struct world *world)
         status_append(world, message->shard, &entry, 1);
     if (!random_chance(random, 4000))
         return;
-    coordinator_status(world, &world->coordinators[0], message->shard, 20); /* sometimes it is heard of while that runs */
+    coordinator_status(world, &world->coordinators[0], message->shard,
+                       20); /* sometimes it is heard of while that runs */
     for (int w = 0; w < WORKERS; w++)
         worker_renew(world, &world->workers[w], message->shard);
 }
@@ -211,10 +214,14 @@ void user_command(struct world *world)
 
 static void pause_append(struct world *world, int what, bool pauses)
 {
-    const struct log_entry entry = {
-        .kind = pauses ? "pause" : "resume", .op = -1, .paused = what, .started_ms = -1, .duration_ms = -1,
-        .retry_after_ms = -1, .worker = -1, .leader = -1
-    };
+    const struct log_entry entry = { .kind = pauses ? "pause" : "resume",
+                                     .op = -1,
+                                     .paused = what,
+                                     .started_ms = -1,
+                                     .duration_ms = -1,
+                                     .retry_after_ms = -1,
+                                     .worker = -1,
+                                     .leader = -1 };
     char parent[16] = "";
     int only = -1;
 
@@ -244,7 +251,8 @@ static void pause_append(struct world *world, int what, bool pauses)
 void user_pause(struct world *world)
 {
     struct random *random = &world->random;
-    int what = random_chance(random, 5000) ? random_below(random, TYPES) : PAUSED_PARENT + random_below(random, PARENTS);
+    int what =
+        random_chance(random, 5000) ? random_below(random, TYPES) : PAUSED_PARENT + random_below(random, PARENTS);
     int paused = 0;
 
     for (int i = 0; i < PAUSED_MAX; i++)

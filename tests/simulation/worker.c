@@ -82,6 +82,7 @@ static void claim_event(struct world *world, const struct worker *worker, const 
     freeReplyObject(tries);
 }
 
+/* Renewed later than this, it may be judged as timed out at any time. */
 static void lease_event(struct world *world, const struct worker *worker, struct execution *execution, int64_t until_ms)
 {
     int64_t backstop_ms = execution->started_ms + execution->timeout_ms + 5000;
@@ -196,7 +197,6 @@ static void unseen_note(struct world *world, struct claim_state *claim, const re
     claim->unseen_count = 0;
     for (size_t i = 3; i + 8 < answer->elements && claim->unseen_count < SLOTS * MEMBERS; i += 9) {
         struct unseen *unseen = &claim->unseen[claim->unseen_count++];
-        int64_t timeout_ms = answer_int(answer, i + 2);
         bool leads = i + 17 < answer->elements && answer_text(answer, i + 17)[0] != '\0';
 
         unseen->op = world_op_find(world, answer_text(answer, i));
@@ -210,7 +210,7 @@ static void unseen_note(struct world *world, struct claim_state *claim, const re
                                                .b = (int64_t)leader_token });
         world_event(world, (struct event){ EVENT_GRANT, .op = unseen->op, .token = unseen->token });
         unseen->started_ms = answer_int(answer, 1);
-        unseen->until_ms = unseen->started_ms + (timeout_ms + 5000 < LEASE_MS ? timeout_ms + 5000 : LEASE_MS);
+        unseen->until_ms = unseen->started_ms + LEASE_MS;
     }
 }
 
@@ -419,6 +419,8 @@ void worker_renew(struct world *world, struct worker *worker, int shard)
             continue;
         call_text(world, world_op(world, execution->op)->id);
         call_token(world, execution->token);
+        world->places[execution->op].heard_token = execution->token;
+        world->places[execution->op].heard_ms = world->now_ms;
         if (reassert) {
             call_text(world, sim_types[world_op(world, execution->op)->type].name);
             call_int(world, execution->started_ms);

@@ -153,10 +153,13 @@ static const struct {
     void (*run)(struct world *world);
     int weight;
 } steps[] = {
-    { step_submit, 1400 },          { step_intake, 1700 },     { step_status, 1800 }, { step_tick, 900 },
-    { step_claim, 1800 },           { step_run, 1600 },        { step_renew, 900 },   { user_command, 250 },
-    { user_pause, 60 },             { step_coordinator_crash, 40 }, { step_worker_crash, 50 }, { step_jump, 60 },     { world_restart, 15 },
-    { world_rollback, 25 },
+    { step_submit, 1400 },     { step_intake, 1700 },
+    { step_status, 1800 },     { step_tick, 900 },
+    { step_claim, 1800 },      { step_run, 1600 },
+    { step_renew, 900 },       { user_command, 250 },
+    { user_pause, 60 },        { step_coordinator_crash, 40 },
+    { step_worker_crash, 50 }, { step_jump, 60 },
+    { world_restart, 15 },     { world_rollback, 25 },
 };
 
 static void step_any(struct world *world)

@@ -26,6 +26,7 @@ enum {
 };
 
 /*     Type       backoff  limit  timeout  retention s, of errors, on_sequence_failure, merge_max and _bytes, per parent */
+/* clang-format off */
 #define SIM_TYPES(XX)                                                     \
     XX(WebCart, 1000, 3, 60000, 86400, 86400, hold, 1, 1048576, 0)        \
     XX(Sweeper, 500, 1, 20000, 86400, 86400, skip, 1, 1048576, 0)         \
@@ -33,6 +34,7 @@ enum {
     XX(ExternalObject, 1000, 3, 30000, 86400, 86400, hold, 4, 130, 0)     \
     XX(SiteTaskPublish, 500, 1, 10000, 60, 86400, fail, 3, 1048576, 0)    \
     XX(SiteTaskCreate, 1000, 2, 20000, 86400, 86400, skip, 1, 1048576, 2)
+/* clang-format on */
 enum {
 #define XX(name, ...) TYPE_##name,
     SIM_TYPES(XX)
@@ -47,7 +49,6 @@ struct sim_type {
 };
 extern const struct sim_type sim_types[TYPES];
 extern const char sim_type_names[]; /* joined by blanks */
-extern const char *const sim_statuses[]; /* enum op_status, of common/record/tables.h */
 
 /* ---- topics ---- */
 
@@ -68,7 +69,7 @@ struct submit_topic {
 };
 
 struct log_entry {    /* of bgop.status */
-    const char *kind; /* a name of ENTRY_KINDS */
+    const char *kind; /* a name of EntryKind */
     int op;           /* -1: a pause or resume, of: */
     int paused;       /* history.h */
     uint64_t token;
@@ -158,18 +159,20 @@ struct snapshot {
     int64_t submit_fence[PARTITIONS][SHARDS], status_fence[SHARDS];
 };
 
-/* Effects that a set of runs must have had, or it has proven little (I22). */
+/* Effects that a set of runs must have had, or it has proven little. */
+/* clang-format off */
 #define SIM_EFFECTS(XX) \
     XX(LOST_REPLY)      \
     XX(SAME_NONCE)      \
     XX(FENCE_REFUSED)   \
     XX(FENCED)          \
-    XX(LEASE_LOST)      \
+    XX(LEASE_LOST) XX(TIMED_OUT) \
     XX(SUPERSEDED)      \
     XX(ADOPTED) XX(PARKED) XX(CANCELED) XX(REDRIVEN) XX(DUPLICATE) XX(REMOVED) \
     XX(BLOCKED) XX(RETRIED) XX(ROLLED_BACK) XX(PAUSED) XX(LAID_ASIDE) \
     XX(GROUPED) XX(MERGED) XX(OUTLIVED_LEADER) XX(LEFT_GROUP) XX(LEADER_LEFT) XX(SKIPPED) XX(UNANSWERED) XX(UNTOLD) \
     XX(GROUP_LOST) XX(GROUP_REASSERTED) XX(ALONE) XX(MEMBER_CANCELED) XX(FOLLOWERS_FIRST) XX(LIMITED)
+/* clang-format on */
 enum sim_effect {
 #define XX(id) EFFECT_##id,
     SIM_EFFECTS(XX)
@@ -189,8 +192,8 @@ struct world {
     bool quiet; /* no faults: draining */
     bool rollbacks_allowed;
     bool paused[PAUSED_MAX]; /* as people know it */
-    char failure[1024]; /* why the run fails; empty: it does not */
-    int64_t generation; /* last in the control topic */
+    char failure[1024];      /* why the run fails; empty: it does not */
+    int64_t generation;      /* last in the control topic */
 
     struct submit_topic submit[PARTITIONS];
     struct status_topic status[SHARDS];
@@ -198,6 +201,8 @@ struct world {
     struct {
         int partition;
         int64_t offset;
+        uint64_t heard_token; /* what a worker renewed last, and when */
+        int64_t heard_ms;
     } * places;
     size_t place_count, place_capacity; /* of an op's submission */
     struct coordinator coordinators[COORDINATORS];
@@ -222,7 +227,6 @@ void world_event(struct world *world, struct event event); /* step and time are 
 
 const struct submission_message *world_op(const struct world *world, int op);
 int world_op_find(const struct world *world, const char *id);
-int64_t world_submit_end(const struct world *world, int partition);
 
 /* ---- redis.c: calls ---- */
 
@@ -256,7 +260,7 @@ int64_t world_gate_answer(struct world *world, bool *open);
 
 void user_submit(struct world *world);
 void user_command(struct world *world);
-void user_pause(struct world *world);      /* or resume, of a Type or a ParentKey */
+void user_pause(struct world *world); /* or resume, of a Type or a ParentKey */
 void user_resume_all(struct world *world);
 void user_unblock(struct world *world); /* redrives or cancels what holds a sequence group */
 void status_append(struct world *world, int shard, const struct log_entry *entries, size_t count);
@@ -285,7 +289,7 @@ void execution_cancel(struct world *world, struct execution *execution, int memb
 void structure_load(struct world *world);
 void structure_check(struct world *world, bool full);
 void structure_check_end(struct world *world); /* after some ticks: what expired is gone, each listed once */
-bool structure_is_done(struct world *world); /* nothing waits, runs or is due */
+bool structure_is_done(struct world *world);   /* nothing waits, runs or is due */
 void world_observe(struct world *world, const int *ops, size_t count);
 void world_dump(struct world *world); /* the end of the history */
 

@@ -110,12 +110,12 @@ void groups_field(struct shard *shard, int op, const char *field, const char *va
 void groups_submit_all(struct shard *shard, int from, int to)
 {
     for (int op = from; op <= to; op++)
-        groups_submit(shard, op, (struct shard_op){.payload = "x"});
+        groups_submit(shard, op, (struct shard_op){ .payload = "x" });
 }
 
 void groups_member(struct shard *shard, int op, const char *group, const char *number)
 {
-    groups_submit(shard, op, (struct shard_op){.sequence_group = group, .sequence_number = number});
+    groups_submit(shard, op, (struct shard_op){ .sequence_group = group, .sequence_number = number });
 }
 
 void groups_three(struct shard *shard)

@@ -17,7 +17,7 @@ void groups_apply(struct shard *shard, const char *kind, int op, int attempt, in
 
 void groups_later(struct shard *shard, int64_t ms); /* the clock goes on, and a tick */
 void groups_stand(struct shard *shard, int op, const char *places);
-void groups_hinted(struct shard *shard, int op);                    /* by the last call */
+void groups_hinted(struct shard *shard, int op); /* by the last call */
 void groups_not_granted(struct shard *shard, const char *type, int op);
 void groups_field(struct shard *shard, int op, const char *field, const char *value); /* "": absent */
 

@@ -42,6 +42,23 @@ static int input_open(const char *text)
     return fd;
 }
 
+/* In the child: its standard descriptors as the flags have them. */
+static void output_lose(unsigned flags)
+{
+    int pair[2];
+
+    if (flags & PROGRAM_OUTPUT_FULL)
+        dup2(open("/dev/full", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+    if (flags & PROGRAM_OUTPUT_CLOSED)
+        close(STDOUT_FILENO);
+    if ((flags & PROGRAM_OUTPUT_UNREAD) && pipe2(pair, O_CLOEXEC) == 0) {
+        dup2(pair[1], STDOUT_FILENO);
+        close(pair[0]);
+    }
+    if (flags & PROGRAM_INPUT_CLOSED)
+        close(STDIN_FILENO);
+}
+
 void program_start(struct program *program, const char *const *words, const char *input, unsigned flags)
 {
     char path[PATH_MAX];
@@ -58,8 +75,9 @@ void program_start(struct program *program, const char *const *words, const char
             _exit(1);
         dup2(input_fd, STDIN_FILENO);
         dup2(ends[1], STDOUT_FILENO);
-        if (flags & PROGRAM_BOTH_OUTPUTS)
+        if (flags & ~(unsigned)PROGRAM_INPUT_CLOSED)
             dup2(ends[1], STDERR_FILENO);
+        output_lose(flags);
         execv(path, (char *const *)(void *)(size_t)words);
         _exit(127);
     }

@@ -8,10 +8,17 @@
 
 struct program {
     pid_t pid;
-    FILE *output;               /* its standard output, and its standard error when that was asked for */
+    FILE *output; /* its standard output, and its standard error when that was asked for */
 };
 
-enum { PROGRAM_BOTH_OUTPUTS = 1 };
+enum {
+    PROGRAM_BOTH_OUTPUTS = 1,
+    /* Standard output lost, in one of these ways; the pipe has standard error alone. */
+    PROGRAM_OUTPUT_FULL = 2, /* /dev/full */
+    PROGRAM_OUTPUT_CLOSED = 4,
+    PROGRAM_OUTPUT_UNREAD = 8, /* a pipe whose reader has left */
+    PROGRAM_INPUT_CLOSED = 16,
+};
 
 /* words: its name (without folder) and arguments, closed by NULL; input: what it reads, or NULL. */
 void program_start(struct program *program, const char *const *words, const char *input, unsigned flags);

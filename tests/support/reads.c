@@ -58,7 +58,7 @@ void reads_submit(struct shard *shard, int shard_number, int first, int count, c
 
     for (int n = first; n < first + count; n++) {
         assert_true(used < QUESTION_SIZE - 1024);
-        used += (size_t)snprintf(text + used, QUESTION_SIZE - used, " %s %s %d c%d \"\" payload",
+        used += (size_t)snprintf(text + used, QUESTION_SIZE - used, " %s %s %d \"\" c%d \"\" payload",
                                  reads_id(shard_number, n), type_to_number, n + 1000, n);
     }
     shard_command(shard, "%s", text);
@@ -91,7 +91,8 @@ void reads_apply(struct shard *shard, const char *kind, int number, int attempt,
 void reads_tick(struct shard *shard)
 {
     for (int s = 0; s < READS_SHARDS; s++) {
-        shard_command(shard, "FCALL bgop_tick 1 bgop:{%d} %" PRId64 " %" PRId64 " 500", s, shard->generation, shard->now_ms);
+        shard_command(shard, "FCALL bgop_tick 1 bgop:{%d} %" PRId64 " %" PRId64 " 500", s, shard->generation,
+                      shard->now_ms);
         assert_memory_equal(shard->answer, "OK ", 3);
     }
 }

@@ -2,15 +2,17 @@
 #include "tests/support/redis_server.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/support/folder.h"
 
 enum { START_MS = 20000, SKIPPED = 77 };
 
@@ -20,9 +22,9 @@ static void server_exec(const struct redis_server *server, pid_t parent)
     if (getppid() != parent)
         _exit(1);
     execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", server->socket, "--dir", server->directory,
-           "--save", "", "--appendonly", server->appendonly ? "yes" : "no", "--logfile", "redis.log",
-           "--hash-max-listpack-value", "1024", "--hash-max-listpack-entries", "48", "--zset-max-listpack-entries",
-           "32", "--maxmemory-policy", "noeviction", (char *)NULL);
+           "--save", "", "--appendonly", server->appendonly ? "yes" : "no", "--appendfsync", "no", "--logfile",
+           "redis.log", "--hash-max-listpack-value", "1024", "--hash-max-listpack-entries", "48",
+           "--zset-max-listpack-entries", "32", "--maxmemory-policy", "noeviction", (char *)NULL);
     _exit(errno == ENOENT ? SKIPPED : 1);
 }
 
@@ -96,16 +98,33 @@ void redis_server_kill(struct redis_server *server)
     server->pid = 0;
 }
 
-static int path_remove(const char *path, const struct stat *status, int flag, struct FTW *where)
+static const char *server_log(const struct redis_server *server)
 {
-    (void)status, (void)flag, (void)where;
-    return remove(path);
+    static char path[160];
+
+    snprintf(path, sizeof path, "%s/appendonlydir/appendonly.aof.1.incr.aof", server->directory);
+    return path;
+}
+
+int64_t redis_server_written(const struct redis_server *server)
+{
+    struct stat status;
+
+    if (stat(server_log(server), &status) != 0)
+        server_failed(server, 1, "no append only file");
+    return status.st_size;
+}
+
+void redis_server_backwards(const struct redis_server *server, int64_t written)
+{
+    if (truncate(server_log(server), written) != 0)
+        server_failed(server, 1, "its append only file cannot be cut");
 }
 
 void redis_server_stop(struct redis_server *server)
 {
     redis_server_kill(server);
-    nftw(server->directory, path_remove, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove(server->directory);
 }
 
 redisContext *redis_server_connect(const struct redis_server *server)

@@ -266,7 +266,7 @@ const char *shard_submit(struct shard *shard, int number, struct shard_op op)
 
     shard_call(shard, "bgop_ingest",
                "1 0 %" PRId64 " %" PRId64 " %" PRId64
-               " 5 6 0 %s %s '%s' '%s' \"%s\" \"%s\" \"%s\" \"%s\" '%s' \"%s\" %d \"%s\" "
+               " 5 6 0 %s %s '%s' '%s' \"%s\" \"%s\" \"%s\" \"%s\" '%s' \"%s\" %d \"\" \"%s\" "
                "\"\" '%s'",
                from, from + 1, from, shard_id(number), op.type == NULL ? "WebCart" : op.type, given(op.parent_key),
                given(op.name), given(op.process_after), given(op.retry_backoff), given(op.retry_limit),

@@ -12,14 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/base/wait.h"
 #include "worker/handlers/handler.h"
 
-enum { FIXTURE_MOST = 64, FIXTURE_WAIT_S = 30, FIXTURE_TOKEN = 7 };
+enum { FIXTURE_MOST = 64, FIXTURE_WAIT_MS = 30000, FIXTURE_TOKEN = 7 };
 
 struct fixture {
     struct type_config config;
@@ -51,7 +51,7 @@ static inline struct fixture *fixture_open(const char *handler, struct type_conf
     struct err err = ERR_INIT;
 
     pthread_mutex_init(&fixture->lock, NULL);
-    pthread_cond_init(&fixture->changed, NULL);
+    wait_cond_init(&fixture->changed);
     if (!config.name)
         config.name = (char *)"WebCart";
     if (config.merge_max == 0)
@@ -127,14 +127,13 @@ static inline void fixture_stop(struct fixture *fixture, struct execution *execu
 /* Waits until so many executions came back. */
 static inline void fixture_wait(struct fixture *fixture, size_t count)
 {
-    struct timespec until;
+    int64_t end_ms = clock_boot_ms() + FIXTURE_WAIT_MS, left_ms;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += FIXTURE_WAIT_S;
     pthread_mutex_lock(&fixture->lock);
-    while (fixture->count < count)
-        if (pthread_cond_timedwait(&fixture->changed, &fixture->lock, &until) != 0)
-            fail_msg("waited %d s for %zu executions to finish; %zu did", FIXTURE_WAIT_S, count, fixture->count);
+    while (fixture->count < count && (left_ms = end_ms - clock_boot_ms()) > 0)
+        wait_cond(&fixture->changed, &fixture->lock, (int)left_ms);
+    if (fixture->count < count)
+        fail_msg("waited %d ms for %zu executions to finish; %zu did", FIXTURE_WAIT_MS, count, fixture->count);
     pthread_mutex_unlock(&fixture->lock);
 }
 

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$1"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-export BGOP_HOME=$scratch/home BGOP_CACHE=$scratch/cache PATH=$scratch:$PATH failed=0
+export BGOP_HOME=$scratch/home BGOP_CACHE=$scratch/cache PATH=$scratch:$PATH
 
 # What would begin the work, were an argument taken for right.
 for program in cmake ctest apt-get dpkg-query mvn java redis-server redis-cli; do
@@ -13,25 +13,17 @@ for program in cmake ctest apt-get dpkg-query mvn java redis-server redis-cli; d
     chmod +x "$scratch/$program"
 done
 
-# ends WITH STREAM TEXT COMMAND...: in this exit code, with the text on this of its streams (out, err), the other empty.
-ends() {
-    local with=$1 stream=$2 text=$3 code=0
-    shift 3
-    "$@" >"$scratch/out" 2>"$scratch/err" </dev/null || code=$?
-    if [ $code -ne "$with" ] || ! grep -qF -- "$text" "$scratch/$stream" ||
-        { [ -s "$scratch/out" ] && [ -s "$scratch/err" ]; }; then
-        echo "$*: $code instead of $with, or not '$text' on std$stream:"
-        cat "$scratch/out" "$scratch/err"
-        failed=1
-    fi
-}
+# shellcheck source=script_ends.sh
+. tests/unit/script_ends.sh
 
 helps() {
     ends 0 out "$2" "$1" --help
     ends 0 out "$2" "$1" -h
+    if "$1" --help >/dev/full 2>"$scratch/err" || ! grep -q "No space left" "$scratch/err"; then
+        echo "$1 --help: a lost output is not told"
+        failed=1
+    fi
 }
-
-refuses() { ends 64 err "$@"; }
 
 helps tests/bench/run "tests/bench/run reads [records"
 refuses "there is no benchmark 'foo'" tests/bench/run foo
@@ -55,6 +47,19 @@ helps tests/simulation/run "tests/simulation/run [SEEDS]"
 refuses "SEEDS: a whole number above 0 is wanted, not 'foo'" tests/simulation/run foo
 refuses "STEPS: a whole number above 0 is wanted, not '0'" tests/simulation/run 10 0
 refuses "FIRST: a whole number above 0 is wanted, not 'x'" tests/simulation/run 10 10 x
+
+helps tests/fault/smoke "options of tests/fault/run"
+helps tests/fault/quick "tests/fault/quick [SEED]"
+helps tests/fault/nightly "SEED F3 F7"
+refuses "SEED: a whole number above 0 is wanted, not 'x'" tests/fault/quick x
+ends 0 out "tests/fault/mutants [NAME ...]" tests/fault/mutants --help
+ends 64 err "there is no 'foo'" tests/fault/mutants foo
+if /usr/bin/python3 -c 'import confluent_kafka, redis' 2>/dev/null; then
+    ends 0 out "--sync-ms" tests/fault/run --help
+    refuses "which run? --list shows them" tests/fault/run
+    refuses "invalid choice: 'F99'" tests/fault/run F99
+    refuses "there is no run 'F99'" tests/fault/nightly 1 F99
+fi
 
 helps tests/run "tests/run -L unit"
 helps tests/quick "Arguments go to ctest"

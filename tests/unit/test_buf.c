@@ -116,7 +116,11 @@ static void take_gives_the_memory_away(void **state)
 
 static void json_strings_are_escaped(void **state)
 {
-    static const struct { const char *text; size_t size; const char *json; } cases[] = {
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *json;
+    } cases[] = {
         { "", 0, "\"\"" },
         { "plain", 5, "\"plain\"" },
         { "a\"b\\c", 5, "\"a\\\"b\\\\c\"" },
@@ -133,6 +137,33 @@ static void json_strings_are_escaped(void **state)
         assert_string_equal(buf.data, cases[i].json);
         buf_release(&buf);
     }
+}
+
+static void shell_words_are_quoted_when_they_must(void **state)
+{
+    static const char *const words[][2] = {
+        { "/plain/path-1.ini", "/plain/path-1.ini" },
+        { "", "''" },
+        { "a b", "'a b'" },
+        { "it's", "'it'\\''s'" },
+        { "$HOME `id` \\ \"", "'$HOME `id` \\ \"'" },
+        { "new\nline", "'new\nline'" },
+        { "*", "'*'" },
+        { "~/x", "'~/x'" },
+    };
+    struct buf buf;
+
+    (void)state;
+    buf_init(&buf, 100);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        buf_clear(&buf);
+        assert_true(buf_append_shell(&buf, words[i][0]));
+        assert_string_equal(buf.data, words[i][1]);
+    }
+    buf_release(&buf);
+    buf_init(&buf, 4);
+    assert_false(buf_append_shell(&buf, "a b c"));
+    buf_release(&buf);
 }
 
 static void memory_helpers_copy_and_grow(void **state)
@@ -171,6 +202,7 @@ int main(void)
         cmocka_unit_test(printf_grows),
         cmocka_unit_test(take_gives_the_memory_away),
         cmocka_unit_test(json_strings_are_escaped),
+        cmocka_unit_test(shell_words_are_quoted_when_they_must),
         cmocka_unit_test(memory_helpers_copy_and_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@ static void crc32c_is_that_of_rfc_3720(void **state)
 
     (void)state;
     assert_int_equal(checksum_crc32c(0, "123456789", 9), 0xe3069283);
-    memset(bytes, 0, sizeof bytes);                             /* RFC 3720, B.4 */
+    memset(bytes, 0, sizeof bytes); /* RFC 3720, B.4 */
     assert_int_equal(checksum_crc32c(0, bytes, 32), 0x8a9136aa);
     memset(bytes, 0xff, sizeof bytes);
     assert_int_equal(checksum_crc32c(0, bytes, 32), 0x62a8ab43);
@@ -43,7 +43,8 @@ static void pieces_give_the_same_as_the_whole(void **state)
     for (size_t cut = 0; cut <= sizeof bytes; cut++) {
         uint32_t crc32c = checksum_crc32c(0, bytes, cut);
         uint64_t crc64 = checksum_crc64(0, bytes, cut);
-        assert_int_equal(checksum_crc32c(crc32c, bytes + cut, sizeof bytes - cut), checksum_crc32c(0, bytes, sizeof bytes));
+        assert_int_equal(checksum_crc32c(crc32c, bytes + cut, sizeof bytes - cut),
+                         checksum_crc32c(0, bytes, sizeof bytes));
         assert_true(checksum_crc64(crc64, bytes + cut, sizeof bytes - cut) == checksum_crc64(0, bytes, sizeof bytes));
     }
 }

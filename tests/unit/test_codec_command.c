@@ -11,13 +11,18 @@
 
 static void commands_are_read_from_json(void **state)
 {
-    static const struct { const char *json; struct command command; } cases[] = {
+    static const struct {
+        const char *json;
+        struct command command;
+    } cases[] = {
         { "{\"Command\":\"cancel\",\"Id\":\"" ID18 "\",\"Reason\":\"no longer needed\"}",
           { COMMAND_CANCEL, ID18, "", "", "no longer needed", "", false, 0 } },
         { "{\"Command\":\"redrive\",\"Id\":\"" ID15 "\",\"CommandId\":\"c1\"}",
           { COMMAND_REDRIVE, ID18, "", "", "", "c1", false, 0 } },
         { "{\"Command\":\"redrive\",\"Id\":\"" ID15 "\",\"Token\":\"1876951040000003\"}",
           { COMMAND_REDRIVE, ID18, "", "", "", "", true, UINT64_C(1876951040000003) } },
+        { "{\"Command\":\"cancel\",\"Id\":\"08p00700000000ZeaA\"}", /* the suffix tells the case of the rest */
+          { COMMAND_CANCEL, ID18, "", "", "", "", false, 0 } },
         { "{\"Command\":\"pause\",\"Type\":\"WebCart\"}", { COMMAND_PAUSE, "", "WebCart", "", "", "", false, 0 } },
         { "{\"Command\":\"resume\",\"ParentKey\":\"p\xc3\xa4\",\"Type\":null,\"Id\":\"\"}",
           { COMMAND_RESUME, "", "", "p\xc3\xa4", "", "", false, 0 } },
@@ -73,11 +78,14 @@ static void written_commands_come_back(void **state)
 
 static void refusals_say_what_is_wrong(void **state)
 {
-    static const struct { const char *json, *reason; } cases[] = {
+    static const struct {
+        const char *json, *reason;
+    } cases[] = {
         { "", "empty message" },
         { "cancel", "neither JSON (first byte {) nor a bgop.v1.Command" },
         { "{}", "Command: is required" },
-        { "{\"Command\":\"explode\",\"Id\":\"x\"}", "Command: must be cancel, redrive, pause or resume, got \"explode\"" },
+        { "{\"Command\":\"explode\",\"Id\":\"x\"}",
+          "Command: must be cancel, redrive, pause or resume, got \"explode\"" },
         { "{\"Command\":\"Cancel\",\"Id\":\"" ID18 "\"}", "got \"Cancel\" (did you mean cancel?)" },
         { "{\"Command\":\"cancel\"}", "Id: is required for cancel" },
         { "{\"Command\":\"redrive\",\"Id\":null}", "Id: is required for redrive" },
@@ -85,9 +93,11 @@ static void refusals_say_what_is_wrong(void **state)
         { "{\"Command\":\"cancel\",\"Id\":\"" ID15 "EAB\"}", "Id: must be" },
         { "{\"Command\":\"cancel\",\"Id\":5}", "Id: must be a string, got 5" },
         { "{\"Command\":\"cancel\",\"Id\":\"" ID18 "\",\"Type\":\"WebCart\"}", "Type: must not come with cancel" },
-        { "{\"Command\":\"redrive\",\"Id\":\"" ID18 "\",\"ParentKey\":\"p\"}", "ParentKey: must not come with redrive" },
+        { "{\"Command\":\"redrive\",\"Id\":\"" ID18 "\",\"ParentKey\":\"p\"}",
+          "ParentKey: must not come with redrive" },
         { "{\"Command\":\"pause\"}", "Type or ParentKey: exactly one is required for pause, got none" },
-        { "{\"Command\":\"resume\",\"Type\":\"WebCart\",\"ParentKey\":\"p\"}", "exactly one is required for resume, got both" },
+        { "{\"Command\":\"resume\",\"Type\":\"WebCart\",\"ParentKey\":\"p\"}",
+          "exactly one is required for resume, got both" },
         { "{\"Command\":\"pause\",\"Type\":\"WebCart\",\"Id\":\"" ID18 "\"}", "Id: must not come with pause" },
         { "{\"Command\":\"redrive\",\"Id\":\"" ID18 "\",\"Token\":\"-1\"}", "Token: must be a whole number" },
         { "{\"Command\":\"redrive\",\"Id\":\"" ID18 "\",\"Token\":\"9007199254740992\"}", "below 2^53" },

@@ -5,6 +5,7 @@
 #include "bgop/v1/status.pb-c.h"
 #include "common/base/text.h"
 #include "common/codec/codec.h"
+#include "common/record/retry.h"
 #include "tests/support/test.h"
 
 #define ID_A "08P00700000000zEAA"
@@ -12,18 +13,20 @@
 
 static struct status_entry plain(void)
 {
-    return (struct status_entry){ .kind = ENTRY_OK, .id = ID_A, .token = 7, .started_at_ms = -1, .duration_ms = -1,
-                                  .retry_after_ms = -1 };
+    return (struct status_entry){
+        .kind = ENTRY_OK, .id = ID_A, .token = 7, .started_at_ms = -1, .duration_ms = -1, .retry_after_ms = -1
+    };
 }
 
-static struct status_batch write_and_read(const struct status_entry *entries, size_t count, const char *uri, const char *instance)
+static struct status_batch write_and_read(const struct status_entry *entries, size_t count, const char *uri,
+                                          const char *instance)
 {
     struct status_batch batch;
     struct err err = ERR_INIT;
     struct buf buf;
 
     buf_init(&buf, 64 << 20);
-    codec_write_status_batch(&buf, entries, count, uri, instance);
+    codec_write_status_batch(&buf, entries, count, uri, instance, "q-1");
     assert_false(buf.overflow);
     if (codec_read_status_batch(&batch, buf.data, buf.size, &err) != ST_OK)
         fail_msg("%s", err.text);
@@ -34,8 +37,17 @@ static struct status_batch write_and_read(const struct status_entry *entries, si
 static void a_full_entry_comes_back(void **state)
 {
     const struct status_entry entry = {
-        .kind = ENTRY_ERROR, .id = ID_A, .token = UINT64_MAX, .started_at_ms = 1795428000000, .duration_ms = 0,
-        .retry_after_ms = 5000, .text = "it failed", .text_size = 9, .result = "a\0b", .result_size = 3, .leader_id = ID_B,
+        .kind = ENTRY_ERROR,
+        .id = ID_A,
+        .token = UINT64_MAX,
+        .started_at_ms = 1795428000000,
+        .duration_ms = 0,
+        .retry_after_ms = 5000,
+        .text = "it failed",
+        .text_size = 9,
+        .result = "a\0b",
+        .result_size = 3,
+        .leader_id = ID_B,
         .command_id = "c1",
     };
     struct status_batch batch = write_and_read(&entry, 1, "http://127.0.0.1:1234", "worker-1");
@@ -45,6 +57,7 @@ static void a_full_entry_comes_back(void **state)
     assert_int_equal(batch.count, 1);
     assert_string_equal(batch.worker_uri, "http://127.0.0.1:1234");
     assert_string_equal(batch.instance, "worker-1");
+    assert_string_equal(batch.queue, "q-1");
     assert_int_equal(back->kind, ENTRY_ERROR);
     assert_string_equal(back->id, ID_A);
     assert_true(back->token == UINT64_MAX && back->started_at_ms == INT64_C(1795428000000));
@@ -59,6 +72,26 @@ static void a_full_entry_comes_back(void **state)
     status_batch_release(&batch);
     assert_int_equal(batch.count, 0);
     status_batch_release(&batch);
+}
+
+/* Written by whatever worker: behind it stand Lua's numbers. */
+static void wishes_of_retries_are_kept_in_bounds(void **state)
+{
+    static const int64_t cases[][2] = {
+        { 0, 0 },          { 99999999999999999, RETRY_DELAY_MAX_MS }, { INT64_MAX, RETRY_DELAY_MAX_MS }, { -5, -1 },
+        { INT64_MIN, -1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct status_entry entry = plain();
+        struct status_batch batch;
+
+        entry.retry_after_ms = cases[i][0];
+        batch = write_and_read(&entry, 1, NULL, NULL);
+        assert_true(batch.entries[0].retry_after_ms == cases[i][1]);
+        status_batch_release(&batch);
+    }
 }
 
 static void what_is_absent_stays_absent(void **state)
@@ -118,7 +151,11 @@ static void a_full_batch_comes_back_in_order(void **state)
 
 static void texts_are_made_fit_for_the_record(void **state)
 {
-    static const struct { const char *text; size_t size; const char *fit; } cases[] = {
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *fit;
+    } cases[] = {
         { "", 0, "" },
         { "plain", 5, "plain" },
         { "plain", 3, "pla" },
@@ -204,7 +241,7 @@ static void long_results_are_cut_and_say_so(void **state)
     assert_memory_equal(batch.entries[0].result + size - (sizeof mark - 1), mark, sizeof mark - 1);
     assert_true(text_utf8_length(batch.entries[0].result, size) > 0);
     status_batch_release(&batch);
-    memset(result, '\xff', sizeof result);                  /* not a text at all */
+    memset(result, '\xff', sizeof result); /* not a text at all */
     batch = write_and_read(&entry, 1, NULL, NULL);
     assert_int_equal(batch.entries[0].result_size, RESULT_MAX_BYTES);
     status_batch_release(&batch);
@@ -225,22 +262,24 @@ static void refused(const void *data, size_t size, const char *reason)
 static void one_bad_entry_refuses_the_batch_and_is_named(void **state)
 {
     struct status_entry entries[3] = { plain(), plain(), plain() };
+    char unknown[64];
     struct buf buf;
 
     (void)state;
     buf_init(&buf, 10000);
-    entries[1].kind = (enum entry_kind)14;
-    codec_write_status_batch(&buf, entries, 3, NULL, NULL);
-    refused(buf.data, buf.size, "entry 1: unknown kind 14");
+    entries[1].kind = (enum entry_kind)ENTRY_KIND_END;
+    codec_write_status_batch(&buf, entries, 3, NULL, NULL, NULL);
+    snprintf(unknown, sizeof unknown, "entry 1: unknown kind %d", ENTRY_KIND_END);
+    refused(buf.data, buf.size, unknown);
     buf_clear(&buf);
     entries[1] = plain();
     entries[2].id[17] = 'B';
-    codec_write_status_batch(&buf, entries, 3, NULL, NULL);
+    codec_write_status_batch(&buf, entries, 3, NULL, NULL, NULL);
     refused(buf.data, buf.size, "entry 2: must have an Id of 18 characters, got \"08P00700000000zEAB\"");
     buf_clear(&buf);
     entries[2] = plain();
     snprintf(entries[0].leader_id, sizeof entries[0].leader_id, "x");
-    codec_write_status_batch(&buf, entries, 3, NULL, NULL);
+    codec_write_status_batch(&buf, entries, 3, NULL, NULL, NULL);
     refused(buf.data, buf.size, "entry 0: must have an Id of 18 characters, got \"x\"");
     buf_release(&buf);
 }
@@ -264,12 +303,12 @@ static void a_pause_names_a_type_or_a_parent_key_and_no_id(void **state)
     status_batch_release(&batch);
     buf_init(&buf, 10000);
     entries[1].type = "WebCart";
-    codec_write_status_batch(&buf, entries, 2, NULL, NULL);
+    codec_write_status_batch(&buf, entries, 2, NULL, NULL, NULL);
     refused(buf.data, buf.size, "entry 1: a resume must have a type or a parent_key");
     buf_clear(&buf);
     entries[1].type = NULL;
     memcpy(entries[1].id, ID_A, ID_SIZE);
-    codec_write_status_batch(&buf, entries, 2, NULL, NULL);
+    codec_write_status_batch(&buf, entries, 2, NULL, NULL, NULL);
     refused(buf.data, buf.size, "entry 1: a resume must have a type or a parent_key and no id");
     buf_release(&buf);
 }
@@ -280,7 +319,7 @@ static void bytes_that_are_no_batch_are_refused(void **state)
 
     (void)state;
     refused("\xff\xff", 2, "not a bgop.v1.StatusBatch (2 bytes)");
-    refused("\x0a\x00", 2, "not a bgop.v1.StatusBatch");            /* an entry without what is required */
+    refused("\x0a\x00", 2, "not a bgop.v1.StatusBatch"); /* an entry without what is required */
     refused(huge, sizeof huge, "at most 1048576 bytes, got 1048577");
 }
 
@@ -322,15 +361,16 @@ static void kinds_have_names_and_the_numbers_of_the_message_file(void **state)
         assert_non_null(name);
         assert_int_equal(strcasecmp(name, descriptor->values[i].name), 0);
     }
-    assert_int_equal(descriptor->n_values, 13);
+    assert_int_equal(descriptor->n_values, ENTRY_KIND_END - 1);
     assert_null(entry_kind_name((enum entry_kind)0));
-    assert_null(entry_kind_name((enum entry_kind)14));
+    assert_null(entry_kind_name((enum entry_kind)ENTRY_KIND_END));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_entry_comes_back),
+        cmocka_unit_test(wishes_of_retries_are_kept_in_bounds),
         cmocka_unit_test(what_is_absent_stays_absent),
         cmocka_unit_test(an_empty_result_is_not_an_absent_one),
         cmocka_unit_test(a_full_batch_comes_back_in_order),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bgop/v1/submission.pb-c.h"
+#include "common/base/clock.h"
 #include "common/codec/codec.h"
 #include "common/codec/members.h"
 #include "tests/support/test.h"
@@ -65,7 +66,8 @@ static void empty_strings_and_null_are_absent(void **state)
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         struct submission submission = read_json(cases[i]);
-        assert_int_equal(submission.type[0] | submission.parent_key[0] | submission.name[0] | submission.sequence_group[0], 0);
+        assert_int_equal(
+            submission.type[0] | submission.parent_key[0] | submission.name[0] | submission.sequence_group[0], 0);
         assert_int_equal(submission.process_after_ms, SUBMISSION_ABSENT);
         assert_int_equal(submission.retry_backoff_ms, SUBMISSION_ABSENT);
         assert_int_equal(submission.retry_limit, SUBMISSION_ABSENT);
@@ -78,8 +80,15 @@ static void empty_strings_and_null_are_absent(void **state)
 
 static void times_are_iso_8601_or_epoch_ms(void **state)
 {
-    static const struct { const char *json; int64_t ms; } cases[] = {
-        { "{\"ProcessAfter\":0}", 0 },
+    static const struct {
+        const char *json;
+        int64_t ms;
+    } cases[] = {
+        { "{\"ProcessAfter\":946684800000}", 946684800000 },
+        { "{\"ProcessAfter\":1795428000000.5}", 1795428000000 },
+        { "{\"ProcessAfter\":\"2099-01-01T00:00Z\"}", 4070908800000 },
+        { "{\"ProcessAfter\":\"2099-01-01 02:00:00+02\"}", 4070908800000 },
+        { "{\"ProcessAfter\":\"2026-11-23\"}", 1795392000000 },
         { "{\"ProcessAfter\":1795428000000}", 1795428000000 },
         { "{\"ProcessAfter\":\"1795428000000\"}", 1795428000000 },
         { "{\"ProcessAfter\":\"2026-11-23T10:00:00Z\"}", 1795428000000 },
@@ -97,7 +106,10 @@ static void times_are_iso_8601_or_epoch_ms(void **state)
 
 static void a_payload_is_its_string_or_its_compact_text(void **state)
 {
-    static const struct { const char *json, *payload; size_t size; } cases[] = {
+    static const struct {
+        const char *json, *payload;
+        size_t size;
+    } cases[] = {
         { "{\"Payload\":\"text\"}", "text", 4 },
         { "{\"Payload\":\" kept \"}", " kept ", 6 },
         { "{\"Payload\":\"a\\u0000b\\n\\u00e4\\ud83d\\ude00\"}", "a\0b\n\xc3\xa4\xf0\x9f\x98\x80", 10 },
@@ -123,7 +135,8 @@ static void a_payload_is_its_string_or_its_compact_text(void **state)
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         struct submission submission = read_json(cases[i].json);
-        if (submission.payload_size != cases[i].size || memcmp(submission.payload, cases[i].payload, cases[i].size) != 0)
+        if (submission.payload_size != cases[i].size ||
+            memcmp(submission.payload, cases[i].payload, cases[i].size) != 0)
             fail_msg("%s gave %.*s (%zu bytes)", cases[i].json, (int)submission.payload_size, submission.payload,
                      submission.payload_size);
         submission_release(&submission);
@@ -145,7 +158,8 @@ static void a_payload_stays_in_the_message_where_it_can(void **state)
 
 static void escapes_in_texts_and_names_are_read(void **state)
 {
-    struct submission submission = read_json("{\"T\\u0079pe\":\"Web\\u0043art\",\"ParentKey\":\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u20AC\"}");
+    struct submission submission =
+        read_json("{\"T\\u0079pe\":\"Web\\u0043art\",\"ParentKey\":\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u20AC\"}");
 
     (void)state;
     assert_string_equal(submission.type, "WebCart");
@@ -182,7 +196,9 @@ static void the_longest_strings_are_read(void **state)
 
 static void json_refusals_name_the_member(void **state)
 {
-    static const struct { const char *json, *reason; } cases[] = {
+    static const struct {
+        const char *json, *reason;
+    } cases[] = {
         { "{\"Foo\":1}", "unknown member \"Foo\"" },
         { "{\"type\":\"x\"}", "unknown member \"type\"; did you mean Type?" },
         { "{\"Retrylimits\":1}", "did you mean RetryLimit?" },
@@ -198,19 +214,30 @@ static void json_refusals_name_the_member(void **state)
         { "{\"Payload\":\"ab\xff\"}", "Payload: must be UTF-8, got byte 0xff" },
         { "{\"Payload\":[\"\xed\xa0\x80\"]}", "Payload: must be UTF-8, got byte 0xed" },
         { "{\"Payload\":\"\\ud800x\"}", "Payload: must be a string without half surrogate pairs" },
-        { "{\"N\xff" "ame\":\"a\"}", "unknown member \"N\\xffame\"" },
+        { "{\"N\xff"
+          "ame\":\"a\"}",
+          "unknown member \"N\\xffame\"" },
         { "{\"RetryLimit\":\"x\"}", "RetryLimit: must be an integer from 0 to 999999999, got \"x\"" },
         { "{\"RetryLimit\":\"5\"}", "RetryLimit: must be an integer from 0 to 999999999, got \"5\"" },
         { "{\"RetryLimit\":-1}", "RetryLimit: must be an integer from 0 to 999999999, got -1" },
         { "{\"RetryLimit\":1000000000}", "got 1000000000" },
-        { "{\"RetryLimit\":99999999999999999999999}", "RetryLimit: must be an integer from 0 to 999999999, got 9999999999" },
+        { "{\"RetryLimit\":99999999999999999999999}",
+          "RetryLimit: must be an integer from 0 to 999999999, got 9999999999" },
         { "{\"RetryBackoff\":1.5}", "RetryBackoff: must be an integer from 0 to 999999999, got 1.5" },
         { "{\"Timeout\":1e3}", "Timeout: must be an integer from 0 to 999999999, got 1e3" },
         { "{\"SequenceNumber\":false}", "SequenceNumber: must be an integer from 0 to 999999999, got false" },
         { "{\"SequenceNumber\":{}}", "SequenceNumber: must be an integer from 0 to 999999999, got {}" },
-        { "{\"ProcessAfter\":\"tomorrow\"}", "ProcessAfter: must be ISO 8601 with a zone (2026-11-23T10:00:00Z) or epoch "
-                                             "milliseconds, up to year 9999, got \"tomorrow\"" },
-        { "{\"ProcessAfter\":\"2026-11-23\"}", "got \"2026-11-23\"" },
+        { "{\"ProcessAfter\":\"tomorrow\"}",
+          "ProcessAfter: must be ISO 8601 with a zone (2026-11-23T10:00:00Z) or epoch "
+          "milliseconds, from 2000 to 9999; this one is no time, got \"tomorrow\"" },
+        { "{\"ProcessAfter\":\"2026-11-23T10:00:00\"}",
+          "has no zone: end it with Z, or with an offset such as +02:00, got \"2026-11-23T10:00:00\"" },
+        { "{\"ProcessAfter\":\"2026-W48-1\"}", "is a week date" },
+        { "{\"ProcessAfter\":1795428000}", "before 2000-01-01: epoch times are in milliseconds" },
+        { "{\"ProcessAfter\":\"1795428000\"}", "before 2000-01-01: epoch times are in milliseconds" },
+        { "{\"ProcessAfter\":0}", "before 2000-01-01" },
+        { "{\"ProcessAfter\":1795428000000000}", "beyond the year 9999: epoch times are in milliseconds" },
+        { "{\"ProcessAfter\":true}", "is no time" },
         { "{\"ProcessAfter\":-1}", "ProcessAfter: must be ISO 8601" },
         { "{\"ProcessAfter\":1.5}", "ProcessAfter: must be ISO 8601" },
         { "{\"ProcessAfter\":253402300800000}", "got 253402300800000" },
@@ -232,7 +259,9 @@ static void json_refusals_name_the_member(void **state)
 
 static void broken_json_says_where(void **state)
 {
-    static const struct { const char *json, *reason; } cases[] = {
+    static const struct {
+        const char *json, *reason;
+    } cases[] = {
         { "{", "not JSON: expected a member's name in double quotes at byte 1, found the end" },
         { "{\"Type\":\"WebCart\"", "expected a comma or } at byte 17, found the end" },
         { "{\"Type\":\"WebCart", "expected the end of a string at byte 16, found the end" },
@@ -299,8 +328,20 @@ static void nesting_is_bounded(void **state)
 static void a_message_of_another_program_is_read(void **state)
 {
     /* As protoc --encode wrote it for the interface's example (payload: bytes 00 01). */
-    static const char bytes[] = "\x0a\x0e" "ExternalObject" "\x12\x07" "acct-42" "\x1a\x08" "import-7" "\x20\x80\xc2\xe4\xbe\xa0\x34"
-                                "\x28\xe8\x07" "\x30\x05" "\x38\xb0\xea\x01" "\x42\x01" "g" "\x48\x07" "\x52\x02\x00\x01";
+    static const char bytes[] = "\x0a\x0e"
+                                "ExternalObject"
+                                "\x12\x07"
+                                "acct-42"
+                                "\x1a\x08"
+                                "import-7"
+                                "\x20\x80\xc2\xe4\xbe\xa0\x34"
+                                "\x28\xe8\x07"
+                                "\x30\x05"
+                                "\x38\xb0\xea\x01"
+                                "\x42\x01"
+                                "g"
+                                "\x48\x07"
+                                "\x52\x02\x00\x01";
     struct submission submission;
     struct err err = ERR_INIT;
 
@@ -334,7 +375,7 @@ static void what_is_written_comes_back(void **state)
         snprintf(submission.parent_key, sizeof submission.parent_key, "%s", variant & 1 ? "p\xc3\xa4" : "");
         snprintf(submission.name, sizeof submission.name, "%s", variant & 2 ? "n" : "");
         snprintf(submission.sequence_group, sizeof submission.sequence_group, "%s", variant & 4 ? "g" : "");
-        submission.process_after_ms = variant & 8 ? SUBMISSION_TIME_MAX_MS : SUBMISSION_ABSENT;
+        submission.process_after_ms = variant & 8 ? CLOCK_MAX_MS : SUBMISSION_ABSENT;
         submission.retry_backoff_ms = variant & 16 ? 0 : SUBMISSION_ABSENT;
         submission.retry_limit = variant & 32 ? 999999999 : SUBMISSION_ABSENT;
         submission.timeout_ms = variant & 64 ? 128 : SUBMISSION_ABSENT;
@@ -357,9 +398,14 @@ static void what_is_written_comes_back(void **state)
 
 static void protobuf_refusals_name_the_member(void **state)
 {
-    static const struct { const char *bytes; size_t size; const char *reason; } cases[] = {
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *reason;
+    } cases[] = {
         { "", 0, "empty message" },
-        { "\xff\xfe\x00garbage", 10, "neither JSON (first byte {) nor a bgop.v1.Submission in protobuf: unreadable at byte 0 of 10" },
+        { "\xff\xfe\x00garbage", 10,
+          "neither JSON (first byte {) nor a bgop.v1.Submission in protobuf: unreadable at byte 0 of 10" },
         { "[1,2]", 5, "neither JSON" },
         { " {\"Type\":\"WebCart\"}", 19, "neither JSON" },
         { "\x0a", 1, "unreadable at byte 0" },
@@ -367,16 +413,25 @@ static void protobuf_refusals_name_the_member(void **state)
         { "\x0a\x01W\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 14, "unreadable at byte 3" },
         { "\x0a\x01W\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 14, "unreadable at byte 3" },
         { "\x00\x00", 2, "unreadable at byte 0" },
-        { "\x0b\x00", 2, "unreadable" },                                /* a group */
+        { "\xef\xbb\xbf{\"Type\":\"WebCart\"}", 21, "begins with a byte order mark" },
+        { "\x0b\x00", 2, "unreadable" }, /* a group */
         { "\x08\x01", 2, "Type: must be length-delimited (field 1), got wire type 0" },
         { "\x32\x01x", 3, "RetryLimit: must be a varint (field 6), got wire type 2" },
-        { "\x0a\x02" "a\xff", 4, "Type: must be UTF-8, got byte 0xff at position 1" },
-        { "\x1a\x03" "a\0b", 5, "Name: must not contain NUL bytes, got one at position 1" },
-        { "\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "RetryLimit: must be an integer from 0 to 999999999, got -1" },
-        { "\x30\xfb\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "RetryLimit: must be an integer from 0 to 999999999, got -5" },
+        { "\x0a\x02"
+          "a\xff",
+          4, "Type: must be UTF-8, got byte 0xff at position 1" },
+        { "\x1a\x03"
+          "a\0b",
+          5, "Name: must not contain NUL bytes, got one at position 1" },
+        { "\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11,
+          "RetryLimit: must be an integer from 0 to 999999999, got -1" },
+        { "\x30\xfb\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11,
+          "RetryLimit: must be an integer from 0 to 999999999, got -5" },
         { "\x28\x80\x94\xeb\xdc\x03", 6, "RetryBackoff: must be an integer from 0 to 999999999, got 1000000000" },
-        { "\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "ProcessAfter: must be an integer from 0 to 253402300799999, got -1" },
-        { "\x20\x80\xb8\xff\x90\xfd\xce\x39", 8, "ProcessAfter: must be an integer from 0 to 253402300799999, got 253402300800000" },
+        { "\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11,
+          "before 2000-01-01: epoch times are in milliseconds, not in seconds, got -1" },
+        { "\x20\x80\xb8\xff\x90\xfd\xce\x39", 8,
+          "beyond the year 9999: epoch times are in milliseconds, got 253402300800000" },
     };
 
     (void)state;
@@ -386,7 +441,7 @@ static void protobuf_refusals_name_the_member(void **state)
 
 static void a_string_too_long_for_the_struct_is_refused(void **state)
 {
-    char bytes[6000] = "\x12\xe0\x2e";              /* 6000 - 16: more than the array of 1021 holds */
+    char bytes[6000] = "\x12\xe0\x2e"; /* 6000 - 16: more than the array of 1021 holds */
 
     (void)state;
     memset(bytes + 3, 'x', 5984);
@@ -395,8 +450,21 @@ static void a_string_too_long_for_the_struct_is_refused(void **state)
 
 static void later_fields_are_ignored_and_the_last_value_counts(void **state)
 {
-    static const char bytes[] = "\x0a\x01" "a" "\x98\x06\x07" "\xa1\x06" "12345678" "\xaa\x06\x02" "xx" "\xb5\x06" "1234" "\x0a\x01" "b"
-                                "\x52\x01" "p" "\x52\x00" "\x30\x01\x30\x02";
+    static const char bytes[] = "\x0a\x01"
+                                "a"
+                                "\x98\x06\x07"
+                                "\xa1\x06"
+                                "12345678"
+                                "\xaa\x06\x02"
+                                "xx"
+                                "\xb5\x06"
+                                "1234"
+                                "\x0a\x01"
+                                "b"
+                                "\x52\x01"
+                                "p"
+                                "\x52\x00"
+                                "\x30\x01\x30\x02";
     struct submission submission;
     struct err err = ERR_INIT;
 

@@ -11,11 +11,11 @@ enum { ARGUMENTS_MAX = 16 };
 
 static struct {
     struct config config;
-    const char *name, *quiet;               /* the program's own flags */
+    const char *name, *quiet; /* the program's own flags */
     char words[256];
     char *argv[ARGUMENTS_MAX];
     int argc;
-    char out[64 * 1024];                    /* what was printed, standard output and error together */
+    char out[64 * 1024]; /* what was printed, standard output and error together */
 } run;
 
 static const struct flag flags[] = {
@@ -23,7 +23,11 @@ static const struct flag flags[] = {
     { "quiet", NULL, "says less", &run.quiet },
 };
 static const struct command_line line = {
-    .program = "bgop-test", .usage = "[options] FILE...", .about = "Tests things.", .flags = flags, .flag_count = 2,
+    .program = "bgop-test",
+    .usage = "[options] FILE...",
+    .about = "Tests things.",
+    .flags = flags,
+    .flag_count = 2,
     .tail = "Behind the options.",
 };
 
@@ -75,6 +79,28 @@ static void options_may_stand_anywhere(void **state)
     assert_null(run.quiet);
 }
 
+static void passwords_are_neither_printed_nor_left_for_ps(void **state)
+{
+    static const char *const flags_given[] = { "--redis redis://me:hush@h:1/2", "--redis=redis://me:hush@h:1/2" };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(flags_given); i++) {
+        char words[200];
+
+        snprintf(words, sizeof words, "p %s --print-config", flags_given[i]);
+        assert_int_equal(parse(words), EXIT_OK);
+        assert_string_equal(run.config.redis_url, "redis://me:hush@h:1/2");
+        assert_non_null(strstr(run.out, "url = redis://me:***@h:1/2\n"));
+        assert_null(strstr(run.out, "hush"));
+        for (size_t at = 0; at < sizeof run.words - 4; at++)
+            assert_memory_not_equal(run.words + at, "hush", 4);
+    }
+    setenv("BGOP_REDIS", "redis://h ; hush", 1);
+    assert_int_equal(parse("p"), EXIT_CONFIG);
+    assert_null(strstr(run.out, "hush"));
+    unsetenv("BGOP_REDIS");
+}
+
 static void a_value_may_begin_with_a_dash(void **state)
 {
     (void)state;
@@ -82,6 +108,21 @@ static void a_value_may_begin_with_a_dash(void **state)
     assert_string_equal(run.name, "-1");
     assert_int_equal(parse("p --name="), -1);
     assert_string_equal(run.name, "");
+}
+
+/* Not so under getopt_long: it completes names, and in a POSIX shell's mode ends options at the first operand. */
+static void names_are_whole_whatever_the_environment_says(void **state)
+{
+    (void)state;
+    setenv("POSIXLY_CORRECT", "1", 1);
+    assert_int_equal(parse("p one --name x"), -1);
+    assert_string_equal(run.name, "x");
+    assert_int_equal(run.argc, 1);
+    unsetenv("POSIXLY_CORRECT");
+    assert_int_equal(parse("p --nam x"), EXIT_USAGE_ERROR);
+    assert_string_equal(run.out, "bgop-test: unknown option --nam (did you mean --name?)\nTry bgop-test --help\n");
+    assert_int_equal(parse("p --q"), EXIT_USAGE_ERROR);
+    assert_null(run.quiet);
 }
 
 static void wrong_usage_is_64_and_named(void **state)
@@ -169,7 +210,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_may_stand_anywhere),
+        cmocka_unit_test(passwords_are_neither_printed_nor_left_for_ps),
         cmocka_unit_test(a_value_may_begin_with_a_dash),
+        cmocka_unit_test(names_are_whole_whatever_the_environment_says),
         cmocka_unit_test(wrong_usage_is_64_and_named),
         cmocka_unit_test(help_and_version_come_first),
         cmocka_unit_test(flags_go_over_the_environment),

@@ -4,7 +4,7 @@
 
 #include "common/config/config.h"
 #include "common/record/routing.h"
-#include "coordinator/batch.h"
+#include "coordinator/intake/batch.h"
 
 enum { PARTITIONS = 2, SHARDS = 4, MAX = 2000 };
 
@@ -13,7 +13,7 @@ static struct batch batch;
 static struct cursors cursors;
 static struct batch_rules rules;
 static struct ingest_call call;
-static char epochs[PARTITIONS];
+static struct epochs epochs;
 
 static int setup(void **state)
 {
@@ -29,7 +29,8 @@ static int setup(void **state)
         assert_int_equal(cursors_start(&cursors, p, 0, 1000000, &from, &warning, &err), ST_OK);
     }
     call = (struct ingest_call){ 0 };
-    rules = (struct batch_rules){ SHARDS, 1000, config_type_lookup(&config), epochs };
+    epochs_init(&epochs, PARTITIONS);
+    rules = (struct batch_rules){ SHARDS, 1000, config_type_lookup(&config), &epochs };
     return 0;
 }
 
@@ -38,6 +39,7 @@ static int teardown(void **state)
     (void)state;
     ingest_call_release(&call);
     batch_release(&batch);
+    epochs_release(&epochs);
     cursors_release(&cursors);
     config_release(&config);
     return 0;
@@ -89,9 +91,8 @@ static void the_epoch_of_the_partition_is_in_the_id(void **state)
     struct id_parts parts;
 
     (void)state;
-    epochs[1] = 3;
+    epochs_add(&epochs, 1, &(struct epoch){ .number = 3 });
     assert_true(id_parse(add_parent(1, 5, "a")->id, ID_LENGTH, &parts));
-    epochs[1] = 0;
     assert_int_equal(parts.epoch, 3);
 }
 
@@ -145,7 +146,7 @@ static void a_call_carries_its_shards_items_and_the_moves_of_their_partitions(vo
     (void)state;
     add_parent(1, 3, "k");
     add_parent(0, 12, "k");
-    assert_true(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+    assert_true(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
     assert_int_equal(call.call.op_count, 3);
     assert_int_equal(call.call.move_count, 2);
     assert_int_equal(call.moves[0].partition, 0);
@@ -154,8 +155,8 @@ static void a_call_carries_its_shards_items_and_the_moves_of_their_partitions(vo
     assert_int_equal(call.moves[0].fingerprint.offset, 12);
     assert_int_equal(call.moves[1].partition, 1);
     assert_int_equal(call.moves[1].next, 4);
-    batch_taken(&batch, &call);
-    assert_false(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+    batch_finish_call(&batch, &call);
+    assert_false(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
 }
 
 static void rejects_are_counted_and_move_the_fence(void **state)
@@ -164,7 +165,7 @@ static void rejects_are_counted_and_move_the_fence(void **state)
     int shard = add(0, 4, "rubbish", &err)->shard;
 
     (void)state;
-    assert_true(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+    assert_true(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
     assert_int_equal(call.call.op_count, 0);
     assert_int_equal(call.call.rejected, 1);
     assert_int_equal(call.moves[0].next, 5);
@@ -178,7 +179,7 @@ static void items_below_the_cursor_are_skipped(void **state)
     (void)state;
     add_parent(0, 12, "k");
     cursors_move(&cursors, &move, shard, 0);
-    assert_true(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+    assert_true(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
     assert_int_equal(call.call.op_count, 1);
     assert_int_equal(call.skipped, 1);
     assert_int_equal(call.moves[0].from, 11);
@@ -194,13 +195,13 @@ static void a_long_queue_goes_in_several_calls_whose_moves_join(void **state)
         shard = add(0, offset, "{\"Type\":\"WebCart\",\"ParentKey\":\"hot\"}", &err)->shard;
     }
     for (int n = 0; n < 3; n++) {
-        assert_true(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+        assert_true(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
         assert_int_equal(call.call.op_count, n < 2 ? 500 : 200);
         assert_int_equal(call.moves[0].from, n * 500);
         cursors_move(&cursors, &call.moves[0], shard, 0);
-        batch_taken(&batch, &call);
+        batch_finish_call(&batch, &call);
     }
-    assert_false(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+    assert_false(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
 }
 
 static void a_refused_call_is_worked_out_again(void **state)
@@ -210,9 +211,9 @@ static void a_refused_call_is_worked_out_again(void **state)
 
     (void)state;
     add_parent(0, 20, "k");
-    assert_true(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+    assert_true(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
     cursors_refused(&cursors, shard, &stands, 0);
-    assert_true(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+    assert_true(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
     assert_int_equal(call.call.op_count, 1);
     assert_int_equal(call.moves[0].from, 11);
     assert_int_equal(call.moves[0].next, 21);
@@ -224,7 +225,7 @@ static void nothing_of_a_halted_partition_is_taken(void **state)
 
     (void)state;
     cursors_halt(&cursors, 0);
-    assert_false(batch_take(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
+    assert_false(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
 }
 
 static void an_item_that_redis_refuses_becomes_a_reject(void **state)
@@ -232,9 +233,9 @@ static void an_item_that_redis_refuses_becomes_a_reject(void **state)
     int shard = add_parent(0, 10, "k")->shard;
 
     (void)state;
-    assert_true(batch_take(&batch, shard, &cursors, 1, &call));
-    batch_refuse(&batch, &call);
-    assert_true(batch_take(&batch, shard, &cursors, 1, &call));
+    assert_true(batch_build_call(&batch, shard, &cursors, 1, &call));
+    batch_reject_item(&batch, &call);
+    assert_true(batch_build_call(&batch, shard, &cursors, 1, &call));
     assert_int_equal(call.call.op_count, 0);
     assert_int_equal(call.call.rejected, 1);
 }

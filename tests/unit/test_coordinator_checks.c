@@ -1,21 +1,20 @@
-/* The small decisions: settings of servers, genesis, generations, memory, commands, wakes, crash points. */
+/* The small decisions: settings of servers, genesis, generations, memory, commands, tick requests, crash points. */
 #include "common/record/routing.h"
 #include "tests/support/test.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/arming.h"
-#include "coordinator/commands.h"
-#include "coordinator/counters.h"
-#include "coordinator/crash.h"
-#include "coordinator/genesis.h"
-#include "coordinator/memory_limit.h"
-#include "coordinator/redis_settings.h"
-#include "coordinator/settings.h"
-#include "coordinator/timers.h"
-#include "coordinator/topics.h"
-#include "coordinator/wakes.h"
+#include "coordinator/status/arming.h"
+#include "coordinator/intake/commands.h"
+#include "coordinator/loop/counters.h"
+#include "coordinator/daemon/genesis.h"
+#include "coordinator/intake/memory_limit.h"
+#include "coordinator/daemon/redis_checks.h"
+#include "coordinator/status/armed_settings.h"
+#include "coordinator/status/timers.h"
+#include "coordinator/daemon/topics.h"
+#include "coordinator/loop/tick_requests.h"
 
 static void redis_settings_are_refused_or_doubted(void **state)
 {
@@ -43,7 +42,7 @@ static void redis_settings_are_refused_or_doubted(void **state)
         struct err err = ERR_INIT;
 
         print_message("%s %s\n", cases[i].name, cases[i].value);
-        assert_int_equal(redis_setting_check(cases[i].name, cases[i].value, &err), cases[i].verdict);
+        assert_int_equal(redis_check_value(cases[i].name, cases[i].value, &err), cases[i].verdict);
         assert_int_equal(err.text[0] != '\0', cases[i].verdict != SETTING_FINE);
         if (err.text[0])
             assert_non_null(strstr(err.text, cases[i].name));
@@ -113,6 +112,33 @@ static void a_wrong_partition_count_is_refused_with_what_to_change(void **state)
     assert_int_equal(topic_partitions_check(&topic, &err), ST_OK);
 }
 
+static void partitions_that_were_added_are_no_reason_to_refuse(void **state)
+{
+    struct kafka_topic topic = { .name = "bgop.submit", .partitions = 3, .found = true, .found_partitions = 4 };
+    struct config config;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(topic_partitions_check(&topic, &err), ST_OK);
+    topic.any_count = true; /* the command topic's may lag behind submit_partitions, too */
+    topic.found_partitions = 1;
+    assert_int_equal(topic_partitions_check(&topic, &err), ST_OK);
+    config_init(&config);
+    assert_non_null(strstr(topic_surplus_advice(&config, "bgop.submit"), "submit_partitions"));
+    assert_null(topic_surplus_advice(&config, "bgop.status"));
+    config_release(&config);
+}
+
+static void more_submit_partitions_than_redis_knows_of_are_taken_in_fewer_are_not(void **state)
+{
+    (void)state;
+    assert_true(submit_partitions_adopted("3", 4));
+    assert_false(submit_partitions_adopted("4", 4));
+    assert_false(submit_partitions_adopted("4", 3));
+    assert_false(submit_partitions_adopted("", 4));
+    assert_false(submit_partitions_adopted("many", 4));
+}
+
 static void topic_settings_are_refused_or_doubted(void **state)
 {
     static const struct {
@@ -174,6 +200,8 @@ static void the_first_genesis_and_the_highest_generation_count(void **state)
     assert_string_equal(history.genesis, "first");
     assert_int_equal(history.shards, 16);
     assert_int_equal(history.generation, 90);
+    control_history_add(&history, &(struct control){ .generation = INT64_MAX, .shards = -1 });
+    assert_int_equal(history.generation, 90); /* nothing could be above it */
 }
 
 static void a_generation_is_above_all_that_is_known(void **state)
@@ -187,21 +215,21 @@ static void a_generation_is_above_all_that_is_known(void **state)
 static void the_digest_of_settings_follows_the_configuration(void **state)
 {
     struct config config;
-    struct settings before, same, after;
+    struct armed_settings before, same, after;
     struct err err = ERR_INIT;
 
     (void)state;
     config_init(&config);
-    settings_init(&before, &config);
-    settings_init(&same, &config);
+    armed_settings_init(&before, &config);
+    armed_settings_init(&same, &config);
     assert_int_equal(config_set(&config, "type WebCart", "retry_limit", "9", &err), ST_OK);
-    settings_init(&after, &config);
+    armed_settings_init(&after, &config);
     assert_string_equal(before.digest, same.digest);
     assert_string_not_equal(before.digest, after.digest);
     assert_int_equal(before.type_count, 11);
-    settings_release(&before);
-    settings_release(&same);
-    settings_release(&after);
+    armed_settings_release(&before);
+    armed_settings_release(&same);
+    armed_settings_release(&after);
     config_release(&config);
 }
 
@@ -227,18 +255,18 @@ static void commands_go_to_the_shard_of_their_operation(void **state)
 
 static void a_wake_is_the_earliest_that_was_said(void **state)
 {
-    struct wakes wakes;
+    struct tick_requests requests;
 
     (void)state;
-    wakes_init(&wakes, 2);
-    assert_true(wakes_take(&wakes, 1) == INT64_MAX);
-    wakes_say(&wakes, 1, 500);
-    wakes_say(&wakes, 1, 300);
-    wakes_say(&wakes, 1, 400);
-    assert_true(wakes_take(&wakes, 0) == INT64_MAX);
-    assert_int_equal(wakes_take(&wakes, 1), 300);
-    assert_true(wakes_take(&wakes, 1) == INT64_MAX);
-    wakes_release(&wakes);
+    tick_requests_init(&requests, 2);
+    assert_true(tick_request_take(&requests, 1) == INT64_MAX);
+    tick_request(&requests, 1, 500);
+    tick_request(&requests, 1, 300);
+    tick_request(&requests, 1, 400);
+    assert_true(tick_request_take(&requests, 0) == INT64_MAX);
+    assert_int_equal(tick_request_take(&requests, 1), 300);
+    assert_true(tick_request_take(&requests, 1) == INT64_MAX);
+    tick_requests_release(&requests);
 }
 
 static void shards_tick_one_after_the_other_unless_something_is_due(void **state)
@@ -255,23 +283,6 @@ static void shards_tick_one_after_the_other_unless_something_is_due(void **state
     }
     assert_int_equal(timer_next_us(now_us, 0, 100, 3, 4), now_us);
     assert_int_equal(timer_next_us(now_us, 7, 100, 3, 4), now_us + 7000);
-}
-
-static void crash_points_are_known_by_name(void **state)
-{
-    struct err err = ERR_INIT;
-
-    (void)state;
-    setenv("BGOP_CRASH", "ingest-after:3", 1);
-    assert_int_equal(crash_points_start(&err), ST_OK);
-    assert_int_equal(crash_point_armed, CRASH_INGEST_AFTER);
-    crash_point_armed = -1;
-    setenv("BGOP_CRASH", "nowhere:3", 1);
-    assert_int_equal(crash_points_start(&err), ST_INVALID);
-    setenv("BGOP_CRASH", "ingest-after", 1);
-    assert_int_equal(crash_points_start(&err), ST_INVALID);
-    unsetenv("BGOP_CRASH");
-    assert_int_equal(crash_points_start(&err), ST_OK);
 }
 
 static void the_stats_line_has_every_counter(void **state)
@@ -296,6 +307,8 @@ int main(void)
         cmocka_unit_test(ingest_pauses_at_80_percent_and_resumes_below_78),
         cmocka_unit_test(every_topic_has_its_partitions_and_retention),
         cmocka_unit_test(a_wrong_partition_count_is_refused_with_what_to_change),
+        cmocka_unit_test(partitions_that_were_added_are_no_reason_to_refuse),
+        cmocka_unit_test(more_submit_partitions_than_redis_knows_of_are_taken_in_fewer_are_not),
         cmocka_unit_test(topic_settings_are_refused_or_doubted),
         cmocka_unit_test(genesis_says_who_lost_what),
         cmocka_unit_test(the_first_genesis_and_the_highest_generation_count),
@@ -304,7 +317,6 @@ int main(void)
         cmocka_unit_test(commands_go_to_the_shard_of_their_operation),
         cmocka_unit_test(a_wake_is_the_earliest_that_was_said),
         cmocka_unit_test(shards_tick_one_after_the_other_unless_something_is_due),
-        cmocka_unit_test(crash_points_are_known_by_name),
         cmocka_unit_test(the_stats_line_has_every_counter),
     };
 

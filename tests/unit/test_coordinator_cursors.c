@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "coordinator/cursors.h"
+#include "coordinator/source/cursors.h"
 
 enum { PARTITIONS = 3, SHARDS = 4, NOW = 1000000 };
 
@@ -82,12 +82,12 @@ static void messages_below_a_shards_cursor_are_not_wanted(void **state)
     load(0, 0, 51, 50);
     load(0, 1, 11, 10);
     start(0, 0, 100);
-    assert_false(cursors_want(&cursors, 0, 0, 50));
-    assert_true(cursors_want(&cursors, 0, 0, 51));
-    assert_false(cursors_want(&cursors, 0, 1, 10));
-    assert_true(cursors_want(&cursors, 0, 1, 11));
-    assert_true(cursors_want(&cursors, 0, 2, 0));
-    assert_false(cursors_want(&cursors, 1, 0, 70));
+    assert_false(cursors_is_pending(&cursors, 0, 0, 50));
+    assert_true(cursors_is_pending(&cursors, 0, 0, 51));
+    assert_false(cursors_is_pending(&cursors, 0, 1, 10));
+    assert_true(cursors_is_pending(&cursors, 0, 1, 11));
+    assert_true(cursors_is_pending(&cursors, 0, 2, 0));
+    assert_false(cursors_is_pending(&cursors, 1, 0, 70));
 }
 
 static void fingerprints_are_verified_in_passing(void **state)
@@ -102,7 +102,7 @@ static void fingerprints_are_verified_in_passing(void **state)
     assert_int_equal(cursors.sources[0].read, 20);
 }
 
-static void another_message_at_a_fingerprint_halts(void **state)
+static void another_message_at_a_fingerprint_is_to_be_rewound(void **state)
 {
     struct fingerprint other = { 50, 99, 5050 };
     struct err err = ERR_INIT;
@@ -113,10 +113,10 @@ static void another_message_at_a_fingerprint_halts(void **state)
         load(0, s, 51, 50);
     start(0, 0, 100);
     assert_int_equal(cursors_pass(&cursors, 0, &other, &err), ST_INVALID);
-    assert_int_equal(cursors.sources[0].state, SOURCE_HALTED);
+    assert_int_equal(cursors.sources[0].state, SOURCE_REWRITTEN);
     assert_non_null(strstr(err.text, "t.submit[0]"));
     assert_non_null(strstr(err.text, "another message stands at offset 50"));
-    assert_false(cursors_want(&cursors, 0, 0, 60));
+    assert_false(cursors_is_pending(&cursors, 0, 0, 60));
 }
 
 static void the_same_bytes_at_another_time_are_another_message(void **state)
@@ -133,7 +133,7 @@ static void the_same_bytes_at_another_time_are_another_message(void **state)
     assert_int_equal(cursors_pass(&cursors, 0, &other, &err), ST_INVALID);
 }
 
-static void a_missing_message_at_a_fingerprint_halts(void **state)
+static void a_missing_message_at_a_fingerprint_is_to_be_rewound(void **state)
 {
     struct fingerprint later = message(52);
     struct err err = ERR_INIT;
@@ -147,7 +147,7 @@ static void a_missing_message_at_a_fingerprint_halts(void **state)
     assert_non_null(strstr(err.text, "no message is left at offset 50"));
 }
 
-static void an_end_before_a_fingerprint_was_seen_halts(void **state)
+static void an_end_before_a_fingerprint_was_seen_is_to_be_rewound(void **state)
 {
     struct err err = ERR_INIT;
 
@@ -157,10 +157,10 @@ static void an_end_before_a_fingerprint_was_seen_halts(void **state)
         load(0, s, 51, 50);
     start(0, 0, 51);
     assert_int_equal(cursors_end(&cursors, 0, 51, &err), ST_INVALID);
-    assert_int_equal(cursors.sources[0].state, SOURCE_HALTED);
+    assert_int_equal(cursors.sources[0].state, SOURCE_REWRITTEN);
 }
 
-static void a_log_that_ends_below_a_fence_halts(void **state)
+static void a_log_that_ends_below_a_fence_is_to_be_rewound(void **state)
 {
     struct err warning = ERR_INIT, err = ERR_INIT;
     int64_t from;
@@ -169,7 +169,7 @@ static void a_log_that_ends_below_a_fence_halts(void **state)
     cursors_assign(&cursors, 2);
     load(2, 0, 51, 50);
     assert_int_equal(cursors_start(&cursors, 2, 0, 30, &from, &warning, &err), ST_INVALID);
-    assert_int_equal(cursors.sources[2].state, SOURCE_HALTED);
+    assert_int_equal(cursors.sources[2].state, SOURCE_REWRITTEN);
     assert_non_null(strstr(err.text, "lost its tail"));
 }
 
@@ -183,6 +183,7 @@ static void a_log_that_starts_above_a_fence_halts(void **state)
     load(2, 0, 51, 50);
     load(2, 1, 90, 89);
     assert_int_equal(cursors_start(&cursors, 2, 60, 100, &from, &warning, &err), ST_INVALID);
+    assert_int_equal(cursors.sources[2].state, SOURCE_HALTED); /* only a person can know what to do */
     assert_non_null(strstr(err.text, "retention"));
 }
 
@@ -228,9 +229,9 @@ static void a_refusal_above_our_cursor_means_another_was_first(void **state)
     read_to(0, 0, 20);
     cursors_refused(&cursors, 1, &fence, NOW);
     assert_int_equal(cursors.sources[0].state, SOURCE_READY);
-    assert_false(cursors_want(&cursors, 0, 1, 59));
-    assert_true(cursors_want(&cursors, 0, 1, 60));
-    assert_true(cursors_want(&cursors, 0, 0, 20));
+    assert_false(cursors_is_pending(&cursors, 0, 1, 59));
+    assert_true(cursors_is_pending(&cursors, 0, 1, 60));
+    assert_true(cursors_is_pending(&cursors, 0, 0, 20));
 }
 
 static void a_refusal_below_our_cursor_means_we_missed_something(void **state)
@@ -245,8 +246,23 @@ static void a_refusal_below_our_cursor_means_we_missed_something(void **state)
     cursors_move(&cursors, &moved, 1, NOW);
     cursors_refused(&cursors, 1, &fence, NOW);
     assert_int_equal(cursors.sources[0].state, SOURCE_LOADING);
-    assert_false(cursors_want(&cursors, 0, 1, 30));
-    assert_false(cursors_want(&cursors, 0, 0, 30));
+    assert_false(cursors_is_pending(&cursors, 0, 1, 30));
+    assert_false(cursors_is_pending(&cursors, 0, 0, 30));
+}
+
+static void a_refusal_of_a_partition_that_is_not_there_is_passed_over(void **state)
+{
+    struct fence fence = { 0, 60, message(59) };
+
+    (void)state;
+    cursors_assign(&cursors, 0);
+    start(0, 0, 100);
+    for (int i = 0; i < 3; i++) {
+        fence.partition = (const int[]){ -1, PARTITIONS, INT32_MAX }[i];
+        assert_false(cursors_has_partition(&cursors, fence.partition));
+        cursors_refused(&cursors, 1, &fence, NOW);
+    }
+    assert_true(cursors_is_pending(&cursors, 0, 1, 59));
 }
 
 static void idle_fences_move_to_what_is_done_not_to_what_is_read(void **state)
@@ -295,7 +311,7 @@ static void positions_follow_the_end_of_the_log_over_control_records(void **stat
     assert_int_equal(move.fingerprint.offset, 4);
 }
 
-static void an_end_below_what_was_read_halts(void **state)
+static void an_end_below_what_was_read_is_to_be_rewound(void **state)
 {
     struct err err = ERR_INIT;
 
@@ -304,7 +320,7 @@ static void an_end_below_what_was_read_halts(void **state)
     start(0, 0, 100);
     read_to(0, 0, 20);
     assert_int_equal(cursors_end(&cursors, 0, 10, &err), ST_INVALID);
-    assert_int_equal(cursors.sources[0].state, SOURCE_HALTED);
+    assert_int_equal(cursors.sources[0].state, SOURCE_REWRITTEN);
 }
 
 static void assigning_again_forgets_everything_but_the_pause(void **state)
@@ -313,11 +329,11 @@ static void assigning_again_forgets_everything_but_the_pause(void **state)
     cursors_assign(&cursors, 0);
     start(0, 0, 100);
     read_to(0, 0, 20);
-    cursors.sources[0].paused = true;
+    cursors.sources[0].fetching = FETCH_PAUSED;
     cursors_assign(&cursors, 0);
     assert_int_equal(cursors.sources[0].state, SOURCE_LOADING);
     assert_int_equal(cursors.sources[0].read, 0);
-    assert_true(cursors.sources[0].paused);
+    assert_int_equal(cursors.sources[0].fetching, FETCH_PAUSED);
     cursors_revoke(&cursors, 0);
     assert_int_equal(cursors.sources[0].state, SOURCE_ABSENT);
     assert_false(cursors_behind(&cursors, 0, 0, 0, NOW));
@@ -332,20 +348,21 @@ int main(void)
         T(a_shard_that_never_moved_starts_at_the_beginning),
         T(messages_below_a_shards_cursor_are_not_wanted),
         T(fingerprints_are_verified_in_passing),
-        T(another_message_at_a_fingerprint_halts),
+        T(another_message_at_a_fingerprint_is_to_be_rewound),
         T(the_same_bytes_at_another_time_are_another_message),
-        T(a_missing_message_at_a_fingerprint_halts),
-        T(an_end_before_a_fingerprint_was_seen_halts),
-        T(a_log_that_ends_below_a_fence_halts),
+        T(a_missing_message_at_a_fingerprint_is_to_be_rewound),
+        T(an_end_before_a_fingerprint_was_seen_is_to_be_rewound),
+        T(a_log_that_ends_below_a_fence_is_to_be_rewound),
         T(a_log_that_starts_above_a_fence_halts),
         T(a_log_that_starts_between_fingerprint_and_fence_only_warns),
         T(a_first_start_on_a_log_with_a_past_begins_at_its_start_and_says_so_in_redis),
         T(a_refusal_above_our_cursor_means_another_was_first),
         T(a_refusal_below_our_cursor_means_we_missed_something),
+        T(a_refusal_of_a_partition_that_is_not_there_is_passed_over),
         T(idle_fences_move_to_what_is_done_not_to_what_is_read),
         T(an_idle_fence_is_behind_by_messages_or_by_age),
         T(positions_follow_the_end_of_the_log_over_control_records),
-        T(an_end_below_what_was_read_halts),
+        T(an_end_below_what_was_read_is_to_be_rewound),
         T(assigning_again_forgets_everything_but_the_pause),
     };
 

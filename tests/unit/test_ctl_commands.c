@@ -41,7 +41,10 @@ static void an_option_takes_an_argument_in_all_commands_or_in_none(void **state)
 
 static void the_command_is_found_wherever_options_stand(void **state)
 {
-    static const struct { const char *words[8]; int position; } cases[] = {
+    static const struct {
+        const char *words[8];
+        int position;
+    } cases[] = {
         { { "bgopctl", "get", "08P" }, 1 },
         { { "bgopctl", "--json", "list" }, 2 },
         { { "bgopctl", "--redis", "unix:///x", "list", "--limit", "3" }, 3 },
@@ -73,21 +76,45 @@ static void a_mistyped_command_finds_the_nearest(void **state)
     assert_null(command_nearest("xyzzy"));
 }
 
+#define NOW INT64_C(1795428000000)
+
 static void times_are_absolute_or_distances_from_now(void **state)
 {
-    static const struct { const char *text; bool fine; int64_t ms; } cases[] = {
-        { "now", true, 1000000000 },          { "+90s", true, 1000090000 },     { "+10m", true, 1000600000 },
-        { "+2h", true, 1007200000 },          { "now-1d", true, 913600000 },    { "now+500ms", true, 1000000500 },
+    static const struct {
+        const char *text;
+        bool fine;
+        int64_t ms;
+    } cases[] = {
+        { "now", true, NOW },
+        { "+90s", true, NOW + 90000 },
+        { "+10m", true, NOW + 600000 },
+        { "+2h", true, NOW + 7200000 },
+        { "now-1d", true, NOW - 86400000 },
+        { "now+500ms", true, NOW + 500 },
+        { "-2h", true, NOW - 7200000 },
         { "1700000000000", true, 1700000000000 },
         { "2026-11-23T10:00:00Z", true, 1795428000000 },
-        { "tomorrow", false, 0 },             { "+2", false, 0 },               { "+", false, 0 },
-        { "+2x", false, 0 },                  { "2026-11-23", false, 0 },       { "now-99999999d", false, 0 },
+        { "tomorrow", false, 0 },
+        { "+2", false, 0 },
+        { "+", false, 0 },
+        { "2099-01-01T00:00Z", true, 4070908800000 },
+        { "2099-01-01 02:00:00+02", true, 4070908800000 },
+        { "2026-11-23", true, 1795392000000 },
+        { "+2x", false, 0 },
+        { "now-99999d", false, 0 },
+        { "now-99999999999d", false, 0 },
+        { "now1700000000000", false, 0 },
+        { "nowhere", false, 0 },
+        { "1700000000", false, 0 },
+        { "-1700000000000", false, 0 },
+        { "1700000000000000", false, 0 },
+        { "2026-11-23T10:00:00", false, 0 },
     };
 
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         int64_t ms = 0;
-        bool fine = argument_time(cases[i].text, 1000000000, &ms);
+        bool fine = argument_time(cases[i].text, NOW, &ms) == NULL;
 
         if (fine != cases[i].fine || (fine && ms != cases[i].ms))
             fail_msg("%s: %d %lld", cases[i].text, fine, (long long)ms);

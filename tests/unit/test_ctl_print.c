@@ -7,7 +7,10 @@
 #include "coordinator/ctl/print.h"
 
 static const struct column columns[] = {
-    { "ID", COLUMN_ALWAYS }, { "STATUS", COLUMN_STATUS }, { "RETRIES", COLUMN_RIGHT }, { "ERROR", COLUMN_SHRINK },
+    { "ID", COLUMN_ALWAYS },
+    { "STATUS", COLUMN_STATUS },
+    { "RETRIES", COLUMN_RIGHT },
+    { "ERROR", COLUMN_SHRINK },
 };
 
 /* What table_print writes; the caller frees. */
@@ -96,8 +99,8 @@ static void control_characters_cannot_reach_the_terminal(void **state)
 
     (void)state;
     table_init(&table, columns, 1);
-    table_add(&table, "a\033[31m\nb\x7f");
-    assert_printed(&table, 0, false, "ID\na [31m b \n");
+    table_add(&table, "a\033[31m\nb\x7f\xc2\x9b\xe2\x80\xae\xff\\ \xc3\xa4");
+    assert_printed(&table, 0, false, "ID\na\\x1b[31m\\nb\\x7f\\u009b\\u202e\\xff\\ \xc3\xa4\n");
     table_release(&table);
 }
 
@@ -115,7 +118,9 @@ static void a_status_is_coloured_only_when_asked(void **state)
 
 static void json_values_become_cells(void **state)
 {
-    static const struct { const char *json, *cell; } cases[] = {
+    static const struct {
+        const char *json, *cell;
+    } cases[] = {
         { "\"text\"", "text" }, { "12", "12" }, { "null", "" }, { "true", "true" }, { "[1, \"a\"]", "[1,\"a\"]" },
     };
 

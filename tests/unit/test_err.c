@@ -18,11 +18,26 @@ static void setting_an_error_answers_its_status(void **state)
 
 static void ok_has_no_text(void **state)
 {
-    struct err err = { ST_FAILED, "old" };
+    struct err err = { ST_FAILED, "old", NULL };
 
     (void)state;
     assert_int_equal(err_set(&err, ST_OK, "fine"), ST_OK);
     assert_string_equal(err.text, "");
+}
+
+static void the_server_is_that_of_the_last_error(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(err_set_server(&err, ST_AGAIN, "kafka", "%s", "away"), ST_AGAIN);
+    assert_string_equal(err.server, "kafka");
+    (void)err_prefix(&err, "asking");
+    assert_string_equal(err.text, "asking: away");
+    assert_string_equal(err.server, "kafka");
+    (void)err_set(&err, ST_FAILED, "something else");
+    assert_null(err.server);
+    assert_int_equal(err_set_server(NULL, ST_AGAIN, "redis", "nobody asks"), ST_AGAIN);
 }
 
 static void text_is_one_line_without_control_characters(void **state)
@@ -30,7 +45,9 @@ static void text_is_one_line_without_control_characters(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    (void)err_set(&err, ST_FAILED, "a\nb\r\tc\x01\x7f" "d\r\n\n");
+    (void)err_set(&err, ST_FAILED,
+                  "a\nb\r\tc\x01\x7f"
+                  "d\r\n\n");
     assert_string_equal(err.text, "a b  c  d");
 }
 
@@ -74,26 +91,16 @@ static void long_text_is_cut_between_characters(void **state)
     }
 }
 
-static void every_status_has_a_name(void **state)
-{
-    (void)state;
-    assert_string_equal(status_name(ST_OK), "OK");
-    assert_string_equal(status_name(ST_RECOVERING), "RECOVERING");
-    for (int st = 0; st < ST_COUNT; st++)
-        assert_non_null(status_name((enum status)st));
-    assert_string_equal(status_name(ST_COUNT), "UNKNOWN");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(setting_an_error_answers_its_status),
         cmocka_unit_test(ok_has_no_text),
+        cmocka_unit_test(the_server_is_that_of_the_last_error),
         cmocka_unit_test(text_is_one_line_without_control_characters),
         cmocka_unit_test(old_text_may_be_an_argument_of_the_new_one),
         cmocka_unit_test(a_prefix_keeps_the_status),
         cmocka_unit_test(long_text_is_cut_between_characters),
-        cmocka_unit_test(every_status_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,8 @@ static void command_that_does_not_exist_is_named_and_retried(void **state)
 {
     (void)state;
     expect("/no/such/program", "x", ENTRY_ERROR, "cannot run /no/such/program: No such file or directory", "");
-    expect("/etc/passwd", "x", ENTRY_ERROR, "cannot run /etc/passwd: Permission denied", "");
+    expect("/etc/passwd", "x", ENTRY_ERROR,
+           "cannot run /etc/passwd: Permission denied (it is not executable: chmod +x /etc/passwd)", "");
 }
 
 static void environment_names_the_operation(void **state)
@@ -152,17 +153,24 @@ static void handler_starts_with_clean_signals_and_few_descriptors(void **state)
 
 static void timeout_terminates_the_group(void **state)
 {
-    struct fixture *fixture = open_command("sh -c 'sleep 100 & wait'");
+    char path[] = "/tmp/bgop-test-XXXXXX", command[120], said[16] = "";
+    int file = mkstemp(path);
     struct claimed op = with_payload("");
-    int64_t began = clock_boot_ms();
-    const struct outcome *outcome;
+    struct fixture *fixture;
+    int64_t began;
 
     (void)state;
+    snprintf(command, sizeof command, "sh -c 'trap \"echo asked >%s; exit 1\" TERM; sleep 100 & wait'", path);
+    fixture = open_command(command);
+    began = clock_boot_ms();
     op.timeout_ms = 700;
-    outcome = fixture_run(fixture, op);
-    assert_outcome(outcome, ENTRY_TIMED_OUT, "timed out after 700 ms");
-    assert_in_range(clock_boot_ms() - began, 700, 2600); /* SIGTERM was enough */
+    assert_outcome(fixture_run(fixture, op), ENTRY_TIMED_OUT, "timed out after 700 ms");
+    assert_in_range(clock_boot_ms() - began, 700, 30000);
+    assert_int_equal(read(file, said, sizeof said), 6);
+    assert_string_equal(said, "asked\n"); /* SIGTERM was enough */
     fixture_close(fixture);
+    close(file);
+    unlink(path);
 }
 
 static void handler_that_ignores_sigterm_is_killed_two_seconds_later(void **state)
@@ -176,7 +184,7 @@ static void handler_that_ignores_sigterm_is_killed_two_seconds_later(void **stat
     op.timeout_ms = 300;
     outcome = fixture_run(fixture, op);
     assert_outcome(outcome, ENTRY_TIMED_OUT, "timed out after 300 ms");
-    assert_in_range(clock_boot_ms() - began, 2300, 10000);
+    assert_in_range(clock_boot_ms() - began, 2300, 30000);
     fixture_close(fixture);
 }
 
@@ -237,7 +245,7 @@ static void descendants_die_with_the_attempt_and_do_not_delay_it(void **state)
 
     (void)state;
     assert_outcome(outcome, ENTRY_OK, "");
-    assert_in_range(clock_boot_ms() - began, 0, 5000);
+    assert_in_range(clock_boot_ms() - began, 0, 30000); /* it sleeps for 100 s */
     await_death((pid_t)strtol(outcome->result, NULL, 10), "the descendant");
     fixture_close(fixture);
 }
@@ -421,41 +429,49 @@ static void answered_members_keep_their_answer_whatever_the_exit_code(void **sta
     fixture_close(fixture);
 }
 
+/* One member answers, then the group is stopped. false: its time was over before the answer. */
+static bool stops_after_an_answer(enum stop_reason why, int64_t timeout_ms, enum entry_kind kind, const char *text)
+{
+    char marker[] = "/tmp/bgop-test-XXXXXX", command[400];
+    struct claimed ops[2] = { fixture_op(1, "", 0), fixture_op(2, "", 0) };
+    struct execution *execution;
+    struct fixture *fixture;
+    bool answered;
+
+    close(mkstemp(marker));
+    snprintf(command, sizeof command, "sh -c '" ANSWER_FIRST "rm %s; exec sleep 60'", marker);
+    fixture = open_group(command);
+    ops[0].timeout_ms = timeout_ms;
+    execution = fixture_execution(fixture, ops, 2);
+    fixture_start(fixture, execution);
+    while (why != STOP_TIMEOUT && access(marker, F_OK) == 0) /* until it has answered */
+        usleep(2000);
+    if (why != STOP_TIMEOUT)
+        fixture_stop(fixture, execution, why);
+    fixture_wait(fixture, 1);
+    answered = access(marker, F_OK) != 0;
+    if (answered) {
+        assert_outcome(&execution->members[0].outcome, ENTRY_OK, "");
+        assert_outcome(&execution->members[1].outcome, kind, text);
+    }
+    fixture_close(fixture);
+    unlink(marker);
+    return answered;
+}
+
 static void answered_members_keep_their_answer_when_the_group_is_stopped(void **state)
 {
-    static const struct {
-        enum stop_reason why;
-        enum entry_kind kind;
-        const char *text;
-    } cases[] = {
-        { STOP_TIMEOUT, ENTRY_TIMED_OUT, "timed out after 400 ms" },
-        { STOP_CANCEL, ENTRY_ERROR, "canceled while it was running" },
-        { STOP_LOST_LEASE, ENTRY_RETURNED, "stopped: the worker lost its lease" },
-        { STOP_DRAIN, ENTRY_RETURNED, "stopped: the worker shut down" },
-    };
+    char text[64] = "";
 
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char marker[] = "/tmp/bgop-test-XXXXXX", command[400];
-        struct claimed ops[2] = { fixture_op(1, "", 0), fixture_op(2, "", 0) };
-        struct execution *execution;
-        struct fixture *fixture;
-
-        close(mkstemp(marker));
-        snprintf(command, sizeof command, "sh -c '" ANSWER_FIRST "rm %s; exec sleep 60'", marker);
-        fixture = open_group(command);
-        ops[0].timeout_ms = cases[i].why == STOP_TIMEOUT ? 400 : 20000;
-        execution = fixture_execution(fixture, ops, 2);
-        fixture_start(fixture, execution);
-        while (cases[i].why != STOP_TIMEOUT && access(marker, F_OK) == 0) /* it has answered */
-            usleep(2000);
-        if (cases[i].why != STOP_TIMEOUT)
-            fixture_stop(fixture, execution, cases[i].why);
-        fixture_wait(fixture, 1);
-        assert_outcome(&execution->members[0].outcome, ENTRY_OK, "");
-        assert_outcome(&execution->members[1].outcome, cases[i].kind, cases[i].text);
-        fixture_close(fixture);
-        unlink(marker);
+    assert_true(stops_after_an_answer(STOP_CANCEL, 20000, ENTRY_ERROR, "canceled while it was running"));
+    assert_true(stops_after_an_answer(STOP_LOST_LEASE, 20000, ENTRY_RETURNED, "stopped: the worker lost its lease"));
+    assert_true(stops_after_an_answer(STOP_DRAIN, 20000, ENTRY_RETURNED, "stopped: the worker shut down"));
+    for (int timeout_ms = 400;; timeout_ms *= 2) { /* a machine with much to do may need longer for the answer */
+        snprintf(text, sizeof text, "timed out after %d ms", timeout_ms);
+        if (stops_after_an_answer(STOP_TIMEOUT, timeout_ms, ENTRY_TIMED_OUT, text))
+            break;
+        assert_true(timeout_ms < 20000);
     }
 }
 
@@ -464,7 +480,7 @@ static void large_groups_do_not_deadlock(void **state)
 {
     enum { COUNT = 100, SIZE = 10 * 1024 };
     static struct claimed ops[COUNT];
-    struct fixture *fixture = open_group("sed -u -E 's/^\\{\"Id\":\"([^\"]*)\".*\"Payload\":\"([^\"]*)\"\\}$/"
+    struct fixture *fixture = open_group("sed -E 's/^\\{\"Id\":\"([^\"]*)\".*\"Payload\":\"([^\"]*)\"\\}$/"
                                          "{\"Id\":\"\\1\",\"Outcome\":\"ok\",\"Result\":\"\\2\\2\\2\"}/'");
     char *payload = xmalloc(SIZE);
     struct execution *execution;

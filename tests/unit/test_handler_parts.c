@@ -2,7 +2,9 @@
 #include "handler_fixture.h"
 
 #include "common/base/text.h"
+#include "common/record/retry.h"
 #include "worker/handlers/exec_command.h"
+#include "worker/handlers/group.h"
 #include "worker/handlers/last_line.h"
 
 static void commands_split_by_the_documented_rules(void **state)
@@ -70,6 +72,11 @@ static void error_text_is_one_clean_line_of_at_most_255_characters(void **state)
     (void)state;
     outcome_set(&outcome, ENTRY_ERROR, "a\tb\xff\xc3\xa9\n", 7);
     assert_string_equal(outcome.text, "a b?\xc3\xa9");
+    outcome_set(&outcome, ENTRY_ERROR,
+                "\033[1m\r\xc2\x9b"
+                "2\x7f\xc2\xa0.",
+                12);
+    assert_string_equal(outcome.text, " [1m  2 \xc2\xa0.");
     for (size_t i = 0; i < sizeof text; i += 2)
         memcpy(text + i, "\xc3\xa9", 2);
     outcome_set(&outcome, ENTRY_ERROR, text, sizeof text);
@@ -224,12 +231,83 @@ static void followers_go_to_their_leader(void **state)
     execution_free(&batch->executions[0]);
 }
 
+/* One answer of exec's group protocol, which http's array shares. */
+static void answers_are_read_as_they_are_meant(void **state)
+{
+    static const struct {
+        const char *rest;
+        int64_t retry_after_ms;
+        const char *text, *result;
+    } cases[] = {
+        { "\"Error\":\"e\",\"RetryAfterMs\":3000", 3000, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":3000.0", 3000, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":3e3", 3000, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":2999.1", 3000, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":\" 3000 \"", 3000, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":\"3e3\"", 3000, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":0", 0, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":-0.0", 0, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":null", -1, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":12345678901234567", RETRY_DELAY_MAX_MS, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":123456789012345678901234567890", RETRY_DELAY_MAX_MS, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":1e999", RETRY_DELAY_MAX_MS, "e", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":-5", -1, "e; RetryAfterMs is negative: \"-5\"", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":\"soon\"", -1, "e; RetryAfterMs is no number: \"soon\"", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":\"\"", -1, "e; RetryAfterMs is no number: \"\"", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":\"nan\"", -1, "e; RetryAfterMs is no number: \"nan\"", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":true", -1, "e; RetryAfterMs is no number: \"true\"", NULL },
+        { "\"Error\":\"e\",\"RetryAfterMs\":{\"a\":1}", -1, "e; RetryAfterMs is no number: \"{\\\"a\\\":1}\"", NULL },
+        { "\"Error\":17", -1, "17", NULL },
+        { "\"Error\":\"e\",\"Result\":[ 18446744073709551615, 0.1 ]", -1, "e", "[18446744073709551615,0.1]" },
+        { "\"Error\":\"e\",\"Result\":\"a\\u0000b\\u00e9\"", -1, "e", "a\0b\xc3\xa9" },
+    };
+    struct fixture *fixture = fixture_open("noop", (struct type_config){ .merge_max = 10 });
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct claimed op = fixture_op(1, "", 0);
+        struct execution *execution = fixture_execution(fixture, &op, 1);
+        const struct outcome *outcome = &execution->members[0].outcome;
+        struct group_answers answers;
+        char line[400];
+
+        snprintf(line, sizeof line, "{\"Id\":\"%s\",\"Outcome\":\"error\",%s}\n", op.id, cases[i].rest);
+        group_answers_init(&answers, execution);
+        group_answers_feed_lines(&answers, line, strlen(line));
+        group_answers_release(&answers);
+        assert_outcome(outcome, ENTRY_ERROR, cases[i].text);
+        if (outcome->retry_after_ms != cases[i].retry_after_ms)
+            fail_msg("%s: %lld", line, (long long)outcome->retry_after_ms);
+        if (cases[i].result)
+            assert_memory_equal(outcome->result, cases[i].result, outcome->result_size);
+        execution_finished(execution, clock_boot_ms());
+        execution_free(execution);
+    }
+    fixture_close(fixture);
+}
+
+static void what_is_added_to_a_long_error_is_there_in_full(void **state)
+{
+    struct outcome outcome = OUTCOME_INIT;
+    char text[300];
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    outcome_set(&outcome, ENTRY_ERROR, text, sizeof text);
+    outcome_add(&outcome, "RetryAfterMs is no number: \"%s\"", "soon");
+    assert_int_equal(strlen(outcome.text), 255);
+    assert_non_null(strstr(outcome.text, "x; RetryAfterMs is no number: \"soon\""));
+    outcome_release(&outcome);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_split_by_the_documented_rules),
         cmocka_unit_test(last_line_is_the_last_that_is_not_blank),
         cmocka_unit_test(error_text_is_one_clean_line_of_at_most_255_characters),
+        cmocka_unit_test(answers_are_read_as_they_are_meant),
+        cmocka_unit_test(what_is_added_to_a_long_error_is_there_in_full),
         cmocka_unit_test(long_results_are_cut_between_characters_and_marked),
         cmocka_unit_test(noop_completes_a_whole_claim_at_once),
         cmocka_unit_test(noop_completes_groups_too),

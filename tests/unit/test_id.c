@@ -1,4 +1,5 @@
 /* Ids: reference suffixes, both ends of every part, and what is not an Id. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,7 +10,9 @@
 
 static void suffixes_have_the_reference_values(void **state)
 {
-    static const struct { const char *id15, *suffix; } cases[] = {
+    static const struct {
+        const char *id15, *suffix;
+    } cases[] = {
         { "a00D0000008pQR5", "IAM" }, { "001D000000IqhSL", "IAZ" }, { "08Pxx0000000001", "EAA" },
         { "abcdeabcdeabcde", "AAA" }, { "ABCDEABCDEABCDE", "555" }, { "Abcdeabcd1ABCDe", "BAP" },
     };
@@ -24,7 +27,10 @@ static void suffixes_have_the_reference_values(void **state)
 
 static void an_id_shows_its_parts(void **state)
 {
-    static const struct { struct id_parts parts; const char *id; } cases[] = {
+    static const struct {
+        struct id_parts parts;
+        const char *id;
+    } cases[] = {
         { { 0, 0, 0, 0 }, "08P000000000000EAA" },
         { { 0, 7, 0, 61 }, "08P00700000000zEAA" },
         { { 0, 7, 0, 62 }, "08P007000000010EAA" },
@@ -42,7 +48,8 @@ static void an_id_shows_its_parts(void **state)
 
 static void every_part_comes_back(void **state)
 {
-    static const int epochs[] = { 0, 1, 9, 10, 35, 36, 61 }, shards[] = { 0, 1, 15, 61, 62, 3843 }, partitions[] = { 0, 1, 512, 1023 };
+    static const int epochs[] = { 0, 1, 9, 10, 35, 36, 61 }, shards[] = { 0, 1, 15, 61, 62, 3843 },
+                     partitions[] = { 0, 1, 512, 1023 };
     static const int64_t offsets[] = { 0, 1, 61, 62, 123456789, INT64_C(1) << 32, OFFSET_MAX };
     char id[ID_SIZE];
 
@@ -80,13 +87,23 @@ static void ids_of_a_partition_sort_as_their_offsets(void **state)
 static void what_is_not_an_id_is_refused(void **state)
 {
     static const char *const cases[] = {
-        "", "08P", "08P00000000000", "08P0000000000000", "08P00000000000000", "08P000000000000EAAA",
-        "08P000000000000AAA",           /* suffix of another */
+        "",
+        "08P",
+        "08P00000000000",
+        "08P0000000000000",
+        "08P00000000000000",
+        "08P000000000000EAAA",
+        "08P000000000000AAA", /* suffix of another */
         "08P000000000000eaa",
-        "08p000000000000AAA",           /* prefix */
-        "001000000000000AAA", "08P00000000000-", "08P00000000000-EAA", "08P00000000 000", "08P000000000\xc3\xa4" "0",
-        "08P000zzzzzzzzz",              /* 62^9 - 1: beyond partition 1023 */
-        "08P000fFgnDxSe8",              /* one more than the greatest */
+        "08p000000000000AAA", /* prefix */
+        "001000000000000AAA",
+        "08P00000000000-",
+        "08P00000000000-EAA",
+        "08P00000000 000",
+        "08P000000000\xc3\xa4"
+        "0",
+        "08P000zzzzzzzzz", /* 62^9 - 1: beyond partition 1023 */
+        "08P000fFgnDxSe8", /* one more than the greatest */
     };
     struct id_parts parts;
 
@@ -95,7 +112,63 @@ static void what_is_not_an_id_is_refused(void **state)
         if (id_parse(cases[i], strlen(cases[i]), &parts))
             fail_msg("%s was taken for an Id", cases[i]);
     assert_true(id_parse("08P000fFgnDxSe7", 15, &parts));
-    assert_false(id_parse("08P000000000\0" "00", 15, &parts));
+    assert_false(id_parse("08P000000000\0"
+                          "00",
+                          15, &parts));
+}
+
+/* Sorting tools, spreadsheets and host names lose the case of letters; the suffix brings it back. */
+static void an_id_of_18_characters_is_read_in_any_case(void **state)
+{
+    static const int64_t offsets[] = { 0, 61, 4711, INT64_C(123456789012), (INT64_C(1) << 43) - 1 };
+    char id[ID_SIZE], given[ID_SIZE], read[ID_SIZE];
+    struct id_parts parts;
+
+    (void)state;
+    for (size_t o = 0; o < TEST_COUNT(offsets); o++)
+        for (int shard = 0; shard < ID_SHARDS_MAX; shard += 37) {
+            id_make(id, &(struct id_parts){ shard % ID_EPOCHS_MAX, shard, shard % ID_PARTITIONS_MAX, offsets[o] });
+            for (int way = 0; way < 4; way++) {
+                for (int i = 0; i <= ID_LENGTH; i++)
+                    given[i] = (char)(way == 0   ? id[i]
+                                      : way == 1 ? tolower(id[i])
+                                      : way == 2 ? toupper(id[i])
+                                      : i % 2    ? tolower(id[i])
+                                                 : toupper(id[i]));
+                assert_true(id_read(read, given, ID_LENGTH, &parts));
+                assert_string_equal(read, id);
+                assert_int_equal(parts.shard, shard);
+            }
+            assert_true(id_read(read, id, 15, &parts));
+            assert_string_equal(read, id);
+        }
+}
+
+static void what_no_case_makes_an_id_is_not_read(void **state)
+{
+    static const char *const cases[] = {
+        "",
+        "08P000000000000",    /* fine: below */
+        "08p000000000000",    /* 15 characters: nothing tells their case */
+        "08P000000000000AAA", /* the P is no capital */
+        "08P000000000000EAB", /* a capital 0 */
+        "08P000000000000EA6",
+        "08P000000000000EA-",
+        "08P000000000000E\xc3\xa4",
+        "001000000000000EAA",
+        "08P00000000-000EAA",
+        "08P000000000000EAAA",
+        "08P0000000000000",
+        "08P000zzzzzzzzzEAA",
+    };
+    char read[ID_SIZE];
+    struct id_parts parts;
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++)
+        if (id_read(read, cases[i], strlen(cases[i]), &parts) != (i == 1))
+            fail_msg("%s was %s", cases[i], i == 1 ? "refused" : "taken for an Id");
+    assert_false(id_read(read, "08P000000000000E\0A", 18, &parts));
 }
 
 int main(void)
@@ -106,6 +179,8 @@ int main(void)
         cmocka_unit_test(every_part_comes_back),
         cmocka_unit_test(ids_of_a_partition_sort_as_their_offsets),
         cmocka_unit_test(what_is_not_an_id_is_refused),
+        cmocka_unit_test(an_id_of_18_characters_is_read_in_any_case),
+        cmocka_unit_test(what_no_case_makes_an_id_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

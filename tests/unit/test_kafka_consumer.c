@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 #include "common/kafka/kafka.h"
 
-enum { WAIT_MS = 20000, EACH = 10 };        /* messages in each of the two partitions */
+enum { WAIT_MS = 20000, EACH = 10 }; /* messages in each of the two partitions that are read; a third was added */
 
 static struct {
     struct kafka_mock *mock;
@@ -15,10 +15,10 @@ static struct {
     struct kafka_producer *producer;
     struct kafka_consumer *consumer;
     int delivered;
-    int assigned, revoked;                  /* partitions */
-    int64_t start[2];                       /* answered on assignment */
-    int64_t end[2];                         /* on_end */
-    int64_t heal_at;                        /* where an out-of-range position is put */
+    int assigned, revoked; /* partitions */
+    int64_t start[2];      /* answered on assignment */
+    int64_t end[2];        /* on_end */
+    int64_t heal_at;       /* where an out-of-range position is put */
     int out_of_range, outages, recoveries;
     char outage_text[512];
 } world;
@@ -27,7 +27,7 @@ static struct {
 static void expect_ok(enum status st, const struct err *err)
 {
     if (st != ST_OK)
-        fail_msg("%s: %s", status_name(st), err->text);
+        fail_msg("%d: %s", (int)st, err->text);
 }
 
 static void on_delivery(void *arg, const struct kafka_delivery *delivery)
@@ -43,6 +43,7 @@ static void on_assigned(void *arg, struct kafka_position *positions, size_t coun
     world.assigned = (int)count;
     for (size_t i = 0; i < count; i++) {
         assert_string_equal(positions[i].topic, "t");
+        assert_in_range(positions[i].partition, 0, 1);
         positions[i].offset = world.start[positions[i].partition];
     }
 }
@@ -50,8 +51,9 @@ static void on_assigned(void *arg, struct kafka_position *positions, size_t coun
 static void on_revoked(void *arg, const struct kafka_position *positions, size_t count, bool lost)
 {
     (void)arg;
-    (void)positions;
     (void)lost;
+    for (size_t i = 0; i < count; i++)
+        assert_in_range(positions[i].partition, 0, 1);
     world.revoked += (int)count;
 }
 
@@ -59,6 +61,7 @@ static void on_end(void *arg, const char *topic, int partition, int64_t next_off
 {
     (void)arg;
     assert_string_equal(topic, "t");
+    assert_in_range(partition, 0, 1);
     world.end[partition] = next_offset;
 }
 
@@ -103,11 +106,14 @@ static void produce(int partition, int count)
 
 static struct kafka_consumer *new_consumer(void)
 {
-    static const char *const topics[] = { "t" };
+    static const struct kafka_subscription topics[] = { { "t", 2, NULL } };
     struct err err = ERR_INIT;
     struct kafka_consumer_events events = {
-        .on_assigned = on_assigned, .on_revoked = on_revoked, .on_end = on_end,
-        .on_out_of_range = on_out_of_range, .on_outage = on_outage,
+        .on_assigned = on_assigned,
+        .on_revoked = on_revoked,
+        .on_end = on_end,
+        .on_out_of_range = on_out_of_range,
+        .on_outage = on_outage,
     };
     struct kafka_consumer *consumer = kafka_consumer_new(&world.settings, "g", &events, &err);
 
@@ -142,6 +148,7 @@ static void read_to_ends(int counts[2], int64_t first[2])
             fail_msg("ends not reached: %lld %lld", (long long)world.end[0], (long long)world.end[1]);
         if (!kafka_consumer_poll(world.consumer, 100, &message))
             continue;
+        assert_in_range(message.partition, 0, 1);
         counts[message.partition]++;
         if (first[message.partition] < 0)
             first[message.partition] = message.offset;
@@ -167,7 +174,7 @@ static int world_begin(void **state)
 
     (void)state;
     world.mock = kafka_mock_new(&err);
-    if (!world.mock || kafka_mock_create_topic(world.mock, "t", 2, &err) != ST_OK)
+    if (!world.mock || kafka_mock_create_topic(world.mock, "t", 3, &err) != ST_OK)
         return -1;
     world.settings = (struct kafka_settings){ .brokers = kafka_mock_brokers(world.mock), .client_id = "test" };
     world.producer = kafka_producer_new(&world.settings, 0, on_delivery, NULL, &err);
@@ -191,6 +198,7 @@ static void reading_starts_where_the_callee_says(void **state)
     (void)state;
     produce(0, EACH);
     produce(1, EACH);
+    produce(2, EACH);
     world.start[0] = 3;
     world.start[1] = KAFKA_OFFSET_STORED;
     world.consumer = new_consumer();
@@ -198,16 +206,34 @@ static void reading_starts_where_the_callee_says(void **state)
     assert_int_equal(world.assigned, 2);
     assert_int_equal(counts[0], EACH - 3);
     assert_int_equal(first[0], 3);
-    assert_int_equal(counts[1], EACH);              /* nothing committed: from the beginning */
+    assert_int_equal(counts[1], EACH); /* nothing committed: from the beginning */
     assert_int_equal(first[1], 0);
     assert_int_equal(world.end[0], EACH);
     assert_int_equal(world.end[1], EACH);
 }
 
+/* Nothing of it came with what was read before, or comes now; its messages stay, and nothing is committed there. */
+static void a_partition_beyond_the_known_ones_is_never_read(void **state)
+{
+    struct err err = ERR_INIT;
+    int64_t start, end, offsets[3] = { 0, 0, 0 };
+
+    (void)state;
+    produce(2, 1);
+    expect_silence(2);
+    assert_int_equal(world.end[0], EACH);
+    expect_ok(kafka_consumer_log_range(world.consumer, "t", 2, WAIT_MS, &start, &end, &err), &err);
+    assert_int_equal(end - start, EACH + 1);
+    expect_ok(kafka_consumer_committed(world.consumer, "t", 3, WAIT_MS, offsets, &err), &err);
+    assert_int_equal(offsets[2], -1);
+    assert_int_equal(kafka_consumer_seek(world.consumer, "t", 2, 0, &err), ST_STALE);
+}
+
 static void a_message_shows_all_its_parts(void **state)
 {
     struct kafka_message message;
-    char value[32];
+    const char *header;
+    size_t size;
 
     (void)state;
     produce(1, 1);
@@ -220,9 +246,10 @@ static void a_message_shows_all_its_parts(void **state)
     assert_memory_equal(message.key, "key", 3);
     assert_int_equal(message.value_size, 2);
     assert_memory_equal(message.value, "p1", 2);
-    assert_true(kafka_message_header(&message, "traceparent", value, sizeof value));
-    assert_string_equal(value, "00-ab-cd-01");
-    assert_false(kafka_message_header(&message, "other", value, sizeof value));
+    header = kafka_message_header(&message, "traceparent", &size);
+    assert_int_equal(size, 11);
+    assert_memory_equal(header, "00-ab-cd-01", 11);
+    assert_null(kafka_message_header(&message, "other", &size));
     kafka_message_release(&message);
 }
 
@@ -251,7 +278,7 @@ static void a_paused_partition_is_silent_and_resumes_where_told(void **state)
     (void)state;
     expect_ok(kafka_consumer_pause(world.consumer, "t", 0, &err), &err);
     expect_ok(kafka_consumer_pause(world.consumer, "t", 0, &err), &err);
-    produce(0, 3);                                  /* offsets 10 .. 12 */
+    produce(0, 3); /* offsets 10 .. 12 */
     expect_silence(0);
     expect_ok(kafka_consumer_resume(world.consumer, "t", 0, 11, &err), &err);
     message = next_message("after resuming");
@@ -261,7 +288,7 @@ static void a_paused_partition_is_silent_and_resumes_where_told(void **state)
     message = next_message("after resuming");
     assert_int_equal(message.offset, 12);
     kafka_message_release(&message);
-    expect_ok(kafka_consumer_resume(world.consumer, "t", 0, 12, &err), &err);   /* not paused: a seek */
+    expect_ok(kafka_consumer_resume(world.consumer, "t", 0, 12, &err), &err); /* not paused: a seek */
     message = next_message("after resuming what was not paused");
     assert_int_equal(message.offset, 12);
     kafka_message_release(&message);
@@ -299,7 +326,7 @@ static void stored_offsets_are_committed_in_the_background(void **state)
         if (clock_boot_ms() > end_ms)
             fail_msg("committed: %lld, not 5", (long long)offsets[0]);
     }
-    assert_int_equal(offsets[1], -1);               /* read, but never stored */
+    assert_int_equal(offsets[1], -1); /* read, but never stored */
 }
 
 static void a_position_out_of_range_is_told_not_skipped(void **state)
@@ -316,7 +343,7 @@ static void a_position_out_of_range_is_told_not_skipped(void **state)
     assert_int_equal(message.offset, 12);
     kafka_message_release(&message);
     produce(0, 1);
-    produce(1, 1);                                  /* the other partition goes on where it was */
+    produce(1, 1); /* the other partition goes on where it was */
     for (int i = 0; i < 2; i++) {
         message = next_message("of both partitions after healing");
         assert_int_equal(message.offset, message.partition == 0 ? EACH + 3 : EACH + 1);
@@ -363,7 +390,7 @@ static void leaving_revokes_and_the_next_one_starts_at_the_committed_offset(void
     int64_t first[2];
 
     (void)state;
-    expect_ok(kafka_consumer_store(world.consumer, "t", 0, 8, &err), &err);     /* committed on leaving */
+    expect_ok(kafka_consumer_store(world.consumer, "t", 0, 8, &err), &err); /* committed on leaving */
     world.revoked = 0;
     kafka_consumer_free(world.consumer);
     assert_int_equal(world.revoked, 2);
@@ -390,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading_starts_where_the_callee_says),
+        cmocka_unit_test(a_partition_beyond_the_known_ones_is_never_read),
         cmocka_unit_test(a_message_shows_all_its_parts),
         cmocka_unit_test(a_seek_goes_back),
         cmocka_unit_test(a_paused_partition_is_silent_and_resumes_where_told),

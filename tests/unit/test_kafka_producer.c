@@ -1,6 +1,8 @@
 /* The producer against librdkafka's mock broker: every accepted message is reported exactly once, whatever happens. */
 #include "tests/support/test.h"
 
+#include <dlfcn.h>
+#include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,11 +16,22 @@ enum { WAIT_MS = 20000, OUT_OF_ORDER_SEQUENCE_NUMBER = 45, MESSAGES = 3000, THRE
 static struct {
     struct kafka_mock *mock;
     struct kafka_settings settings;
-    atomic_int reports[MESSAGES];           /* by message: how often it was reported */
-    int by_status[ST_COUNT];
+    atomic_int reports[MESSAGES]; /* by message: how often it was reported */
+    int by_status[ST_FAILED + 1];
     int64_t last_offset;
     char last_text[256];
 } world;
+
+/* librdkafka's own, but when it is to have none. */
+static bool no_topics;
+
+rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *topic, rd_kafka_topic_conf_t *conf)
+{
+    rd_kafka_topic_t *(*real)(rd_kafka_t *, const char *, rd_kafka_topic_conf_t *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_topic_new");
+    return no_topics ? NULL : real(rk, topic, conf);
+}
 
 static void on_delivery(void *producer_arg, const struct kafka_delivery *delivery)
 {
@@ -70,7 +83,7 @@ static void poll_until_reported(struct kafka_producer *producer, int count)
     do {
         kafka_producer_poll(producer, 10);
         reported = 0;
-        for (int i = 0; i < ST_COUNT; i++)
+        for (int i = 0; i <= ST_FAILED; i++)
             reported += world.by_status[i];
         if (clock_boot_ms() > end_ms)
             fail_msg("%d of %d reported", reported, count);
@@ -106,8 +119,9 @@ static void keys_are_placed_as_by_javas_murmur2(void **state)
     assert_int_equal(
         kafka_producer_send(producer, "four", KAFKA_PARTITION_BY_KEY, "21", 2, "v", 1, NULL, (void *)0, &err), ST_OK);
     /* murmur2("foobar") = -790332482; & 0x7fffffff = 1357151166; mod 4 = 2 */
-    assert_int_equal(kafka_producer_send(producer, "four", KAFKA_PARTITION_BY_KEY, "foobar", 6, "v", 1, NULL, (void *)1,
-                                         &err), ST_OK);
+    assert_int_equal(
+        kafka_producer_send(producer, "four", KAFKA_PARTITION_BY_KEY, "foobar", 6, "v", 1, NULL, (void *)1, &err),
+        ST_OK);
     assert_int_equal(kafka_producer_flush(producer, WAIT_MS, &err), ST_OK);
     assert_int_equal(kafka_consumer_log_ends(consumer, "four", (const int[]){ 0, 1, 2, 3 }, 4, WAIT_MS, ends, &err),
                      ST_OK);
@@ -150,7 +164,7 @@ static void a_full_queue_says_so_and_takes_nothing(void **state)
     assert_int_equal(kafka_producer_flush(producer, 300, &err), ST_AGAIN);
     assert_non_null(strstr(err.text, "127.0.0.1:1"));
     assert_non_null(strstr(err.text, "refused"));
-    kafka_producer_free(producer);                  /* reports what it still held */
+    kafka_producer_free(producer); /* reports what it still held */
     expect_reported_once(10);
     assert_int_equal(world.by_status[ST_AGAIN], 10);
     assert_int_equal(atomic_load(&world.reports[10]), 0);
@@ -169,7 +183,7 @@ static void a_fatal_producer_is_replaced_and_nothing_is_reported_twice(void **st
     expect_reported_once(100);
     assert_true(world.by_status[ST_AGAIN] > 0);
     assert_int_equal(world.by_status[ST_INVALID], 0);
-    forget_reports();                               /* and the new one works */
+    forget_reports(); /* and the new one works */
     assert_int_equal(send_one(producer, 0), ST_OK);
     assert_int_equal(kafka_producer_flush(producer, WAIT_MS, &err), ST_OK);
     expect_reported_once(1);
@@ -177,7 +191,61 @@ static void a_fatal_producer_is_replaced_and_nothing_is_reported_twice(void **st
     kafka_producer_free(producer);
 }
 
-struct sender { pthread_t thread; struct kafka_producer *producer; size_t first, count; };
+static void make_fatal(struct kafka_producer *producer)
+{
+    forget_reports();
+    kafka_mock_fail_produce(world.mock, OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(send_one(producer, i), ST_OK);
+    poll_until_reported(producer, 100);
+}
+
+/* Replaced twice: what it was told of is only a name the second time. */
+static void a_topic_that_could_not_be_told_of_is_learned_by_sending(void **state)
+{
+    struct err err = ERR_INIT;
+    struct kafka_producer *producer = new_producer();
+
+    (void)state;
+    no_topics = true;
+    make_fatal(producer);
+    make_fatal(producer);
+    kafka_producer_know(producer, "four");
+    no_topics = false;
+    make_fatal(producer);
+    forget_reports();
+    assert_int_equal(send_one(producer, 0), ST_OK);
+    assert_int_equal(kafka_producer_flush(producer, WAIT_MS, &err), ST_OK);
+    assert_int_equal(world.by_status[ST_OK], 1);
+    kafka_producer_free(producer);
+}
+
+/* The port was closed for a while, and is not any more: what fails now fails for another reason. */
+static void trouble_that_is_over_explains_no_later_error(void **state)
+{
+    struct err err = ERR_INIT;
+    struct kafka_producer *producer = new_producer();
+
+    (void)state;
+    assert_int_equal(send_one(producer, 0), ST_OK);
+    assert_int_equal(kafka_producer_flush(producer, WAIT_MS, &err), ST_OK);
+    kafka_mock_set_down(world.mock, true);
+    assert_int_equal(send_one(producer, 1), ST_OK);
+    assert_int_equal(kafka_producer_flush(producer, 1500, &err), ST_AGAIN);
+    assert_null(strstr(err.text, "no answer"));
+    kafka_mock_set_down(world.mock, false);
+    assert_int_equal(kafka_producer_flush(producer, WAIT_MS, &err), ST_OK);
+    for (size_t i = 2; i < MESSAGES && kafka_producer_flush(producer, 0, &err) == ST_OK; i++)
+        assert_int_equal(send_one(producer, i), ST_OK); /* until one is still on its way */
+    assert_non_null(strstr(err.text, "no answer"));
+    kafka_producer_free(producer);
+}
+
+struct sender {
+    pthread_t thread;
+    struct kafka_producer *producer;
+    size_t first, count;
+};
 
 static void *send_many(void *arg)
 {
@@ -237,6 +305,8 @@ int main(void)
         cmocka_unit_test(a_message_that_is_too_large_is_refused_at_once),
         cmocka_unit_test(a_full_queue_says_so_and_takes_nothing),
         cmocka_unit_test(a_fatal_producer_is_replaced_and_nothing_is_reported_twice),
+        cmocka_unit_test(a_topic_that_could_not_be_told_of_is_learned_by_sending),
+        cmocka_unit_test(trouble_that_is_over_explains_no_later_error),
         cmocka_unit_test(threads_may_send_while_it_is_replaced),
     };
 

@@ -30,7 +30,7 @@ static void topics_are_found_with_their_partitions(void **state)
     assert_int_equal(topics[1].found_partitions, 0);
     assert_true(topics[2].found);
     assert_int_equal(kafka_topics_look(&world.settings, topics, 3, WAIT_MS, &err), ST_OK);
-    assert_false(topics[1].found);                  /* looking creates nothing */
+    assert_false(topics[1].found); /* looking creates nothing */
     assert_int_equal(kafka_broker_count(&world.settings, WAIT_MS), 1);
 }
 
@@ -70,7 +70,7 @@ static void a_mock_broker_cannot_create_topics_and_says_so(void **state)
     (void)state;
     assert_int_equal(kafka_topics_create(&world.settings, &missing, 1, 2000, &err), ST_INVALID);
     assert_non_null(strstr(err.text, "mock"));
-    assert_int_equal(kafka_topics_create(&world.settings, &there, 1, 2000, &err), ST_OK);   /* nothing to do */
+    assert_int_equal(kafka_topics_create(&world.settings, &there, 1, 2000, &err), ST_OK); /* nothing to do */
 }
 
 static void a_mock_broker_tells_no_settings(void **state)
@@ -98,7 +98,7 @@ static void a_whole_partition_is_read_once(void **state)
     (void)state;
     assert_non_null(producer);
     assert_int_equal(kafka_read_all(&world.settings, "one", 0, WAIT_MS, on_message, &world, &err), ST_OK);
-    assert_int_equal(world.read, 0);                /* an empty one is read at once */
+    assert_int_equal(world.read, 0); /* an empty one is read at once */
     for (const char *c = "abcde"; *c; c++)
         assert_int_equal(kafka_producer_send(producer, "one", 0, NULL, 0, c, 1, NULL, NULL, &err), ST_OK);
     assert_int_equal(kafka_producer_flush(producer, WAIT_MS, &err), ST_OK);

@@ -29,13 +29,15 @@ static const struct {
 static const char head[] =
     "# The lifecycle matrix\n"
     "\n"
-    "What every event does to an operation in every status. Printed from `tests/functions/lifecycle_matrix.h`; the test\n"
-    "`functions.test_lifecycle` runs every cell against the production Lua, `unit.test_lifecycle_page` fails when this page\n"
-    "is old (how to print it again: `tests/README.md`).\n"
+    "What every event does to an operation in every status. This page is printed from\n"
+    "`tests/functions/lifecycle_matrix.h`. The test `functions.test_lifecycle` runs every cell against the\n"
+    "production Lua, and `unit.test_lifecycle_page` fails when this page is old (`tests/README.md` says how to\n"
+    "print it again).\n"
     "\n"
-    "A cell is the status afterwards, and where the operation then is; `-`: it stays as it was. The operation of the matrix\n"
-    "has no sequence group, has RetryCount 0 (1 in *Error, retry timed*), and retries left; its retention is the shorter of\n"
-    "two, so that *retention end* removes what is Complete or Canceled and not yet what is in Error.\n"
+    "A cell is the status afterwards, and where the operation then is. `-` means that it stays as it was. The\n"
+    "operation of the matrix has no sequence group, RetryCount 0 (1 in *Error, retry timed*), and retries left.\n"
+    "Of the two retentions, that of an Error is the longer one: *retention end* removes what is Complete or\n"
+    "Canceled, but not yet what is in Error.\n"
     "\n";
 
 static const char *word_of(char letter)

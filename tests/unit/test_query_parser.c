@@ -31,6 +31,10 @@ static const char *understood(const struct query *query)
         buf_append_string(&buf, i > 0 ? "," : " | by ");
         field_write(&buf, query->groups[i]);
     }
+    if (query->having) {
+        buf_append_string(&buf, " | having ");
+        condition_write(&buf, query->having);
+    }
     for (size_t i = 0; i < query->order_count; i++) {
         buf_append_string(&buf, i > 0 ? "," : " | order ");
         item_write(&buf, &query->orders[i].item);
@@ -110,6 +114,28 @@ static void every_clause_is_understood(void **state)
           "Status s,Type Type,MAX(StartedAt) last,MIN(Name) expr0,AVG(RetryCount) expr1,SUM(Timeout) expr2,"
           "COUNT_DISTINCT(ParentKey) keys | by Type,Status | order COUNT(Id) down,MAX(StartedAt) up nulls first,"
           "Status up nulls first,AVG(RetryCount) up nulls first" },
+        { IDS " b", "Id" },
+        { IDS " AS b WHERE b.Status = 'New' ORDER BY B.Name, BackgroundOperation.Id LIMIT 1",
+          "Id | Status = 'New' | order Name up nulls first,Id up nulls first | 1 from 0" },
+        { "SELECT o.Id, backgroundoperation.Name, O.GroupLeader.Status" FROM " o", "Id,Name,GroupLeader.Status" },
+        { "SELECT COUNT(b.Id), b.Type" FROM " b GROUP BY b.Type HAVING COUNT(b.Id) > 1",
+          "COUNT(Id) expr0,Type Type | by Type | having COUNT(Id) > 1" },
+        { "SELECT Type t, COUNT(Id) AS n, AVG(RetryCount)" FROM " GROUP BY Type HAVING n > 1 AND NOT (expr0 < 1.5 OR "
+          "MAX(SubmittedAt) >= TODAY) AND t LIKE 'web%' ORDER BY n",
+          "Type t,COUNT(Id) n,AVG(RetryCount) expr0 | by Type | having COUNT(Id) > 1 AND NOT (AVG(RetryCount) < 1.5 OR "
+          "MAX(SubmittedAt) >= TODAY) AND Type LIKE 'web%' | order COUNT(Id) up nulls first" },
+        { "SELECT COUNT(Id)" FROM " HAVING COUNT_DISTINCT(Type) IN (1, 2) AND MIN(Error) = null",
+          "COUNT(Id) expr0 | having COUNT_DISTINCT(Type) IN (1, 2) AND MIN(Error) = null" },
+        { IDS ";", "Id" },
+        { IDS " LIMIT 3 ; ; ", "Id | 3 from 0" },
+        { "SELECT -- which\n Id /* of\n all */ , Name // and so on\n" FROM " --", "Id,Name" },
+        { "SELECT\xc2\xa0Id" FROM "/**/LIMIT 2--3", "Id | 2 from 0" },
+        { "\xef\xbb\xbfSELECT Id" FROM, "Id" },
+        { "SELECT Fields(All)" FROM " LIMIT 200", "Id,IsDeleted,Name,CreatedDate,LastModifiedDate,SystemModstamp,"
+                                                  "SubmittedAt,Status,ExecutionGroup,SequenceGroup,"
+                                                  "SequenceNumber,GroupLeaderId,StartedAt,FinishedAt,WorkerUri,Timeout,"
+                                                  "ExpiresAt,NumFollowers,ProcessAfter,ParentKey,"
+                                                  "RetryLimit,RetryCount,RetryBackoff,Error,Type | 200 from 0" },
         { "SELECT MAX(GroupLeader.NumFollowers)" FROM, "MAX(GroupLeader.NumFollowers) expr0" },
         { "SELECT GroupLeader.Status g, COUNT(Id)" FROM " GROUP BY GroupLeader.Status",
           "GroupLeader.Status g,COUNT(Id) expr0 | by GroupLeader.Status" },
@@ -169,6 +195,18 @@ static void every_operator_and_literal_is_understood(void **state)
         { "(SubmittedAt>=2026-11-23T10:00:00-01:30)", "SubmittedAt >= 2026-11-23T11:30:00.000Z" },
         { "StartedAt IN (2026-11-23T10:00:00Z,null)", "StartedAt IN (2026-11-23T10:00:00.000Z, null)" },
         { "RetryCount > null", "RetryCount > null" },
+        { "StartedAt = today AND StartedAt >= Last_N_Days:007", "StartedAt = TODAY AND StartedAt >= LAST_N_DAYS:7" },
+        { "StartedAt IN (TODAY, N_WEEKS_AGO : 2, 2026-11-23, null)",
+          "StartedAt IN (TODAY, N_WEEKS_AGO:2, 2026-11-23, null)" },
+        { "StartedAt = NEXT_N_HOURS:2 OR GroupLeader.StartedAt != 2026-02-28",
+          "StartedAt = NEXT_N_HOURS:2 OR GroupLeader.StartedAt != 2026-02-28" },
+        { "Id = '08p003000000002eaa'", "Id = '08P003000000002EAA'" },
+        { "GroupLeaderId IN ('08p00300000000bEAA', '08P00300000000BEAQ')",
+          "GroupLeaderId IN ('08P00300000000bEAA', '08P00300000000BEAQ')" },
+        { "BackgroundOperation.Name = 'it is -- no comment /* here */ // ;'",
+          "Name = 'it is -- no comment /* here */ // ;'" },
+        { "RetryCount > 5--3", "RetryCount > 5" },
+        { "Name = 'a';", "Name = 'a'" },
     };
 
     (void)state;
@@ -201,23 +239,26 @@ static void what_is_no_query_is_refused_with_its_place(void **state)
         const char *text, *error;
     } cases[] = {
         { "", "MALFORMED_QUERY column 1: expected SELECT, got the end" },
-        { "UPDATE x", "MALFORMED_QUERY column 1: UPDATE is not supported" },
+        { "UPDATE x", "MALFORMED_QUERY column 1: UPDATE is not supported: a query only reads; bgopctl submit, "
+                      "cancel and redrive change operations" },
         { "SELECT", "MALFORMED_QUERY column 7: expected a field, got the end" },
-        { "SELECT * FROM BackgroundOperation", "MALFORMED_QUERY column 8: SELECT * is no SOQL: name the fields" },
+        { "SELECT * FROM BackgroundOperation", "MALFORMED_QUERY column 8: SELECT * is no SOQL: name the fields, "
+                                               "or write FIELDS(ALL) .. LIMIT 200" },
         { "SELECT Id,", "MALFORMED_QUERY column 11: expected a field, got the end" },
         { "SELECT Id, FROM BackgroundOperation", "MALFORMED_QUERY column 12: expected a field, got FROM" },
         { "SELECT Id FORM BackgroundOperation", "MALFORMED_QUERY column 11: expected FROM, got FORM" },
         { "SELECT Id", "MALFORMED_QUERY column 10: expected FROM, got the end" },
         { "SELECT Id FROM", "MALFORMED_QUERY column 15: expected BackgroundOperation, got the end" },
         { "SELECT Id FROM 'x'", "MALFORMED_QUERY column 16: expected BackgroundOperation, got 'x'" },
-        { IDS " b", "MALFORMED_QUERY column 36: b is more than the query needs" },
+        { IDS " b c", "MALFORMED_QUERY column 36: b is more than the query needs" },
+        { IDS " WHERE Id = null b", "MALFORMED_QUERY column 52: b is more than the query needs" },
         { IDS " WERE Id = null", "MALFORMED_QUERY column 36: WERE is more than the query needs; did you mean WHERE?" },
         { IDS " ODRER BY Id", "MALFORMED_QUERY column 36: ODRER is more than the query needs" },
         { IDS " ORDR BY Id", "MALFORMED_QUERY column 36: ORDR is more than the query needs; did you mean ORDER?" },
         { IDS " WHERE", "MALFORMED_QUERY column 41: expected a field, got the end" },
         { IDS " LIMIT 3 WHERE Id = null",
           "MALFORMED_QUERY column 44: WHERE is out of place: the order is SELECT, FROM, "
-          "WHERE, GROUP BY, ORDER BY, LIMIT, OFFSET" },
+          "WHERE, GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET" },
         { IDS " GROUP Status", "MALFORMED_QUERY column 42: expected BY, got Status" },
         { IDS " ORDER BY", "MALFORMED_QUERY column 44: expected a field, got the end" },
         { IDS " ORDER BY Name NULLS", "MALFORMED_QUERY column 55: expected LAST, got the end" },
@@ -225,10 +266,9 @@ static void what_is_no_query_is_refused_with_its_place(void **state)
         { IDS " LIMIT -1", "MALFORMED_QUERY column 42: LIMIT takes a whole number from 0, got '-1'" },
         { IDS " LIMIT 1.5", "MALFORMED_QUERY column 42: LIMIT takes a whole number from 0, got '1.5'" },
         { IDS " OFFSET", "MALFORMED_QUERY column 42: OFFSET takes a whole number from 0, got the end" },
-        { "SELECT Status, COUNT(Id)" FROM " GROUP BY Status HAVING COUNT(Id) > 1",
-          "MALFORMED_QUERY column 67: HAVING is not supported" },
-        { IDS " FOR VIEW", "MALFORMED_QUERY column 36: FOR is not supported" },
-        { IDS ";", "MALFORMED_QUERY column 35: ';' is more than the query needs" },
+        { IDS "; SELECT", "MALFORMED_QUERY column 37: one query at a time: nothing may stand behind its ;" },
+        { IDS " /* x", "MALFORMED_QUERY column 36: this comment has no end: */" },
+        { "SELECT Id /* x" FROM, "MALFORMED_QUERY column 11: this comment has no end: */" },
         { "SELECT \xc3\xa4" FROM, "MALFORMED_QUERY column 8: expected a field, got \"\xc3\xa4\"" },
     };
 
@@ -275,10 +315,12 @@ static void comparisons_that_mean_nothing_are_refused(void **state)
         const char *condition, *error;
     } cases[] = {
         { "Status", "MALFORMED_QUERY column 48: expected one of = != < <= > >= LIKE IN, NOT IN, got the end" },
-        { "Status == 'x'", "MALFORMED_QUERY column 50: Status is compared with a text in single quotes, not '='" },
+        { "Status == 'x'", "MALFORMED_QUERY column 49: == is not supported: write =" },
+        { "Status = = 'x'", "MALFORMED_QUERY column 51: an operator stands in one piece: = != < <= > >=" },
         { "Status =", "MALFORMED_QUERY column 50: Status is compared with a text in single quotes, not the end" },
         { "Status = Error", "MALFORMED_QUERY column 51: expected a value, got Error: texts stand in single quotes" },
-        { "Status = \"Error\"", "MALFORMED_QUERY column 51: expected a value, got '\"': texts stand in single quotes" },
+        { "Status = \"Error\"",
+          "MALFORMED_QUERY column 51: '\"Error\"': texts stand in single quotes ('..'), names in none" },
         { "Status = 'Error", "MALFORMED_QUERY column 51: this text has no closing quote" },
         { "Status = 5", "MALFORMED_QUERY column 51: Status is compared with a text in single quotes, not '5'" },
         { "Name = 'a\\q'",
@@ -312,16 +354,8 @@ static void comparisons_that_mean_nothing_are_refused(void **state)
         { "StartedAt > '2026-11-23T10:00:00Z'",
           "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime, which "
           "stands without quotes: 2026-11-23T10:00:00Z" },
-        { "StartedAt > 2026-11-23", "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
-                                    "2026-11-23T10:00:00Z, not '2026-11-23'" },
-        { "StartedAt > 2026-02-30T10:00:00Z",
-          "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
-          "2026-11-23T10:00:00Z, not '2026-02-30T10:00:00Z'" },
-        { "StartedAt > TODAY", "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
-                               "2026-11-23T10:00:00Z, not TODAY" },
-        { "StartedAt > 5", "MALFORMED_QUERY column 54: StartedAt is compared with a dateTime such as "
-                           "2026-11-23T10:00:00Z, not '5'" },
-        { "DAY_ONLY(StartedAt) > 5", "MALFORMED_QUERY column 42: functions can not stand in a condition" },
+        { "DAY_ONLY(StartedAt) > 5", "MALFORMED_QUERY column 42: DAY_ONLY() is not supported: compare with a period "
+                                     "instead: SubmittedAt = TODAY, LAST_N_DAYS:7, 2026-11-28" },
         { "(Name = 'x'", "MALFORMED_QUERY column 53: expected ), got the end" },
         { "Name = 'x' AND", "MALFORMED_QUERY column 56: expected a field, got the end" },
         { "Name = 'x' Type = 'y'", "MALFORMED_QUERY column 53: Type is more than the query needs" },
@@ -333,6 +367,257 @@ static void comparisons_that_mean_nothing_are_refused(void **state)
         snprintf(text, sizeof text, IDS " WHERE %s", cases[i].condition);
         refused(text, cases[i].error);
     }
+}
+
+static void times_are_refused_with_what_is_meant(void **state)
+{
+#define A_TIME \
+    "StartedAt is compared with a dateTime such as 2026-11-23T10:00:00Z, a date, or TODAY, LAST_N_DAYS:7 .., "
+#define FISCAL "there is no fiscal calendar here; write dates or a period of the calendar such as THIS_QUARTER"
+    static const struct {
+        const char *literal, *error;
+    } cases[] = {
+        { "", A_TIME "not the end" },
+        { "5", A_TIME "not '5'" },
+        { "2026-02-30", A_TIME "not '2026-02-30'" },
+        { "2026-02-30T10:00:00Z", A_TIME "not '2026-02-30T10:00:00Z'" },
+        { "2026-11-23T10:00:00",
+          "a dateTime has a zone: 2026-11-23T10:00:00Z or, an hour east, 2026-11-23T10:00:00+01:00" },
+        { "SOMETIME", A_TIME "not SOMETIME" },
+        { "'2026-11-23T10:00:00Z'",
+          "StartedAt is compared with a dateTime, which stands without quotes: 2026-11-23T10:00:00Z" },
+        { "'LAST_N_DAYS:3'", "StartedAt is compared with a date literal, which stands without quotes: LAST_N_DAYS:3" },
+        { "'today'", "StartedAt is compared with a date literal, which stands without quotes: today" },
+        { "TOMOROW", "no date literal TOMOROW; did you mean TOMORROW?" },
+        { "LAST_N_DAY:7", "no date literal LAST_N_DAY; did you mean LAST_N_DAYS?" },
+        { "LAST_7_DAYS", "no date literal LAST_7_DAYS; write LAST_N_DAYS:7" },
+        { "next_12_months", "no date literal next_12_months; write NEXT_N_MONTHS:12" },
+        { "LAST_HOUR", "LAST_HOUR is not supported: write LAST_N_HOURS:1" },
+        { "NOW()", "NOW is not supported: write = LAST_N_MINUTES:5, or a dateTime such as 2026-11-23T10:00:00Z" },
+        { "THIS_FISCAL_YEAR", "THIS_FISCAL_YEAR is not supported: " FISCAL },
+        { "N_FISCAL_QUARTERS_AGO:6", "N_FISCAL_QUARTERS_AGO is not supported: " FISCAL },
+        { ":since", "bind variables (:x) are of Apex: write the value itself" },
+    };
+    static const struct {
+        const char *literal, *error; /* found behind the literal's beginning */
+    } behind[] = {
+        { "LAST_N_DAYS", "MALFORMED_QUERY column 65: LAST_N_DAYS takes its number behind a colon: LAST_N_DAYS:7" },
+        { "LAST_N_DAYS(7)", "MALFORMED_QUERY column 65: LAST_N_DAYS takes its number behind a colon: LAST_N_DAYS:7" },
+        { "LAST_N_DAYS:-1", "MALFORMED_QUERY column 66: LAST_N_DAYS takes a whole number from 0 to 1000000, got '-1'" },
+        { "LAST_N_WEEKS:0", "MALFORMED_QUERY column 67: LAST_N_WEEKS takes a whole number from 1 to 1000000, got '0'" },
+        { "N_DAYS_AGO:1.5", "MALFORMED_QUERY column 65: N_DAYS_AGO takes a whole number from 0 to 1000000, got '1.5'" },
+        { "NEXT_N_YEARS:1000001",
+          "MALFORMED_QUERY column 67: NEXT_N_YEARS takes a whole number from 1 to 1000000, got '1000001'" },
+        { "LAST_N_DAYS:",
+          "MALFORMED_QUERY column 66: LAST_N_DAYS takes a whole number from 0 to 1000000, got the end" },
+        { "TODAY - 7",
+          "MALFORMED_QUERY column 60: a date literal is not reckoned with: write N_DAYS_AGO:7, NEXT_N_DAYS:7, "
+          "LAST_N_HOURS:2" },
+        { "TODAY-7",
+          "MALFORMED_QUERY column 59: a date literal is not reckoned with: write N_DAYS_AGO:7, NEXT_N_DAYS:7, "
+          "LAST_N_HOURS:2" },
+        { "TODAY:1", "MALFORMED_QUERY column 59: TODAY takes no number and no parentheses" },
+        { "TODAY()", "MALFORMED_QUERY column 59: TODAY takes no number and no parentheses" },
+        { "2026-11-28 10:00:00", "MALFORMED_QUERY column 65: between date and time stands a T: 2026-11-28T10:00:00Z" },
+    };
+    char text[256], error[400];
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        snprintf(text, sizeof text, IDS " WHERE StartedAt > %s", cases[i].literal);
+        snprintf(error, sizeof error, "MALFORMED_QUERY column 54: %s", cases[i].error);
+        refused(text, error);
+    }
+    for (size_t i = 0; i < TEST_COUNT(behind); i++) {
+        snprintf(text, sizeof text, IDS " WHERE StartedAt > %s", behind[i].literal);
+        refused(text, behind[i].error);
+    }
+    refused(IDS " WHERE Status = TODAY",
+            "MALFORMED_QUERY column 51: expected a value, got TODAY: texts stand in single quotes");
+    refused(IDS " WHERE RetryCount = TODAY",
+            "MALFORMED_QUERY column 55: RetryCount is compared with a whole number, not TODAY");
+}
+
+/* What Salesforce, SQL or Apex would take: the word at the column is named, and what to write instead. */
+static void what_is_known_elsewhere_is_refused_by_its_name(void **state)
+{
+    static const struct {
+        const char *text;
+        int column;
+        const char *word, *instead;
+    } cases[] = {
+        { IDS " WITH SECURITY_ENFORCED", 36, "WITH is not supported (WITH SECURITY_ENFORCED", "leave it out" },
+        { IDS " WHERE Id = null WITH USER_MODE", 52, "WITH is not supported", "leave it out" },
+        { IDS " FOR VIEW", 36, "FOR is not supported (FOR VIEW", "leave it out" },
+        { IDS " b LIMIT 1 FOR REFERENCE", 46, "FOR is not supported", "REFERENCE" },
+        { IDS " LIMIT 1 FOR UPDATE", 44, "FOR is not supported", "UPDATE" },
+        { IDS " b ALL ROWS", 38, "ALL is not supported (ALL ROWS)", "bgopctl deleted" },
+        { IDS " USING SCOPE Mine", 36, "USING is not supported (USING SCOPE)", "leave it out" },
+        { IDS " INNER JOIN x", 36, "INNER is not supported", "GroupLeader.X" },
+        { IDS " b LEFT OUTER JOIN x", 38, "LEFT is not supported", "GroupLeader.X" },
+        { IDS ", BackgroundOperation b", 35, "a query is of one object", "GroupLeader.X" },
+        { IDS " UNION " IDS, 36, "UNION is not supported", "OR" },
+        { "DELETE" FROM, 1, "DELETE is not supported", "bgopctl" },
+        { "FIND {x}", 1, "FIND is not supported (SOSL)", "LIKE" },
+        { "SELECT TYPEOF GroupLeader WHEN X THEN Id END" FROM, 8, "TYPEOF is not supported", "GroupLeader.X" },
+        { "SELECT DISTINCT Type" FROM, 8, "DISTINCT is not supported", "GROUP BY Type" },
+        { "SELECT TOP 10 Id" FROM, 8, "TOP is not supported", "LIMIT" },
+        { "SELECT COUNT(*)" FROM, 14, "COUNT(*) is no SOQL", "COUNT()" },
+        { "SELECT COUNT(DISTINCT Type)" FROM, 14, "DISTINCT can not stand here", "COUNT_DISTINCT" },
+        { "SELECT Id, (SELECT Id FROM MergedOperations)" FROM, 12, "a query within SELECT", "GroupLeaderId" },
+        { IDS " WHERE Id IN (SELECT Id" FROM ")", 49, "SELECT is not supported", "GroupLeader.X" },
+        { IDS " WHERE Name NOT IN (SELECT Name" FROM ")", 55, "SELECT is not supported", "GroupLeader.X" },
+        { IDS " WHERE Id = :id", 47, "bind variables", "the value itself" },
+        { IDS " WHERE Id IN :ids", 48, "bind variables", "the value itself" },
+        { IDS " LIMIT :n", 42, "bind variables", "the value itself" },
+        { IDS " LIMIT 5, 10", 43, "LIMIT takes one number", "OFFSET" },
+        { IDS " WHERE Status INCLUDES ('a')", 49, "INCLUDES is not supported", "IN ('a', 'b')" },
+        { IDS " WHERE Status EXCLUDES ('a')", 49, "EXCLUDES is not supported", "NOT IN" },
+        { IDS " WHERE Error IS NOT NULL", 48, "IS is not supported", "!= null" },
+        { IDS " WHERE RetryCount BETWEEN 1 AND 3", 53, "BETWEEN is not supported", ">= a AND" },
+        { IDS " WHERE Name ILIKE 'x'", 47, "ILIKE is not supported", "LIKE" },
+        { IDS " WHERE Name = 'a' && Name = 'b'", 53, "'&&' is not supported", "AND" },
+        { IDS " WHERE Name = 'a' || Name = 'b'", 53, "'||' is not supported", "OR" },
+        { IDS " WHERE Name = 'a''b'", 52, "a quote within a text", "\\'" },
+        { IDS " WHERE Name LIKE 'a' ESCAPE 'b'", 56, "ESCAPE is not supported", "\\%" },
+        { IDS " WHERE AND Name = 'a'", 42, "expected a field", "got AND" },
+        { IDS " WHERE Name = 'a' OR AND Id = null", 56, "expected a field", "got AND" },
+        { IDS " ORDER BY LIMIT 5", 45, "expected a field", "got LIMIT" },
+        { "SELECT b.*" FROM " b", 10, "SELECT * is no SOQL", "FIELDS(ALL)" },
+        { IDS " WHERE !Name = 'a'", 42, "'!' is not supported", "NOT" },
+        { IDS " WHERE Name = \xe2\x80\x98x\xe2\x80\x99", 49, "\xe2\x80\x98x\xe2\x80\x99", "single quotes" },
+        { IDS " WHERE Name = \xe2\x80\x9cx\xe2\x80\x9d", 49, "\xe2\x80\x9cx\xe2\x80\x9d", "single quotes" },
+        { IDS " WHERE \"Name\" = 'x'", 42, "'\"Name\"'", "names in none" },
+        { "SELECT `Id`" FROM, 8, "'`Id`'", "names in none" },
+        { "SELECT toLabel(Status)" FROM, 8, "toLabel() is not supported", "the field itself" },
+        { "SELECT FORMAT(Timeout)" FROM, 8, "FORMAT() is not supported", "the field itself" },
+        { "SELECT convertTimezone(StartedAt)" FROM, 8, "convertTimezone() is not supported", "UTC" },
+        { IDS " WHERE toLabel(Status) = 'x'", 42, "toLabel() is not supported", "the field itself" },
+        { IDS " WHERE HOUR_IN_DAY(convertTimezone(StartedAt)) = 3", 42, "HOUR_IN_DAY() is not supported",
+          "LAST_N_HOURS" },
+        { IDS " ORDER BY DAY_ONLY(StartedAt)", 45, "DAY_ONLY() is not supported", "TODAY" },
+        { "SELECT FISCAL_YEAR(StartedAt)" FROM, 8, "FISCAL_YEAR() is not supported", "no fiscal calendar" },
+        { "SELECT Type" FROM " GROUP BY ROLLUP(Type)", 47, "ROLLUP() is not supported", "GROUP BY" },
+        { "SELECT Type" FROM " GROUP BY CUBE(Type, Status)", 47, "CUBE() is not supported", "GROUP BY" },
+        { "SELECT Type, GROUPING(Type)" FROM " GROUP BY Type", 14, "GROUPING() is not supported", "ROLLUP" },
+        { "SELECT FIELDS(ALL)" FROM, 8, "FIELDS(ALL) needs a LIMIT of at most 200", "FIELDS(STANDARD)" },
+        { "SELECT FIELDS(ALL)" FROM " LIMIT 201", 8, "FIELDS(ALL) needs a LIMIT of at most 200", "STANDARD" },
+        { "SELECT FIELDS(ALL)" FROM " WHERE Name = 'x' OR Id = null", 8, "FIELDS(ALL) needs", "STANDARD" },
+        { "SELECT FIELDS(CUSTOM)" FROM " LIMIT 1", 8, "FIELDS(CUSTOM)", "no custom fields" },
+        { "SELECT FIELDS(SOME)" FROM, 15, "FIELDS takes ALL or STANDARD", "SOME" },
+        { "SELECT FIELDS(ALL), Name" FROM " LIMIT 1", 21, "Name is selected twice", "" },
+        { "SELECT COUNT(Id), FIELDS(ALL)" FROM " LIMIT 1", 19, "FIELDS() can not stand", "aggregates" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        struct err err = ERR_INIT;
+        struct query *query = query_parse(cases[i].text, strlen(cases[i].text), &err);
+        char place[64];
+
+        if (query != NULL)
+            fail_msg("%s was accepted: %s", cases[i].text, understood(query));
+        snprintf(place, sizeof place, "MALFORMED_QUERY column %d: ", cases[i].column);
+        if (strncmp(err.text, place, strlen(place)) != 0 || !strstr(err.text, cases[i].word) ||
+            !strstr(err.text, cases[i].instead))
+            fail_msg("%s: expected %s%s .. %s, got\n%s", cases[i].text, place, cases[i].word, cases[i].instead,
+                     err.text);
+    }
+}
+
+static void fields_of_all_kinds_need_no_limit_where_few_are_asked_for(void **state)
+{
+    static const char *const texts[] = {
+        "SELECT FIELDS(STANDARD)" FROM,
+        "SELECT FIELDS(ALL)" FROM " LIMIT 0",
+        "SELECT FIELDS(ALL)" FROM " WHERE Id = '08P003000000002'",
+        "SELECT FIELDS(ALL)" FROM " WHERE Status = 'New' AND Id IN ('08P003000000002', '08P003000000003')",
+        "SELECT FIELDS(ALL), GroupLeader.Id" FROM " LIMIT 5",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(texts); i++) {
+        struct err err = ERR_INIT;
+        struct query *query = query_parse(texts[i], strlen(texts[i]), &err);
+
+        if (query == NULL)
+            fail_msg("%s: %s", texts[i], err.text);
+        assert_in_range(query->item_count, FIELD_COUNT, FIELD_COUNT + 1);
+        query_free(query);
+    }
+}
+
+static void aliases_and_having_have_rules(void **state)
+{
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
+        { "SELECT x.Id" FROM " b", "INVALID_FIELD column 8: no relationship x on BackgroundOperation; there is "
+                                   "GroupLeader, and the alias b" },
+        { "SELECT b.Id" FROM,
+          "INVALID_FIELD column 8: no relationship b on BackgroundOperation; there is GroupLeader" },
+        { "SELECT b.Owner.Id" FROM " b",
+          "INVALID_FIELD column 10: no relationship Owner on BackgroundOperation; there is "
+          "GroupLeader, and the alias b" },
+        { "SELECT b.GroupLeader.GroupLeader.Id" FROM " b",
+          "MALFORMED_QUERY column 8: a relationship is followed one level up, no further: GroupLeader.X" },
+        { "SELECT b" FROM " b", "INVALID_FIELD column 8: b is the object itself: name a field of it, as in b.Status" },
+        { IDS " AS", "MALFORMED_QUERY column 38: expected an alias, got the end" },
+        { IDS " AS WHERE Id = null", "MALFORMED_QUERY column 39: expected an alias, got WHERE" },
+        { "SELECT COUNT(Id) AS" FROM, "MALFORMED_QUERY column 21: expected an alias, got FROM" },
+        { "SELECT Type t" FROM " GROUP BY t", "INVALID_FIELD column 49: t is an alias: here stands the field itself" },
+        { "SELECT Type t" FROM " WHERE t = 'x' GROUP BY Type",
+          "INVALID_FIELD column 46: t is an alias: here stands the field itself" },
+        { IDS " HAVING COUNT(Id) > 1", "MALFORMED_QUERY column 43: HAVING is about groups and stands behind GROUP BY: "
+                                       "conditions on operations stand behind WHERE" },
+        { "SELECT COUNT()" FROM " HAVING COUNT(Id) > 1",
+          "MALFORMED_QUERY column 48: SELECT COUNT() is one number: with HAVING select COUNT(Id)" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING Status = 'New'",
+          "MALFORMED_QUERY column 59: HAVING field must be grouped or aggregated: Status" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING COUNT(Id)",
+          "MALFORMED_QUERY column 68: expected one of = != < <= > >= LIKE IN, NOT IN, got the end" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING COUNT(Id) > '5'",
+          "MALFORMED_QUERY column 71: COUNT(Id) is compared with a whole number, not '5'" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING COUNT(Id) > 1.5",
+          "MALFORMED_QUERY column 71: COUNT(Id) is compared with a whole number, not '1.5'" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING AVG(RetryCount) > 'x'",
+          "MALFORMED_QUERY column 77: AVG(RetryCount) is compared with a number, not 'x'" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING AVG(RetryCount) > 1.5.2",
+          "MALFORMED_QUERY column 77: AVG(RetryCount) is compared with a number, not '1.5.2'" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING COUNT(Id) LIKE '1%'",
+          "MALFORMED_QUERY column 69: LIKE is for texts, COUNT(Id) is of type int" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING MAX(StartedAt) > 5",
+          "MALFORMED_QUERY column 76: MAX(StartedAt) is compared with a dateTime such as 2026-11-23T10:00:00Z, a date, "
+          "or "
+          "TODAY, LAST_N_DAYS:7 .., not '5'" },
+        { "SELECT Type" FROM " WHERE COUNT(Id) > 1 GROUP BY Type",
+          "MALFORMED_QUERY column 44: an aggregate can not stand in WHERE: conditions on groups stand behind HAVING" },
+        { "SELECT Type" FROM " GROUP BY Type ORDER BY Type HAVING COUNT(Id) > 1",
+          "MALFORMED_QUERY column 66: HAVING is out of place: the order is SELECT, FROM, WHERE, GROUP BY, HAVING, "
+          "ORDER "
+          "BY, LIMIT, OFFSET" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++)
+        refused(cases[i].text, cases[i].error);
+}
+
+static void a_query_is_narrowed_by_a_condition(void **state)
+{
+    struct err err = ERR_INIT;
+    struct query *query = query_parse_condition("Name = 'a' OR Name = 'b'; -- x", 30, NULL, &err);
+
+    (void)state;
+    assert_int_equal(query_narrow(query, "Status = 'New' OR Status = 'Error'", &err), ST_OK);
+    assert_string_equal(understood(query), "Id | (Name = 'a' OR Name = 'b') AND (Status = 'New' OR Status = 'Error')");
+    assert_int_equal(query_narrow(query, "Statu = 'New'", &err), ST_INVALID);
+    query_free(query);
+    query = query_parse(IDS, strlen(IDS), &err);
+    assert_int_equal(query_narrow(query, "StartedAt = TODAY", &err), ST_OK);
+    assert_true(query->relative);
+    assert_string_equal(understood(query), "Id | StartedAt = TODAY");
+    query_free(query);
 }
 
 static void aggregates_have_rules(void **state)
@@ -347,6 +632,9 @@ static void aggregates_have_rules(void **state)
                                                          "grouped in a query call (dateTime, without the property "
                                                          "group)" },
         { "SELECT COUNT(Id)" FROM " GROUP BY CALENDAR_YEAR(StartedAt)",
+          "MALFORMED_QUERY column 52: CALENDAR_YEAR() is not supported: compare with a period instead: SubmittedAt = "
+          "TODAY, LAST_N_DAYS:7, 2026-11-28" },
+        { "SELECT COUNT(Id)" FROM " GROUP BY COUNT(Id)",
           "MALFORMED_QUERY column 52: functions can not stand in GROUP BY" },
         { "SELECT COUNT()" FROM " GROUP BY Status",
           "MALFORMED_QUERY column 8: COUNT() alone is one number: with GROUP BY select COUNT(Id)" },
@@ -445,6 +733,11 @@ int main(void)
         cmocka_unit_test(what_is_no_query_is_refused_with_its_place),
         cmocka_unit_test(names_that_do_not_exist_are_refused_with_the_nearest),
         cmocka_unit_test(comparisons_that_mean_nothing_are_refused),
+        cmocka_unit_test(times_are_refused_with_what_is_meant),
+        cmocka_unit_test(what_is_known_elsewhere_is_refused_by_its_name),
+        cmocka_unit_test(fields_of_all_kinds_need_no_limit_where_few_are_asked_for),
+        cmocka_unit_test(aliases_and_having_have_rules),
+        cmocka_unit_test(a_query_is_narrowed_by_a_condition),
         cmocka_unit_test(aggregates_have_rules),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(a_text_has_a_greatest_size),

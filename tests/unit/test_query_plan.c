@@ -6,6 +6,8 @@
 
 #include "common/query/plan.h"
 
+#define NOW_MS INT64_C(1795428000000) /* 2026-11-23T10:00:00Z, a Monday */
+
 static struct query *parsed(const char *text)
 {
     struct err err = ERR_INIT;
@@ -52,6 +54,13 @@ static void conditions_go_down_where_they_mean_the_same(void **state)
         { "NOT RetryCount < 1", "[] | NOT RetryCount < 1" },
         { "IsDeleted = false", "[[\"IsDeleted\",\"=\",false]]" },
         { "SubmittedAt >= 2026-11-23T10:00:00Z", "[[\"SubmittedAt\",\">=\",1795428000000]]" },
+        { "SubmittedAt = TODAY", "[[\"SubmittedAt\",\">=\",1795392000000],[\"SubmittedAt\",\"<\",1795478400000]]" },
+        { "SubmittedAt > TODAY AND CreatedDate <= LAST_N_HOURS:1",
+          "[[\"SubmittedAt\",\">=\",1795478400000],[\"CreatedDate\",\"<\",1795428001000]]" },
+        { "NOT FinishedAt != 2026-11-23",
+          "[[\"FinishedAt\",\">=\",1795392000000],[\"FinishedAt\",\"<\",1795478400000]]" },
+        { "FinishedAt != TODAY",
+          "[] | NOT FinishedAt >= 2026-11-23T00:00:00.000Z OR NOT FinishedAt < 2026-11-24T00:00:00.000Z" },
         { "StartedAt = null AND Error != null", "[[\"StartedAt\",\"=\",null],[\"Error\",\"!=\",null]]" },
         { "StartedAt IN (null, 2026-11-23T10:00:00Z)", "[] | StartedAt IN (null, 2026-11-23T10:00:00.000Z)" },
         { "RetryCount < null", "[] | RetryCount < null" },
@@ -95,7 +104,7 @@ static void conditions_go_down_where_they_mean_the_same(void **state)
 
         snprintf(text, sizeof text, "SELECT Id FROM BackgroundOperation WHERE %s", cases[i].condition);
         query = parsed(text);
-        plan_make(&plan, query);
+        plan_make(&plan, query, NOW_MS);
         if (strcmp(split(&plan), cases[i].split) != 0)
             fail_msg("%s: expected\n%s, got\n%s", cases[i].condition, cases[i].split, split(&plan));
         plan_release(&plan);
@@ -105,8 +114,9 @@ static void conditions_go_down_where_they_mean_the_same(void **state)
 
 static void explained(const char *text, const char *name, const char *expected)
 {
+    static const struct query_options options = { .now_ms = NOW_MS };
     struct query *query = parsed(text);
-    json_t *plan = query_explain(query, NULL), *value = json_object_get(plan, name);
+    json_t *plan = query_explain(query, &options), *value = json_object_get(plan, name);
     char *got =
         json_is_string(value) ? strdup(json_string_value(value)) : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
@@ -179,6 +189,21 @@ static void a_plan_says_what_it_does(void **state)
           "{\"where\":[],\"fields\":[\"Name\",\"SubmittedAt\",\"Id\",\"Error\",\"GroupLeaderId\"],\"order\":"
           "\"SubmittedAt\","
           "\"limit\":200}" },
+        { "SELECT Id" FROM " WHERE SubmittedAt = THIS_WEEK", "index",
+          "the queue in order of submission, only the times asked for" },
+        { "SELECT Id" FROM " WHERE SubmittedAt = THIS_WEEK OR StartedAt > LAST_N_DAYS:7", "times",
+          "THIS_WEEK is from 2026-11-22T00:00:00.000Z, before 2026-11-29T00:00:00.000Z; LAST_N_DAYS:7 is from "
+          "2026-11-16T00:00:00.000Z, before 2026-11-23T10:00:01.000Z" },
+        { "SELECT Id" FROM, "times", "null" },
+        { "SELECT Type, COUNT(Id)" FROM " GROUP BY Type HAVING COUNT(Id) > 5", "HAVING", "COUNT(Id) > 5" },
+        { "SELECT Type, COUNT(Id)" FROM " GROUP BY Type HAVING COUNT(Id) > 5", "index",
+          "the numbers of bgop_stats by Type and Status; no record is read" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING MAX(SubmittedAt) < TODAY", "HAVING",
+          "MAX(SubmittedAt) < 2026-11-23T00:00:00.000Z" },
+        { "SELECT Type" FROM " GROUP BY Type HAVING MAX(SubmittedAt) < TODAY AND COUNT(GroupLeader.Id) = 0",
+          "bgop_find",
+          "{\"where\":[],\"fields\":[\"SubmittedAt\",\"Type\",\"GroupLeaderId\"],\"order\":\"-SubmittedAt\","
+          "\"limit\":200}" },
         { "SELECT Id" FROM " LIMIT 7 OFFSET 3", "bgop_find",
           "{\"where\":[],\"fields\":[\"Id\"],\"order\":\"-SubmittedAt\",\"limit\":10}" },
     };
@@ -203,7 +228,7 @@ static void what_one_call_can_not_take_stays_here(void **state)
         used += (size_t)snprintf(text + used, sizeof text - used, ",%d", i);
     snprintf(text + used, sizeof text - used, ")");
     query = parsed(text);
-    plan_make(&plan, query);
+    plan_make(&plan, query, NOW_MS);
     assert_in_range(json_array_size(json_object_get(plan.find, "where")), 40, PLAN_CONDITIONS_MAX);
     assert_int_equal(json_array_size(json_object_get(plan.find, "where")) + plan.rest->part_count, 102);
     plan_release(&plan);

@@ -1,130 +1,209 @@
-/* Redis addresses and commands: no server. */
+/* Redis addresses, as all programs and libbgop read them. */
 #include "tests/support/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/redis/edge.h"
+#include "common/client/link.h"
+#include "common/server/redis_address.h"
 
-static const char *or_none(const char *text)
+static const struct address_case {
+    const char *uri, *host;
+    int port;
+    const char *user, *password;
+    int db;
+    const char *path, *text, *shown; /* shown NULL: as it is */
+} cases[] = {
+    { "redis://127.0.0.1:6380", "127.0.0.1", 6380, "", "", -1, "", "127.0.0.1:6380", NULL },
+    { "redis://host", "host", 6379, "", "", -1, "", "host:6379", NULL },
+    { "redis://host/", "host", 6379, "", "", -1, "", "host:6379", NULL },
+    { "redis://h:1/15", "h", 1, "", "", 15, "", "h:1", NULL },
+    { "redis://h/0", "h", 6379, "", "", 0, "", "h:6379", NULL },
+    { "redis://u:p@h:1", "h", 1, "u", "p", -1, "", "h:1", "redis://u@h:1" },
+    { "redis://u:@h:1", "h", 1, "u", "", -1, "", "h:1", NULL },
+    { "redis://:p@h", "h", 6379, "", "p", -1, "", "h:6379", "redis://h" },
+    { "redis://u:p%40%3a%zz%4@h", "h", 6379, "u", "p@:%zz%4", -1, "", "h:6379", "redis://u@h" },
+    { "redis://u%3a:%25%2F%20p@h", "h", 6379, "u:", "%/ p", -1, "", "h:6379", "redis://u%3a@h" },
+    { "redis://u:p@q@h/2", "h", 6379, "u", "p@q", 2, "", "h:6379", "redis://u@h/2" },
+    { "redis://u:p:q/r?s#t@h/2", "h", 6379, "u", "p:q/r?s#t", 2, "", "h:6379", "redis://u@h/2" },
+    { "redis://u:%c3%a9@h", "h", 6379, "u", "\xc3\xa9", -1, "", "h:6379", "redis://u@h" },
+    { "redis://[::1]:7/3", "::1", 7, "", "", 3, "", "[::1]:7", NULL },
+    { "redis://[::1]", "::1", 6379, "", "", -1, "", "[::1]:6379", NULL },
+    { "redis://u:p@[fe80::1%25lo]:7/3", "fe80::1%25lo", 7, "u", "p", 3, "", "[fe80::1%25lo]:7",
+      "redis://u@[fe80::1%25lo]:7/3" },
+    { "unix:///run/r.sock", "", 0, "", "", -1, "/run/r.sock", "/run/r.sock", NULL },
+    { "unix:///run/a@b/r.sock", "", 0, "", "", -1, "/run/a@b/r.sock", "/run/a@b/r.sock", NULL },
+    { "unix:///run/a@/r.sock", "", 0, "", "", -1, "/run/a@/r.sock", "/run/a@/r.sock", NULL },
+    { "unix:///run/%3F%20.sock", "", 0, "", "", -1, "/run/? .sock", "/run/? .sock", NULL },
+    { "unix://u:p@/run/r.sock", "", 0, "u", "p", -1, "/run/r.sock", "/run/r.sock", "unix://u@/run/r.sock" },
+    { "unix://:p@/run/r.sock", "", 0, "", "p", -1, "/run/r.sock", "/run/r.sock", "unix:///run/r.sock" },
+    { "unix://u:p%40%2F%3A@/run/r.sock?db=3", "", 0, "u", "p@/:", 3, "/run/r.sock", "/run/r.sock",
+      "unix://u@/run/r.sock?db=3" },
+    { "unix://u:p/q@/r", "", 0, "u", "p/q", -1, "/r", "/r", "unix://u@/r" },
+    { "unix:///r?password=p%26%3D", "", 0, "", "p&=", -1, "/r", "/r", "unix:///r" },
+    { "unix:///r?db=2&user=u&password=p", "", 0, "u", "p", 2, "/r", "/r", "unix://u@/r?db=2" },
+};
+
+static const char *const wrong[] = {
+    "",
+    "localhost",
+    "localhost:6379",
+    "http://h",
+    "redis://",
+    "redis://:6379",
+    "redis://h:0",
+    "redis://h:65536",
+    "redis://h:x",
+    "redis://h:",
+    "redis://h/x",
+    "redis://h/-1",
+    "redis://h/65536",
+    "redis://[::1",
+    "redis://[::1]x",
+    "redis://::1:6379",
+    "redis://::1",
+    "unix://",
+    "unix://relative",
+    "unix://secret",
+    "rediss://:secret@h",
+    "redis://secret:secret@:1",
+    "redis://secret@h",
+    "redis://h:secret",
+    "redis://h/secret",
+    "redis://user:secret",
+    "redis://u:secret%00@h",
+    "redis://h/0?password=secret",
+    "unix://secret@/r",
+    "unix:///r?user=secret",
+    "unix:///r?passwort=secret",
+    "unix:///r?password=secret&password=secret",
+    "unix:///r?db=secret",
+    "unix:///r?",
+    "unix:///123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+};
+
+static void same(const struct redis_address *address, const struct address_case *it)
 {
-    return text ? text : "(none)";
+    assert_string_equal(address->host, it->host);
+    assert_int_equal(address->port, it->port);
+    assert_string_equal(address->user, it->user);
+    assert_string_equal(address->password, it->password);
+    assert_int_equal(address->db, it->db);
+    assert_string_equal(address->path, it->path);
+    assert_string_equal(address->text, it->text);
 }
 
-static void addresses_are_read(void **state)
+static void addresses_are_read_by_the_programs_and_by_the_library(void **state)
 {
-    static const struct {
-        const char *uri, *host;
-        int port;
-        const char *user, *password;
-        int db;
-        const char *path, *text;
-    } cases[] = {
-        { "redis://127.0.0.1:6380", "127.0.0.1", 6380, NULL, NULL, -1, NULL, "127.0.0.1:6380" },
-        { "redis://host", "host", 6379, NULL, NULL, -1, NULL, "host:6379" },
-        { "redis://host/", "host", 6379, NULL, NULL, -1, NULL, "host:6379" },
-        { "redis://h:1/15", "h", 1, NULL, NULL, 15, NULL, "h:1" },
-        { "redis://u:p@h:1", "h", 1, "u", "p", -1, NULL, "h:1" },
-        { "redis://:p@h", "h", 6379, NULL, "p", -1, NULL, "h:6379" },
-        { "redis://u:p%40%3a%zz%4@h", "h", 6379, "u", "p@:%zz%4", -1, NULL, "h:6379" },
-        { "redis://u:p@q@h/2", "h", 6379, "u", "p@q", 2, NULL, "h:6379" },
-        { "redis://[::1]:7/3", "::1", 7, NULL, NULL, 3, NULL, "[::1]:7" },
-        { "redis://[::1]", "::1", 6379, NULL, NULL, -1, NULL, "[::1]:6379" },
-        { "unix:///run/r.sock", NULL, 0, NULL, NULL, -1, "/run/r.sock", "/run/r.sock" },
-    };
-
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         struct redis_address address;
+        struct link link;
         struct err err = ERR_INIT;
 
         if (redis_address_parse(&address, cases[i].uri, &err) != ST_OK)
             fail_msg("%s: %s", cases[i].uri, err.text);
-        assert_string_equal(or_none(address.host), or_none(cases[i].host));
-        assert_int_equal(address.port, cases[i].port);
-        assert_string_equal(or_none(address.user), or_none(cases[i].user));
-        assert_string_equal(or_none(address.password), or_none(cases[i].password));
-        assert_int_equal(address.db, cases[i].db);
-        assert_string_equal(or_none(address.path), or_none(cases[i].path));
-        assert_string_equal(address.text, cases[i].text);
-        redis_address_release(&address);
+        same(&address, &cases[i]);
+        assert_int_equal(link_init(&link, cases[i].uri, 100), BGOP_OK);
+        same(&link.to, &cases[i]);
     }
 }
 
-static void wrong_addresses_say_what_is_expected(void **state)
+static void wrong_addresses_say_what_is_expected_and_show_nothing(void **state)
 {
-    static const char *const wrong[] = {
-        "", "localhost", "localhost:6379", "http://h", "redis://", "redis://:6379", "redis://h:0", "redis://h:65536",
-        "redis://h:x", "redis://h/x", "redis://h/-1", "redis://[::1", "redis://[::1]x", "unix://relative", "rediss://h",
-        "redis://secret:secret@:1",
-    };
-
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(wrong); i++) {
+        struct redis_address address;
+        struct link link;
         struct err err = ERR_INIT;
 
-        if (redis_new(wrong[i], 1000, &err))
+        if (redis_address_parse(&address, wrong[i], &err) != ST_INVALID)
             fail_msg("%s was taken", wrong[i]);
-        assert_int_equal(err.status, ST_INVALID);
         assert_non_null(strstr(err.text, "Redis address"));
+        assert_non_null(strstr(err.text, "redis://[user"));
         assert_null(strstr(err.text, "secret"));
+        assert_int_equal(link_init(&link, wrong[i], 100), BGOP_INVALID);
+        assert_string_equal(link.error, err.text);
     }
 }
 
-static void commands_are_written_as_redis_reads_them(void **state)
+static void what_is_shown_and_what_ps_sees_has_no_password(void **state)
 {
-    struct redis_command command;
-    char *wire;
-    size_t size;
-    static const char expected[] =
-        "*6\r\n$3\r\nSET\r\n$0\r\n\r\n$20\r\n-9223372036854775808\r\n$20\r\n18446744073709551615\r\n"
-        "$2\r\n42\r\n$3\r\na\0b\r\n";
-
     (void)state;
-    redis_command_init(&command);
-    redis_command_add_text(&command, "SET");
-    redis_command_add(&command, NULL, 0);
-    redis_command_add_int(&command, INT64_MIN);
-    redis_command_add_uint(&command, UINT64_MAX);
-    redis_command_add_int(&command, 0);
-    redis_command_add(&command, "a\0b", 3);
-    redis_command_set_int(&command, 4, 42);
-    wire = malloc(redis_command_wire_max(&command));
-    size = (size_t)(redis_command_write(&command, wire) - wire);
-    assert_int_equal(size, sizeof expected - 1);
-    assert_memory_equal(wire, expected, size);
-    free(wire);
-    redis_command_release(&command);
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        char shown[256], hidden[256];
+        struct redis_address address;
+
+        assert_string_equal(redis_address_shown(shown, sizeof shown, cases[i].uri),
+                            cases[i].shown ? cases[i].shown : cases[i].uri);
+        assert_int_equal(redis_address_has_password(cases[i].uri), *cases[i].password != '\0');
+        snprintf(hidden, sizeof hidden, "%s", cases[i].uri);
+        redis_address_hide(hidden);
+        assert_int_equal(strlen(hidden), strlen(cases[i].uri));
+        assert_int_equal(redis_address_parse(&address, hidden, NULL), ST_OK);
+        assert_string_equal(address.text, cases[i].text);
+        if (*cases[i].password)
+            assert_int_equal(strspn(address.password, "*"), strlen(address.password));
+    }
 }
 
-static void numbers_stay_where_they_are_as_a_command_grows(void **state)
+/* Odd passwords, put into every kind of address, come out again. */
+static void a_login_is_put_in_and_read_again(void **state)
 {
-    struct redis_command command;
-    char expected[24];
+    static const char *const passwords[] = { "p",     "p@:/?#[]&=%", "%41", " blank ; comment", "\xc3\xa9\xe2\x82\xac",
+                                             "a\"'\\" };
+    static const char *const users[] = { "", "u", "u@:/" };
 
     (void)state;
-    redis_command_init(&command);
-    for (int round = 0; round < 3; round++) {
-        redis_command_clear(&command);
-        for (int64_t i = 0; i < 10000; i++)
-            redis_command_add_int(&command, i * 12345678901 - 5);
-        assert_int_equal(command.count, 10000);
-        for (int64_t i = 0; i < 10000; i++) {
-            snprintf(expected, sizeof expected, "%lld", (long long)(i * 12345678901 - 5));
-            assert_int_equal(command.args[i].size, strlen(expected));
-            assert_memory_equal(command.args[i].data, expected, command.args[i].size);
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        for (size_t p = 0; p < TEST_COUNT(passwords); p++) {
+            const char *user = users[p % TEST_COUNT(users)];
+            struct redis_address address;
+            struct address_case expected = cases[i];
+            char uri[512];
+
+            assert_true(redis_address_with_login(uri, sizeof uri, cases[i].uri, user, passwords[p]));
+            expected.user = *cases[i].user || *cases[i].password ? cases[i].user : user;
+            expected.password = *cases[i].password ? cases[i].password : passwords[p];
+            assert_int_equal(redis_address_parse(&address, uri, NULL), ST_OK);
+            same(&address, &expected);
         }
     }
-    redis_command_release(&command);
+}
+
+/* A user of the query was put in front of the path as it stood there: u of u:v, and v a part of the password. */
+static void a_user_of_the_query_stays_whole_beside_a_password_that_is_put_in(void **state)
+{
+    struct redis_address address;
+    char uri[512];
+
+    (void)state;
+    assert_true(
+        redis_address_with_login(uri, sizeof uri, "unix:///s.sock?user=u:v@/%40&password=&db=2", "other", "p:@"));
+    assert_int_equal(redis_address_parse(&address, uri, NULL), ST_OK);
+    assert_string_equal(address.user, "u:v@/@");
+    assert_string_equal(address.password, "p:@");
+    assert_string_equal(address.path, "/s.sock");
+    assert_int_equal(address.db, 2);
+}
+
+static void a_login_that_does_not_fit_is_not_cut(void **state)
+{
+    char small[40];
+
+    (void)state;
+    assert_false(redis_address_with_login(small, sizeof small, "redis://127.0.0.1:6379", "user", "0123456789012345"));
+    assert_false(redis_address_with_login(small, sizeof small, "127.0.0.1", "u", "p"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_are_read),
-        cmocka_unit_test(wrong_addresses_say_what_is_expected),
-        cmocka_unit_test(commands_are_written_as_redis_reads_them),
-        cmocka_unit_test(numbers_stay_where_they_are_as_a_command_grows),
+        cmocka_unit_test(addresses_are_read_by_the_programs_and_by_the_library),
+        cmocka_unit_test(wrong_addresses_say_what_is_expected_and_show_nothing),
+        cmocka_unit_test(what_is_shown_and_what_ps_sees_has_no_password),
+        cmocka_unit_test(a_login_is_put_in_and_read_again),
+        cmocka_unit_test(a_user_of_the_query_stays_whole_beside_a_password_that_is_put_in),
+        cmocka_unit_test(a_login_that_does_not_fit_is_not_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

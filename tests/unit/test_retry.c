@@ -1,5 +1,5 @@
-/* The retry law: the record's own example, and the ends. */
-#include "common/record/retry.h"
+/* The oracle of the retry law: the record's own example, and the ends. */
+#include "tests/support/retry_law.h"
 #include "tests/support/test.h"
 
 static void delays_are_0_3R_7R_15R(void **state)

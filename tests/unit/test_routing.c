@@ -4,7 +4,10 @@
 #include "common/record/routing.h"
 #include "tests/support/test.h"
 
-static const struct { const char *key; int32_t hash; } reference[] = {
+static const struct {
+    const char *key;
+    int32_t hash;
+} reference[] = {
     { "21", -973932308 },
     { "foobar", -790332482 },
     { "a-little-bit-long-string", -985981536 },

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/record/submission.h"
 #include "tests/support/test.h"
 
@@ -25,7 +26,7 @@ static struct submission good(void)
 {
     struct submission submission;
 
-    memset(&submission, 'x', sizeof submission);        /* what was never cleared must not matter */
+    memset(&submission, 'x', sizeof submission); /* what was never cleared must not matter */
     submission_init(&submission);
     strncpy(submission.type, "WebCart", sizeof submission.type);
     return submission;
@@ -134,7 +135,10 @@ static void a_nul_inside_a_string_is_refused(void **state)
 
 static void numbers_have_nine_digits_and_no_sign(void **state)
 {
-    static const struct { const char *member; size_t offset; } numbers[] = {
+    static const struct {
+        const char *member;
+        size_t offset;
+    } numbers[] = {
         { "RetryBackoff", offsetof(struct submission, retry_backoff_ms) },
         { "RetryLimit", offsetof(struct submission, retry_limit) },
         { "Timeout", offsetof(struct submission, timeout_ms) },
@@ -160,19 +164,25 @@ static void numbers_have_nine_digits_and_no_sign(void **state)
     }
 }
 
-static void process_after_ends_with_year_9999(void **state)
+static void process_after_is_from_2000_to_9999(void **state)
 {
     struct submission submission = good();
 
     (void)state;
+    submission.process_after_ms = CLOCK_2000_MS;
+    accepted(&submission);
     submission.process_after_ms = 0;
+    refused(&submission, "ProcessAfter", "got 0", "before 2000");
+    submission.process_after_ms = 1795428000; /* seconds */
+    refused(&submission, "ProcessAfter", "got 1795428000", "milliseconds");
+    submission.process_after_ms = CLOCK_2000_MS - 1;
+    refused(&submission, "ProcessAfter", "got 946684799999", "before 2000");
+    submission.process_after_ms = CLOCK_MAX_MS;
     accepted(&submission);
-    submission.process_after_ms = SUBMISSION_TIME_MAX_MS;
-    accepted(&submission);
-    submission.process_after_ms = SUBMISSION_TIME_MAX_MS + 1;
-    refused(&submission, "ProcessAfter", "got 253402300800000", "from 0 to 253402300799999");
+    submission.process_after_ms = CLOCK_MAX_MS + 1;
+    refused(&submission, "ProcessAfter", "got 253402300800000", "from 2000 to 9999");
     submission.process_after_ms = -5;
-    refused(&submission, "ProcessAfter", "got -5", "from 0");
+    refused(&submission, "ProcessAfter", "got -5", "before 2000");
 }
 
 static void sequence_group_and_number_come_together(void **state)
@@ -312,7 +322,7 @@ int main(void)
         cmocka_unit_test(strings_must_be_utf8),
         cmocka_unit_test(a_nul_inside_a_string_is_refused),
         cmocka_unit_test(numbers_have_nine_digits_and_no_sign),
-        cmocka_unit_test(process_after_ends_with_year_9999),
+        cmocka_unit_test(process_after_is_from_2000_to_9999),
         cmocka_unit_test(sequence_group_and_number_come_together),
         cmocka_unit_test(derived_names_cannot_be_given),
         cmocka_unit_test(payload_is_capped),

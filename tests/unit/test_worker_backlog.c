@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker/backlog.h"
+#include "worker/claim/backlog.h"
 
 static void add(struct backlog *backlog, int64_t next_offset, int first, int count)
 {

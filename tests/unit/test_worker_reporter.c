@@ -3,8 +3,8 @@
 #include "handler_fixture.h"
 
 #include "common/kafka/kafka.h"
-#include "worker/report_items.h"
-#include "worker/reporter.h"
+#include "worker/report/report_items.h"
+#include "worker/report/reporter.h"
 
 enum { SHARDS = 16, MOST_SEEN = 4096, WAIT_MS = 20000 };
 enum { MESSAGE_TOO_LARGE = 10, NOT_ENOUGH_REPLICAS = 19, TOPIC_AUTHORIZATION_FAILED = 29, NO_ERROR = 0 };
@@ -68,7 +68,8 @@ static int close_world(void **state)
     if (world.reporter)
         reporter_stop(world.reporter, WAIT_MS);
     world.reporter = NULL;
-    assert_int_equal(inflight_count(&world.inflight), 0);
+    for (int s = 0; s < world.inflight.shard_count; s++)
+        assert_null(world.inflight.shards[s].first);
     inflight_release(&world.inflight);
     config_release(&world.config);
     return 0;

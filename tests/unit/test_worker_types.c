@@ -3,10 +3,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "worker/shard_gates.h"
-#include "worker/slots.h"
-#include "worker/types.h"
+#include "common/base/clock.h"
+#include "common/config/options.h"
+#include "worker/daemon/descriptors_needed.h"
+#include "worker/lease/gate_cache.h"
+#include "worker/claim/slots.h"
+#include "worker/handlers/types.h"
 
 static void set(struct config *config, const char *section, const char *name, const char *value)
 {
@@ -101,30 +105,142 @@ static void slots_are_bounded_per_type_and_in_all(void **state)
 
 static void gates_adopt_only_rising_generations_of_this_server(void **state)
 {
-    struct shard_gates gates;
+    struct gate_cache gates;
     int64_t generation;
 
     (void)state;
-    shard_gates_init(&gates, 2);
-    assert_false(shard_gates_ready(&gates, 0, &generation));
-    shard_gates_adopt(&gates, 0, &(struct gate){ 5, GATE_OPEN, false });
-    assert_false(shard_gates_ready(&gates, 0, &generation)); /* armed for another server */
-    shard_gates_adopt(&gates, 0, &(struct gate){ 5, GATE_OPEN, true });
-    assert_true(shard_gates_ready(&gates, 0, &generation));
+    gate_cache_init(&gates, 2);
+    assert_false(gate_cache_ready(&gates, 0, &generation));
+    gate_cache_update(&gates, 0, &(struct gate){ 5, GATE_OPEN, false });
+    assert_false(gate_cache_ready(&gates, 0, &generation)); /* armed for another server */
+    gate_cache_update(&gates, 0, &(struct gate){ 5, GATE_OPEN, true });
+    assert_true(gate_cache_ready(&gates, 0, &generation));
     assert_int_equal(generation, 5);
-    assert_int_equal(shard_gates_ready_count(&gates), 1);
-    shard_gates_close(&gates, 0);
-    shard_gates_adopt(&gates, 0, &(struct gate){ 4, GATE_OPEN, true });
-    assert_false(shard_gates_ready(&gates, 0, &generation)); /* an old primary */
-    shard_gates_adopt(&gates, 0, &(struct gate){ 6, GATE_OPEN, true });
-    assert_false(shard_gates_ready(&gates, 0, &generation)); /* first what runs is reasserted */
+    assert_int_equal(gate_cache_ready_count(&gates), 1);
+    gate_cache_close(&gates, 0);
+    gate_cache_update(&gates, 0, &(struct gate){ 4, GATE_OPEN, true });
+    assert_false(gate_cache_ready(&gates, 0, &generation)); /* an old primary */
+    gate_cache_update(&gates, 0, &(struct gate){ 6, GATE_OPEN, true });
+    assert_false(gate_cache_ready(&gates, 0, &generation)); /* first what runs is reasserted */
     gates.shards[0].reasserted = true;
-    shard_gates_adopt(&gates, 0, &(struct gate){ 6, GATE_RECOVERING, true });
-    assert_false(shard_gates_ready(&gates, 0, &generation));
-    shard_gates_adopt(&gates, 0, &(struct gate){ 6, GATE_OPEN, true });
-    assert_true(shard_gates_ready(&gates, 0, &generation));
+    gate_cache_update(&gates, 0, &(struct gate){ 6, GATE_RECOVERING, true });
+    assert_false(gate_cache_ready(&gates, 0, &generation));
+    gate_cache_update(&gates, 0, &(struct gate){ 6, GATE_OPEN, true });
+    assert_true(gate_cache_ready(&gates, 0, &generation));
     assert_int_equal(generation, 6);
-    shard_gates_release(&gates);
+    gate_cache_release(&gates);
+}
+
+static int64_t after(int64_t ms)
+{
+    int64_t until = clock_boot_ms() + ms;
+
+    while (clock_boot_ms() < until)
+        usleep(1000);
+    return until;
+}
+
+/* 8 slots, of which 3 work: a claim of more is tried by and by, and later each time that it fails. */
+static void a_shortage_leaves_the_slots_that_work_and_tries_more_by_and_by(void **state)
+{
+    struct type_config config = { .name = (char *)"WebCart" };
+    struct served_type type = { .config = &config, .concurrency = 8 };
+    struct slots slots;
+
+    (void)state;
+    slots_init(&slots, 100);
+    slots_run(&slots, &type, 8);
+    for (int i = 0; i < 5; i++) {
+        slots_short(&slots, &type, "no descriptors");
+        slots_free(&slots, &type, 1);
+    }
+    assert_int_equal(slots_left(&slots, &type), 0); /* 3 run, none more */
+    slots_free(&slots, &type, 1);
+    assert_int_equal(slots_left(&slots, &type), 1); /* one that works is free again */
+    slots_run(&slots, &type, 1);
+    after(SHORTAGE_PAUSE_LEAST_MS);
+    assert_int_equal(slots_left(&slots, &type), 2); /* a try: 5 */
+    slots_run(&slots, &type, 2);
+    slots_short(&slots, &type, "no descriptors");
+    slots_free(&slots, &type, 1);
+    slots_short(&slots, &type, "no descriptors");
+    slots_free(&slots, &type, 1);
+    assert_int_equal(type.shortage.slots, 3);
+    assert_int_equal(type.shortage.pause_ms, 2 * SHORTAGE_PAUSE_LEAST_MS); /* once for one try */
+    slots_release(&slots);
+}
+
+static void a_shortage_ends_when_all_slots_work_again(void **state)
+{
+    struct type_config config = { .name = (char *)"WebCart" };
+    struct served_type type = { .config = &config, .concurrency = 2 };
+    struct slots slots;
+
+    (void)state;
+    slots_init(&slots, 100);
+    slots_run(&slots, &type, 1);
+    slots_short(&slots, &type, "no processes");
+    slots_free(&slots, &type, 1);
+    assert_int_equal(slots_left(&slots, &type), 0); /* not one of them works */
+    after(SHORTAGE_PAUSE_LEAST_MS);
+    assert_int_equal(slots_left(&slots, &type), 1);
+    after(SHORTAGE_PAUSE_LEAST_MS);
+    assert_int_equal(slots_left(&slots, &type), 2);
+    after(SHORTAGE_PAUSE_LEAST_MS);
+    assert_int_equal(slots_left(&slots, &type), 2);
+    assert_true(type.shortage.on); /* nothing has run since */
+    slots_worked(&slots, &type, clock_boot_ms());
+    assert_int_equal(slots_left(&slots, &type), 2);
+    assert_false(type.shortage.on);
+    slots_release(&slots);
+}
+
+static void descriptors_are_counted_for_the_dearest_mixture(void **state)
+{
+    struct config config;
+    struct types types;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    config_init(&config);
+    set(&config, "type WebCart", "handler", "exec");
+    set(&config, "type WebCart", "command", "cat");
+    set(&config, "type WebCart", "concurrency", "100");
+    set(&config, "type XClean", "handler", "http");
+    set(&config, "type XClean", "url", "http://127.0.0.1/");
+    set(&config, "type XClean", "concurrency", "50");
+    set(&config, "type ExternalObject", "handler", "noop");
+    assert_int_equal(types_choose(&types, &config, &err), ST_OK);
+    assert_int_equal(descriptors_of_executions(&types, 1000), 100 * 4 + 50 * 3);
+    assert_int_equal(descriptors_of_executions(&types, 120), 100 * 4 + 20 * 3);
+    assert_int_equal(descriptors_of_executions(&types, 60), 60 * 4);
+    types_release(&types);
+    set(&config, "type WebCart", "concurrency", "100000");
+    set(&config, "worker", "concurrency", "100000");
+    assert_int_equal(types_choose(&types, &config, &err), ST_OK);
+    if (descriptors_check(&types, 100000, &err) != ST_OK) { /* a host may allow as many */
+        assert_non_null(strstr(err.text, "400064 file descriptors are needed, the hard limit of this process is "));
+        assert_non_null(strstr(err.text, "[type WebCart] concurrency = 100000 (exec, 4 each)"));
+    }
+    types_release(&types);
+    config_release(&config);
+}
+
+/* What the configuration offers is what there is: a kind that nobody has built is in no choice, help or sample. */
+static void each_handler_that_can_be_configured_exists(void **state)
+{
+    char choices[256], listed[256] = "", *rest = NULL;
+
+    (void)state;
+    assert_true(snprintf(choices, sizeof choices, "%s", option_find("types", "handler")->choices) <
+                (int)sizeof choices);
+    for (char *name = strtok_r(choices, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+        if (strcmp(name, "-") == 0)
+            continue;
+        assert_non_null(handler_find(name));
+        snprintf(listed + strlen(listed), sizeof listed - strlen(listed), "%s%s", listed[0] ? ", " : "", name);
+    }
+    assert_string_equal(listed, handler_names());
 }
 
 int main(void)
@@ -132,7 +248,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_with_a_handler_are_served),
         cmocka_unit_test(what_cannot_be_served_is_named),
+        cmocka_unit_test(each_handler_that_can_be_configured_exists),
         cmocka_unit_test(slots_are_bounded_per_type_and_in_all),
+        cmocka_unit_test(a_shortage_leaves_the_slots_that_work_and_tries_more_by_and_by),
+        cmocka_unit_test(a_shortage_ends_when_all_slots_work_again),
+        cmocka_unit_test(descriptors_are_counted_for_the_dearest_mixture),
         cmocka_unit_test(gates_adopt_only_rising_generations_of_this_server),
     };
 

@@ -31,7 +31,6 @@ static void add_operation(struct buf *text, const struct execution *execution)
     char name[EXECUTION_NAME_SIZE];
 
     add(text, "BGOP_ID=%s", leader->id);
-    add(text, "BGOP_TYPE=%s", execution->type->config->name);
     add(text, "BGOP_ATTEMPT=%" PRIu32, token_attempt(leader->token));
     add(text, "BGOP_TOKEN=%" PRIu64, leader->token);
     add(text, "BGOP_DEADLINE_MS=%" PRId64, execution->started_at_ms + execution_timeout_ms(execution));
@@ -60,27 +59,31 @@ static bool is_stale(const char *variable)
         "BGOP_CRASH=",   "TRACEPARENT=",         "BGOP_EXECUTION_GROUP=",
     };
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strncmp(variable, names[i], strlen(names[i])) == 0)
             return true;
+    }
     return false;
 }
 
 static void add_inherited(struct buf *text)
 {
-    for (char **variable = environ; *variable; variable++)
+    for (char **variable = environ; *variable; variable++) {
         if (!is_stale(*variable))
             buf_append(text, *variable, strlen(*variable) + 1);
+    }
 }
 
-char **exec_environment_new(const struct execution *execution)
+char **exec_environment_new(const struct execution *execution, bool all_executions)
 {
     struct buf text;
     size_t count = 0, pointers;
     char **environment, *at;
 
     buf_init(&text, 16 * 1024 * 1024);
-    add_operation(&text, execution);
+    add(&text, "BGOP_TYPE=%s", execution->type->config->name);
+    if (!all_executions)
+        add_operation(&text, execution);
     add_inherited(&text);
     for (size_t i = 0; i < text.size; i++)
         count += text.data[i] == '\0';

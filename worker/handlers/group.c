@@ -1,4 +1,5 @@
-/* JSON by jansson: group members are few (merge_max) and their handlers dear, so convenience wins over speed here. */
+/* Members are written by jansson: they are few (merge_max) and their handlers dear, so convenience wins over speed here.
+ * Answers are taken apart in place: a result keeps every digit of its numbers, and no number is too large to be read. */
 #include "worker/handlers/group.h"
 
 #include <jansson.h>
@@ -10,6 +11,8 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/codec/jsontext.h"
+#include "worker/handlers/retry_after.h"
 
 /* ---- members ---- */
 
@@ -33,7 +36,14 @@ static void set_payload(json_t *object, const struct claimed *op)
     free(base64);
 }
 
-static json_t *member_json(const struct member *member)
+static void set_environment(json_t *object, const struct execution *execution, const struct claimed *op)
+{
+    json_object_set_new(object, "Type", json_string(execution->type->config->name));
+    json_object_set_new(object, "DeadlineMs", json_integer(execution->started_at_ms + execution_timeout_ms(execution)));
+    json_object_set_new(object, "Traceparent", text_or_null(op->traceparent));
+}
+
+static json_t *member_json(const struct execution *execution, const struct member *member, bool all)
 {
     const struct claimed *op = member->op;
     json_t *object = json_object();
@@ -45,6 +55,8 @@ static json_t *member_json(const struct member *member)
     json_object_set_new(object, "SequenceGroup", text_or_null(op->sequence_group));
     json_object_set_new(object, "SequenceNumber",
                         op->sequence_number >= 0 ? json_integer(op->sequence_number) : json_null());
+    if (all)
+        set_environment(object, execution, op);
     set_payload(object, op);
     return object;
 }
@@ -60,10 +72,10 @@ static void write_json(struct buf *to, json_t *value)
     json_decref(value);
 }
 
-void group_write_lines(struct buf *to, const struct execution *execution)
+void group_write_lines(struct buf *to, const struct execution *execution, bool all)
 {
     for (int i = 0; i < execution->member_count; i++) {
-        write_json(to, member_json(&execution->members[i]));
+        write_json(to, member_json(execution, &execution->members[i], all));
         buf_append_char(to, '\n');
     }
 }
@@ -74,7 +86,7 @@ void group_write_array(struct buf *to, const struct execution *execution)
     for (int i = 0; i < execution->member_count; i++) {
         if (i > 0)
             buf_append_char(to, ',');
-        write_json(to, member_json(&execution->members[i]));
+        write_json(to, member_json(execution, &execution->members[i], false));
     }
     buf_append_char(to, ']');
 }
@@ -98,9 +110,10 @@ static void complain(struct group_answers *answers, const char *format, ...)
 
 static struct member *find_member(struct execution *execution, const char *id)
 {
-    for (int i = 0; i < execution->member_count; i++)
+    for (int i = 0; i < execution->member_count; i++) {
         if (strcmp(execution->members[i].id, id) == 0)
             return &execution->members[i];
+    }
     return NULL;
 }
 
@@ -108,50 +121,151 @@ static enum entry_kind outcome_kind(const char *name)
 {
     static const enum entry_kind kinds[] = { ENTRY_OK, ENTRY_ERROR, ENTRY_PERMANENT, ENTRY_SKIPPED };
 
-    for (size_t i = 0; name && i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; name && i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(name, entry_kind_name(kinds[i])) == 0)
             return kinds[i];
+    }
     return 0;
 }
 
-/* A string stands for its own bytes, anything else for its compact text. */
-static void set_result(struct outcome *outcome, const json_t *result)
-{
-    char *text;
+/* What an answer says; text is NULL where it says nothing. */
+struct answer {
+    struct jsontext id, outcome, error, result, retry_after;
+};
 
-    if (json_is_string(result)) {
-        outcome_set_result(outcome, json_string_value(result), json_string_length(result), json_string_length(result));
-    } else if (result && !json_is_null(result)) {
-        text = json_dumps(result, JSON_COMPACT | JSON_ENCODE_ANY);
-        outcome_set_result(outcome, text, strlen(text), strlen(text));
-        free(text);
+static enum status on_member(void *arg, const char *name, size_t size, struct jsontext value, struct err *err)
+{
+    struct answer *answer = arg;
+    const struct {
+        const char *name;
+        struct jsontext *value;
+    } members[] = {
+        { "Id", &answer->id },         { "Outcome", &answer->outcome },          { "Error", &answer->error },
+        { "Result", &answer->result }, { "RetryAfterMs", &answer->retry_after },
+    };
+
+    (void)err;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (strlen(members[i].name) == size && memcmp(members[i].name, name, size) == 0)
+            *members[i].value = jsontext_is_null(value) ? (struct jsontext){ 0 } : value;
     }
+    return ST_OK;
 }
 
-static void read_answer(struct group_answers *answers, const json_t *answer)
+/* The characters of a string; *memory is to be freed. false: it is none, or not Unicode text. */
+static bool characters(struct jsontext value, const char **text, size_t *size, char **memory)
 {
-    const char *id = json_string_value(json_object_get(answer, "Id"));
-    const json_t *error = json_object_get(answer, "Error"), *retry = json_object_get(answer, "RetryAfterMs");
-    const char *outcome_name = json_string_value(json_object_get(answer, "Outcome"));
-    enum entry_kind kind = outcome_kind(outcome_name);
-    struct member *member;
+    enum status st = ST_INVALID;
 
-    if (!id || !(member = find_member(answers->execution, id))) {
-        complain(answers, "an answer %s%.40s", id ? "names an Id that is no member: " : "has no Id", id ? id : "");
+    *memory = NULL;
+    if (value.text && jsontext_is_string(value))
+        st = jsontext_string(value, text, size, memory);
+    if (st == ST_AGAIN)
+        memory_exhausted();
+    return st == ST_OK;
+}
+
+/* A short one, as an array of characters; "": none. */
+static void copy_name(char *to, size_t room, struct jsontext value)
+{
+    const char *text = "";
+    char *memory;
+    size_t size = 0;
+
+    if (!characters(value, &text, &size, &memory))
+        size = 0;
+    text_copy(to, room, text, size);
+    free(memory);
+}
+
+/* A string stands for its own bytes, anything else for its compact text. */
+static void set_result(struct outcome *outcome, struct jsontext result)
+{
+    const char *text;
+    char *memory;
+    size_t size;
+
+    if (!result.text)
+        return;
+    if (!characters(result, &text, &size, &memory)) {
+        size = jsontext_compact_size(result);
+        memory = xmalloc(size + 1);
+        jsontext_compact(result, memory);
+        text = memory;
+    }
+    outcome_set_result(outcome, text, size, size);
+    free(memory);
+}
+
+/* Only what is retried can heed it. A number may stand in quotes. */
+static void set_retry_after(struct outcome *outcome, struct jsontext value)
+{
+    const char *text = value.text, *wrong;
+    size_t size = value.size;
+    char *memory, quoted[64];
+
+    if (!value.text || outcome->kind != ENTRY_ERROR)
+        return;
+    if (!characters(value, &text, &size, &memory))
+        text = value.text, size = value.size;
+    wrong = retry_after_number(text, size, 1, &outcome->retry_after_ms);
+    if (wrong)
+        outcome_add(outcome, "RetryAfterMs %s: %s", wrong, text_quote(quoted, sizeof quoted, text, size));
+    free(memory);
+}
+
+static void set_error(struct outcome *outcome, enum entry_kind kind, struct jsontext error, const char *outcome_name)
+{
+    const char *text;
+    char *memory;
+    size_t size;
+
+    if (characters(error, &text, &size, &memory))
+        outcome_set(outcome, kind, text, size);
+    else
+        outcome_set(outcome, kind, error.text, error.size);
+    free(memory);
+    if ((kind == ENTRY_ERROR || kind == ENTRY_PERMANENT) && !outcome->text)
+        outcome_setf(outcome, kind, "the handler answered \"%s\" without an Error", outcome_name);
+}
+
+static void take_answer(struct group_answers *answers, const struct answer *answer)
+{
+    char id[ID_SIZE + 40], outcome_name[64];
+    struct member *member;
+    enum entry_kind kind;
+
+    copy_name(id, sizeof id, answer->id);
+    copy_name(outcome_name, sizeof outcome_name, answer->outcome);
+    member = id[0] ? find_member(answers->execution, id) : NULL;
+    if (!member) {
+        complain(answers, "an answer %s%.40s", id[0] ? "names an Id that is no member: " : "has no Id", id);
         return;
     }
+    kind = outcome_kind(outcome_name);
+    member->outcome.retry_after_ms = -1;
     if (kind == 0) {
         outcome_setf(&member->outcome, ENTRY_ERROR,
-                     "the handler answered Outcome \"%s\": expected ok, error, permanent or skipped",
-                     outcome_name ? outcome_name : "");
+                     "the handler answered Outcome \"%s\": expected ok, error, permanent or skipped", outcome_name);
         return;
     }
-    outcome_set(&member->outcome, kind, json_string_value(error), json_string_length(error));
-    if ((kind == ENTRY_ERROR || kind == ENTRY_PERMANENT) && !member->outcome.text)
-        outcome_setf(&member->outcome, kind, "the handler answered \"%s\" without an Error", outcome_name);
-    member->outcome.retry_after_ms =
-        json_is_integer(retry) && json_integer_value(retry) >= 0 ? json_integer_value(retry) : -1;
-    set_result(&member->outcome, json_object_get(answer, "Result"));
+    set_error(&member->outcome, kind, answer->error, outcome_name);
+    set_retry_after(&member->outcome, answer->retry_after);
+    set_result(&member->outcome, answer->result);
+}
+
+static bool read_answer(struct group_answers *answers, const char *text, size_t size, struct err *err)
+{
+    struct answer answer = { 0 };
+
+    enum status st = jsontext_walk(text, size, on_member, &answer, err);
+
+    if (st == ST_AGAIN)
+        memory_exhausted();
+    if (st != ST_OK)
+        return false;
+    take_answer(answers, &answer);
+    return true;
 }
 
 void group_answers_init(struct group_answers *answers, struct execution *execution)
@@ -168,27 +282,22 @@ void group_answers_release(struct group_answers *answers)
 
 static bool is_blank(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         if (!strchr(" \t\r\n", text[i]))
             return false;
+    }
     return true;
 }
 
 void group_answers_end_lines(struct group_answers *answers)
 {
-    json_error_t problem;
-    json_t *value;
+    struct err err = ERR_INIT;
 
-    if (answers->line.overflow) {
+    if (answers->line.overflow)
         complain(answers, "an answer's line is longer than %d bytes", GROUP_LINE_MAX_BYTES);
-    } else if (answers->line.size > 0 && !is_blank(answers->line.data, answers->line.size)) {
-        value = json_loadb(answers->line.data, answers->line.size, JSON_ALLOW_NUL, &problem);
-        if (json_is_object(value))
-            read_answer(answers, value);
-        else
-            complain(answers, "an answer's line is no JSON object%s%s", value ? "" : ": ", value ? "" : problem.text);
-        json_decref(value);
-    }
+    else if (answers->line.size > 0 && !is_blank(answers->line.data, answers->line.size) &&
+             !read_answer(answers, answers->line.data, answers->line.size, &err))
+        complain(answers, "an answer's line is no JSON object: %s", err.text);
     buf_clear(&answers->line);
 }
 
@@ -208,20 +317,27 @@ void group_answers_feed_lines(struct group_answers *answers, const char *data, s
     }
 }
 
+static void ignore_value(void *arg, struct jsontext value)
+{
+    (void)arg, (void)value;
+}
+
+static void on_array_value(void *arg, struct jsontext value)
+{
+    struct err err = ERR_INIT;
+
+    if (!read_answer(arg, value.text, value.size, &err))
+        complain(arg, "an answer is no JSON object: %s", err.text);
+}
+
+/* Half an array is none: its end may have been about the same members. */
 void group_answers_read_array(struct group_answers *answers, const char *data, size_t size)
 {
-    json_error_t problem;
-    json_t *array = json_loadb(data ? data : "", size, JSON_ALLOW_NUL, &problem);
-    const json_t *value;
-    size_t i;
+    struct err err = ERR_INIT;
 
-    if (!json_is_array(array))
-        complain(answers, "the answer is no JSON array%s%s", array ? "" : ": ", array ? "" : problem.text);
-    json_array_foreach(array, i, value)
-    {
-        read_answer(answers, value);
-    }
-    json_decref(array);
+    if (jsontext_each(data ? data : "", size, ignore_value, NULL, &err) != ST_OK ||
+        jsontext_each(data, size, on_array_value, answers, &err) != ST_OK)
+        complain(answers, "the answer is no JSON array: %s", err.text);
 }
 
 void group_answers_finish(struct group_answers *answers)

@@ -7,9 +7,10 @@
 #define BGOP_WORKER_HANDLERS_GROUP_H
 
 #include "common/base/buf.h"
-#include "worker/execution.h"
+#include "worker/execution/execution.h"
 
-void group_write_lines(struct buf *to, const struct execution *execution);
+/* all: also what a process of one execution alone has in its environment: Type, DeadlineMs, Traceparent. */
+void group_write_lines(struct buf *to, const struct execution *execution, bool all);
 void group_write_array(struct buf *to, const struct execution *execution);
 
 /* Reads answers as their bytes come and settles the members named. What cannot be read, or names nobody, is logged,

@@ -7,7 +7,7 @@
 #ifndef BGOP_WORKER_HANDLERS_HANDLER_H
 #define BGOP_WORKER_HANDLERS_HANDLER_H
 
-#include "worker/execution.h"
+#include "worker/execution/execution.h"
 
 /* Where finished executions go; every member has an outcome. Callable from any thread, in batches or one by one. After
  * the call the executions belong to somebody else. */
@@ -19,6 +19,7 @@ struct handler_sink {
 struct handler {
     const char *name; /* as `handler = ...` names it */
     int concurrency;  /* executions at a time where the Type does not say */
+    int descriptors;  /* that one execution holds while it runs */
     /* Reads the Type's options once. ST_INVALID: err says which option is missing or wrong. NULL: it has none. */
     enum status (*prepare)(const struct type_config *type, void **prepared, struct err *err);
     void (*discard)(void *prepared);

@@ -11,9 +11,10 @@ static const struct handler *const handlers[] = {
 
 const struct handler *handler_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
         if (strcmp(handlers[i]->name, name) == 0)
             return handlers[i];
+    }
     return NULL;
 }
 
@@ -21,10 +22,11 @@ const char *handler_names(void)
 {
     static char names[256];
 
-    if (names[0] == '\0')
+    if (names[0] == '\0') {
         for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
             strncat(names, i ? ", " : "", sizeof names - strlen(names) - 1);
             strncat(names, handlers[i]->name, sizeof names - strlen(names) - 1);
         }
+    }
     return names;
 }

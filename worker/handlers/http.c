@@ -4,8 +4,11 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/thread.h"
 #include "worker/handlers/http_request.h"
 
 struct http_state {
@@ -19,15 +22,18 @@ struct http_state {
     struct http_request **running; /* the thread's own from here */
     size_t count, capacity;
     struct http_request *idle;
+    struct outage blind;
 };
+
+enum { BLIND_LOOK_MS = 10 };
 
 static enum status http_prepare(const struct type_config *config, void **prepared, struct err *err)
 {
     struct http_type *type = NULL;
-    enum status status = http_type_new(config, &type, err);
+    enum status st = http_type_new(config, &type, err);
 
     *prepared = type;
-    return status;
+    return st;
 }
 
 static void http_discard(void *prepared)
@@ -49,23 +55,6 @@ static struct execution *take_incoming(struct http_state *state)
     return taken;
 }
 
-static void start_incoming(struct http_state *state)
-{
-    struct execution *next;
-
-    for (struct execution *execution = take_incoming(state); execution; execution = next) {
-        struct http_request *request = state->idle ? state->idle : http_request_new();
-
-        if (state->idle)
-            state->idle = request->next;
-        next = execution->queue_next;
-        http_request_start(request, execution);
-        GROW(state->running, state->count, state->capacity);
-        state->running[state->count++] = request;
-        curl_multi_add_handle(state->multi, request->easy);
-    }
-}
-
 static void finish(struct http_state *state, struct http_request *request, CURLcode code, enum stop_reason why)
 {
     struct execution *execution = request->execution;
@@ -79,6 +68,24 @@ static void finish(struct http_state *state, struct http_request *request, CURLc
     request->next = state->idle;
     state->idle = request;
     state->sink.finished(state->sink.arg, &execution, 1);
+}
+
+static void start_incoming(struct http_state *state)
+{
+    struct execution *next;
+
+    for (struct execution *execution = take_incoming(state); execution; execution = next) {
+        struct http_request *request = state->idle ? state->idle : http_request_new();
+
+        if (state->idle)
+            state->idle = request->next;
+        next = execution->queue_next;
+        http_request_start(request, execution);
+        GROW(state->running, state->count, state->capacity);
+        state->running[state->count++] = request;
+        if (curl_multi_add_handle(state->multi, request->easy) != CURLM_OK)
+            finish(state, request, CURLE_OUT_OF_MEMORY, STOP_NONE); /* nothing else it fails for */
+    }
 }
 
 static void finish_done(struct http_state *state)
@@ -105,6 +112,19 @@ static void stop_told(struct http_state *state)
     }
 }
 
+/* That curl cannot poll (its number of descriptors, no memory) must neither stop the requests nor keep a core busy. */
+static void wait_for_events(struct http_state *state)
+{
+    CURLMcode code = curl_multi_poll(state->multi, NULL, 0, 60000, NULL); /* shortened by timers and wake-ups */
+
+    if (code == CURLM_OK) {
+        outage_end(&state->blind, "http: poll");
+        return;
+    }
+    outage_begin(&state->blind, "http: poll", curl_multi_strerror(code));
+    usleep(BLIND_LOOK_MS * 1000);
+}
+
 static void *http_loop(void *arg)
 {
     struct http_state *state = arg;
@@ -117,7 +137,7 @@ static void *http_loop(void *arg)
         curl_multi_perform(state->multi, &running);
         finish_done(state);
         stop_told(state);
-        curl_multi_poll(state->multi, NULL, 0, 60000, NULL); /* curl's own timers shorten it; so does a wake-up */
+        wait_for_events(state);
     }
     return NULL;
 }
@@ -154,12 +174,15 @@ static void *http_open(const struct handler_sink *sink, struct err *err)
     pthread_mutex_init(&state->lock, NULL);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     state->multi = curl_multi_init();
-    if (!state->multi || pthread_create(&state->thread, NULL, http_loop, state) != 0) {
-        err_set(err, ST_FAILED, "handler http cannot start its thread");
-        free(state);
-        return NULL;
-    }
-    return state;
+    if (!state->multi)
+        err_set(err, ST_FAILED, "handler http cannot start: curl_multi_init failed (no descriptors, or no memory)");
+    else if (thread_start(&state->thread, http_loop, state, "the http handler's", err) == ST_OK)
+        return state;
+    curl_multi_cleanup(state->multi);
+    curl_global_cleanup();
+    pthread_mutex_destroy(&state->lock);
+    free(state);
+    return NULL;
 }
 
 static void http_close(void *arg)
@@ -185,6 +208,7 @@ static void http_close(void *arg)
 const struct handler http_handler = {
     .name = "http",
     .concurrency = 64,
+    .descriptors = 3, /* a connection; or, before it is made, a name's look-up, or two that are tried */
     .prepare = http_prepare,
     .discard = http_discard,
     .open = http_open,

@@ -1,4 +1,4 @@
-/* One HTTP request from start to settled outcome, on a curl easy handle that is used again and again. Owned by http.c's
+/* One HTTP request from start to settled outcome. Its memory is used again, its curl easy handle is not. Owned by http.c's
  * thread. */
 #ifndef BGOP_WORKER_HANDLERS_HTTP_REQUEST_H
 #define BGOP_WORKER_HANDLERS_HTTP_REQUEST_H
@@ -6,13 +6,14 @@
 #include <curl/curl.h>
 
 #include "common/base/buf.h"
-#include "worker/execution.h"
+#include "worker/execution/execution.h"
 
 /* The options of one Type. */
 struct http_type {
     char *url, *method;
     struct curl_slist *headers; /* configured ones */
     bool has_content_type;
+    char *ca_file, *cert_file, *key_file; /* PEM; NULL: the system's authorities, no certificate of our own */
 };
 enum status http_type_new(const struct type_config *type, struct http_type **http_type, struct err *err) MUST_CHECK;
 void http_type_free(struct http_type *type);
@@ -24,6 +25,7 @@ struct http_request {
     struct buf input; /* a group's array */
     struct buf body;  /* the answer's beginning: what may be needed of it */
     size_t body_total;
+    int socket_error; /* errno, when none could be made */
     char error[CURL_ERROR_SIZE];
     struct http_request *next; /* idle ones */
 };

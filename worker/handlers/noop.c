@@ -15,9 +15,10 @@ static void noop_start(void *state, struct execution *const *executions, size_t 
 {
     const struct handler_sink *sink = state;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         for (int m = 0; m < executions[i]->member_count; m++)
             executions[i]->members[m].outcome.kind = ENTRY_OK;
+    }
     sink->finished(sink->arg, executions, count);
 }
 

@@ -2,7 +2,7 @@
 # SiteTaskPublish: the payload is the path of a page; a compressed copy of it is put beside it. Doing it
 # twice does no harm, as a handler must allow: the copy appears by a rename, whole or not at all.
 set -eu
-read -r page || [ -n "$page" ]
+IFS='' read -r page || [ -n "$page" ]
 if [ ! -f "$page" ]; then
     echo "no such page: $page" >&2
     exit 65

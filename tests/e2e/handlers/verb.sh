@@ -1,6 +1,6 @@
 #!/bin/sh
 # An exec handler for the tests: does what the first word of its payload says, and keeps a book of executions
-# ("start|end Id token attempt", one line each) in its working folder.
+# ("start|beat|end Id token attempt", one line each) in its working folder.
 read -r verb argument
 note() { printf '%s %s %s %s\n' "$1" "$BGOP_ID" "$BGOP_TOKEN" "$BGOP_ATTEMPT" >> executions.book; }
 note start
@@ -23,6 +23,13 @@ case $verb in
         echo $! > "hang-$BGOP_ID.pid"
         wait ;;
     sleep) sleep "$argument"; printf 'slept %s' "$argument" ;;
+    beat) # the first attempt for ever, whatever it is told; later ones N times
+        trap '' TERM
+        while [ "$BGOP_ATTEMPT" -eq 1 ] || [ "$argument" -gt 0 ]; do
+            note beat
+            sleep 0.05
+            argument=$((argument - 1))
+        done ;;
     *) echo "unknown verb $verb" >&2; note end; exit 65 ;;
 esac
 note end

@@ -1,0 +1,178 @@
+-- What is wrong with the queue: `health` of bgop_stats, [{"what","where","since","text"}], empty when all is well. what: a
+-- kind of common/record/health.h, in its order; since: epoch ms, null when nobody knows. Nothing here believes that whoever
+-- wrote a state still lives: the age of its last beat decides, by the server's clock.
+read.part({}, function()
+    local SHOWN_MAX = 20        -- of a kind: a thousand workers that died at once are one line more
+
+    -- ---- the list ----
+
+    local function tell(troubles, what, where, since, text)
+        local of = troubles[what] or {}
+        troubles[what] = of
+        of[#of + 1] = {where = where, since = since, text = text}
+    end
+
+    local function trouble_json(what, where, since, text)
+        return '{"what":' .. read.json_text(what) .. ',"where":' .. read.json_text(where) .. ',"since":' ..
+               (since and read.json_number(since) or 'null') .. ',"text":' .. read.json_text(text) .. '}'
+    end
+
+    local function troubles_json(troubles)
+        local out = {}
+        for _, what in ipairs(TROUBLES) do
+            local of = troubles[what] or {}
+            for i = 1, math.min(#of, SHOWN_MAX) do out[#out + 1] = trouble_json(what, of[i].where, of[i].since, of[i].text) end
+            if #of > SHOWN_MAX then
+                out[#out + 1] = trouble_json(what, 'others', of[SHOWN_MAX + 1].since, 'and ' .. #of - SHOWN_MAX .. ' more')
+            end
+        end
+        return '[' .. table.concat(out, ',') .. ']'
+    end
+
+    -- A beat from the future is as old as one from the past: the clock was set back since, and who lives has beaten again.
+    local function late(now, seen, bound) return math.abs(now - seen) > bound end
+
+    local function since_and_text(outage) return tonumber(outage:match('^%d+')), outage:match('^%d+ (.*)$') end
+
+    local function tell_outages(troubles, who, kafka, redis_outage)
+        if kafka then tell(troubles, HEALTH.KAFKA_AWAY, who, since_and_text(kafka)) end
+        if redis_outage then tell(troubles, HEALTH.REDIS_AWAY, who, since_and_text(redis_outage)) end
+    end
+
+    -- ---- coordinators: all beat to shard 0 ----
+
+    -- Answers whether one lives; true where that is not to be seen from these shards.
+    local function look_at_coordinators(troubles, shards, now)
+        if shards[1] ~= 0 then return true end
+        local prefix, alive, last, gone = read.prefix(0), false, nil, {}
+        local list = call('ZRANGE', prefix .. KEY.COORDINATORS, 0, -1, 'WITHSCORES')
+        for i = 1, #list, 2 do
+            local instance, seen = list[i], tonumber(list[i + 1])
+            local c = call('HMGET', prefix .. KEY.COORDINATOR .. instance, COORDINATOR.NAMES)
+            local left = c[COORDINATOR.STATE] == 'left'
+            last = math.max(last or seen, seen)
+            if not left and not late(now, seen, BOUND.COORDINATOR_LATE_MS) then
+                alive = true
+                tell_outages(troubles, 'coordinator ' .. instance, c[COORDINATOR.KAFKA], c[COORDINATOR.REDIS])
+            elseif not left then
+                gone[#gone + 1] = {instance = instance, seen = seen}
+            end
+        end
+        for _, one in ipairs(gone) do
+            if not alive or not late(now, one.seen, BOUND.TOLD_MS) then
+                tell(troubles, HEALTH.COORDINATOR_GONE, 'coordinator ' .. one.instance, one.seen,
+                     'ended without leaving; last heard of at ' .. read.date(integer(one.seen)))
+            end
+        end
+        if not alive then
+            tell(troubles, HEALTH.COORDINATOR_NONE, 'the queue', last, last and
+                 'no coordinator runs; the last one was heard of at ' .. read.date(integer(last)) or
+                 'no coordinator runs that says so')
+        end
+        return alive
+    end
+
+    -- ---- partitions ----
+
+    local STATE_KINDS = {
+        halted = {HEALTH.SOURCE_HALTED, 0}, healing = {HEALTH.SOURCE_HEALING, 0}, lags = {HEALTH.SOURCE_LAGGING, 0},
+        waits = {HEALTH.SOURCE_WAITING, BOUND.SOURCE_WAITING_MS},
+    }
+
+    local function look_at_source(troubles, shard, name, seen, attended, now)
+        local s = call('HMGET', read.prefix(shard) .. KEY.SOURCE .. name, SOURCE.NAMES)
+        local since, kind = tonumber(s[SOURCE.SINCE]) or seen, STATE_KINDS[s[SOURCE.STATE]]
+        local unread = late(now, seen, BOUND.SOURCE_UNREAD_MS)
+        if kind and (kind[1] == HEALTH.SOURCE_HALTED or not unread) and now - since >= kind[2] then
+            tell(troubles, kind[1], name, since, s[SOURCE.WHY] or '')
+        end
+        if unread and attended and s[SOURCE.STATE] ~= 'halted' then
+            local by = s[SOURCE.INSTANCE] and 'the last to do so was coordinator ' .. s[SOURCE.INSTANCE] or 'nobody has so far'
+            tell(troubles, HEALTH.SOURCE_UNREAD, name, seen, 'no coordinator reads it; ' .. by)
+        end
+    end
+
+    local function look_at_sources(troubles, shards, attended, now)
+        for _, shard in ipairs(shards) do
+            local list = call('ZRANGE', read.prefix(shard) .. KEY.SOURCES, 0, -1, 'WITHSCORES')
+            for i = 1, #list, 2 do look_at_source(troubles, shard, list[i], tonumber(list[i + 1]), attended, now) end
+        end
+    end
+
+    -- ---- shards ----
+
+    local function server_started(now)
+        local uptime = call('INFO', 'server'):match('uptime_in_seconds:(%d+)')
+        return uptime and now - tonumber(uptime) * 1000
+    end
+
+    local function look_at_shards(troubles, shards, now)
+        for _, shard in ipairs(shards) do
+            local mode = read.gate(shard)
+            local g = call('HMGET', read.prefix(shard) .. KEY.GATE, GATE_AGE.NAMES)
+            local since, text = tonumber(g[GATE_AGE.ARMED]), 'replays its logs'
+            if mode == 'EMPTY' then
+                since, text = nil, 'was never armed: its coordinator has not come to it, or cannot reach Kafka'
+            elseif g[GATE_AGE.RUN] ~= run_id() then
+                since, text = server_started(now), 'Redis was started since it was armed, and no coordinator has armed it again'
+            end
+            if mode ~= 'OPEN' then tell(troubles, HEALTH.SHARD_CLOSED, 'shard ' .. shard, since, text) end
+        end
+    end
+
+    -- ---- workers: they beat by renewing, in every shard ----
+
+    -- When each was last heard of anywhere; `lease_ms` of the queue.
+    local function workers_seen(shards, now)
+        local seen, lease_ms = {}, 0
+        for _, shard in ipairs(shards) do
+            lease_ms = math.max(lease_ms, tonumber(call('HGET', read.prefix(shard) .. KEY.GATE, 'lease_ms')) or 0)
+        end
+        for _, shard in ipairs(shards) do
+            local list = call('ZRANGEBYSCORE', read.prefix(shard) .. KEY.WORKERS, integer(now - lease_ms - BOUND.TOLD_MS), '+inf',
+                              'WITHSCORES')
+            for i = 1, #list, 2 do seen[list[i]] = math.max(seen[list[i]] or 0, tonumber(list[i + 1])) end
+        end
+        return seen, lease_ms
+    end
+
+    -- A shard that is closed is renewed in by nobody: workers are judged when all have been open for a lease's time.
+    local function workers_can_beat(shards, now)
+        for _, shard in ipairs(shards) do
+            local floor = tonumber(call('HGET', read.prefix(shard) .. KEY.GATE, 'floor')) or 0
+            if read.gate(shard) ~= 'OPEN' or now < floor then return false end
+        end
+        return true
+    end
+
+    local function look_at_workers(troubles, shards, now)
+        local seen, lease_ms = workers_seen(shards, now)
+        local judged, names, first = workers_can_beat(shards, now), {}, read.prefix(shards[1])
+        for instance in pairs(seen) do names[#names + 1] = instance end
+        table.sort(names)
+        for _, instance in ipairs(names) do
+            local w = call('HMGET', first .. KEY.INSTANCE .. instance, WORKER_OUTAGES.NAMES)
+            local who = 'worker ' .. instance
+            if now - seen[instance] <= lease_ms then
+                tell_outages(troubles, who, w[WORKER_OUTAGES.KAFKA], w[WORKER_OUTAGES.REDIS])
+            elseif judged then
+                tell(troubles, HEALTH.WORKER_GONE, who, seen[instance],
+                     'ended without leaving (status page ' .. (w[WORKER_OUTAGES.URI] or 'unknown') .. '); last heard of at ' ..
+                     read.date(integer(seen[instance])))
+            end
+        end
+    end
+
+    function read.health(shards, now)
+        local troubles = {}
+        if not shards[1] then
+            tell(troubles, HEALTH.QUEUE_MISSING, 'this Redis', nil, 'no coordinator has set up a queue on it')
+            return troubles_json(troubles)
+        end
+        local attended = look_at_coordinators(troubles, shards, now)
+        look_at_sources(troubles, shards, attended, now)
+        look_at_shards(troubles, shards, now)
+        look_at_workers(troubles, shards, now)
+        return troubles_json(troubles)
+    end
+end)

@@ -1,0 +1,252 @@
+-- What leaves a shard, in slices: records whose time has passed with everything that names them, old entries of the
+-- streams, instances that are gone, minutes of statistics. Called by bgop_tick.
+--
+-- Nothing is looked for: what has ended lies in the `done` stream of its retention, in the order in which it ended, so the
+-- front of each stream is what expires next. The record decides (it may have been redriven, or hold a sequence group).
+local expire_records, housekeeping
+do
+    local NAME_KEPT_MS, INSTANCE_KEPT_MS = 86400000, 600000
+    local STREAM_MAX_BYTES = 33554432           -- of `changes` and of `deleted`, each
+    local SWEEP_IDS = 500
+    local HOUSEKEEPING_MS = 1000
+    local ROLLED_AT_ONCE = 10                   -- minutes of statistics: each is some 0.2 ms of everybody's time
+
+    local function stream_ms(id) return tonumber(id:match('^(%d+)')) end
+    local function each_id(ids, visit) for id in ids:gmatch('%S+') do visit(id) end end
+
+    -- ---- records ----
+
+    -- The Name stays taken for a day: names_gone says until when.
+    local function name_gone(b, id, name)
+        call('XADD', b.prefix .. KEY.NAMES_GONE, b.stream_id, 'id', id, 'name', name)
+    end
+
+    -- Removes one record if it is final and its time has passed; everything else of it is collected in `gone`.
+    local function expire_one(b, id, gone)
+        local f = call('HMGET', b.ops .. id, EXPIRING.NAMES)
+        local status, expires, parent = f[EXPIRING.STATUS], f[EXPIRING.EXPIRES_AT], f[EXPIRING.PARENT_KEY]
+        if not status or not expires or tonumber(expires) > b.now then return end   -- redriven, or held: ends again
+        local keys = gone.keys
+        gone.ids[#gone.ids + 1] = id
+        keys[#keys + 1], keys[#keys + 2] = b.ops .. id, b.prefix .. KEY.IN .. id
+        keys[#keys + 1], keys[#keys + 2] = b.prefix .. KEY.OUT .. id, b.prefix .. KEY.TRIES .. id
+        if f[EXPIRING.COMMANDS] then keys[#keys + 1] = b.prefix .. KEY.COMMANDS .. id end
+        if status == 'Error' then
+            gone.errors[#gone.errors + 1] = id
+            sequence_expired(b, id)
+        end
+        if f[EXPIRING.NAME] then name_gone(b, id, f[EXPIRING.NAME]) end
+        if parent then add_to(gone.parents, parent, id) end
+        add_number(b.counts, f[EXPIRING.TYPE] .. ':' .. status, -1)
+    end
+
+    local function gone_flush(b, gone)
+        if not gone.ids[1] then return end
+        call('DEL', unpack(gone.keys))
+        if gone.errors[1] then call('ZREM', b.prefix .. KEY.ERRORS, unpack(gone.errors)) end
+        for _, parent in ipairs(gone.parents) do
+            call('ZREM', b.prefix .. KEY.PARENT .. parent, unpack(gone.parents[parent]))
+        end
+        call('XADD', b.prefix .. KEY.DELETED, b.stream_id, 'ids', table.concat(gone.ids, ' '))
+        add_number(b.stats, 'removed', #gone.ids)
+        flush(b)
+    end
+
+    -- One entry of a `done` stream. Answers how many Ids it had.
+    local function expire_entry(b, stream, entry)
+        local gone, count = {ids = {}, keys = {}, errors = {}, parents = {}}, 0
+        each_id(entry[STREAMED.FIELDS][BATCH.IDS], function(id)
+            expire_one(b, id, gone)
+            count = count + 1
+        end)
+        gone_flush(b, gone)
+        call('XDEL', stream, entry[STREAMED.ID])
+        return count, #gone.ids
+    end
+
+    -- Looks at about `budget` Ids at most, entry by entry. Answers how many were removed, and ms until the next may be
+    -- (0: there is more to do now; nil: nothing is waiting to expire).
+    function expire_records(b, budget)
+        local retentions, removed, next_ms = call('SMEMBERS', b.prefix .. KEY.RETENTIONS), 0, nil
+        table.sort(retentions, function(x, y) return tonumber(x) < tonumber(y) end)
+        for _, retention in ipairs(retentions) do
+            local stream, kept_ms = b.prefix .. KEY.DONE .. retention, tonumber(retention) * 1000
+            while true do
+                local entry = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+                if not entry then
+                    call('DEL', stream)
+                    call('SREM', b.prefix .. KEY.RETENTIONS, retention)
+                    break
+                end
+                local wait = stream_ms(entry[STREAMED.ID]) + kept_ms - b.now
+                if wait <= 0 and budget <= 0 then wait = 0 end
+                if wait > 0 or budget <= 0 then
+                    next_ms = math.min(next_ms or wait, math.max(wait, 0))
+                    break
+                end
+                local count, gone = expire_entry(b, stream, entry)
+                budget, removed = budget - count, removed + gone
+            end
+        end
+        return removed, next_ms
+    end
+
+    -- ---- streams of batches ----
+
+    -- Deletes the entries of which no operation is left, some hundred Ids from where the last sweep stopped. Answers
+    -- whether it came to the stream's end: the next begins at the front.
+    local function sweep(b, name, ids_left)
+        local stream, cursors = b.prefix .. ':' .. name, b.prefix .. KEY.SWEEPS
+        local cursor = call('HGET', cursors, name)
+        while ids_left > 0 do
+            local entry = call('XRANGE', stream, cursor and '(' .. cursor or '-', '+', 'COUNT', 1)[1]
+            if not entry then
+                call('HDEL', cursors, name)
+                if call('EXISTS', stream) == 1 and call('XLEN', stream) == 0 then call('DEL', stream) end
+                return true
+            end
+            local keys = {}
+            each_id(entry[STREAMED.FIELDS][BATCH.IDS], function(id) keys[#keys + 1] = b.ops .. id end)
+            if call('EXISTS', unpack(keys)) == 0 then call('XDEL', stream, entry[STREAMED.ID]) end
+            cursor, ids_left = entry[STREAMED.ID], ids_left - #keys
+        end
+        call('HSET', cursors, name, cursor)
+        return false
+    end
+
+    -- `born` is looked through only while something was removed since the last whole pass began (`unswept`, `pass` of the
+    -- gate): looking costs 2 to 4 ms of everybody's time a second, and an entry can only empty by removal.
+    local function sweep_born(b, removed)
+        local gate = b.prefix .. KEY.GATE
+        local g = call('HMGET', gate, GATE_SWEEP.NAMES)
+        local unswept, pass = g[GATE_SWEEP.UNSWEPT], g[GATE_SWEEP.PASS]
+        if not unswept then return end
+        if not pass then call('HSET', gate, 'pass', b.now_text) end
+        if not sweep(b, INDEX.BORN, math.max(SWEEP_IDS, 2 * removed)) then return end
+        if pass and tonumber(pass) > tonumber(unswept) then
+            call('HDEL', gate, 'unswept', 'pass')
+        else
+            call('HSET', gate, 'pass', b.now_text)
+        end
+    end
+
+    -- worker:<uri> streams, a few in turn: `uris` holds when each was looked at.
+    local function sweep_workers(b)
+        local uris = call('ZRANGE', b.prefix .. KEY.URIS, '-inf', integer(b.now - 60000), 'BYSCORE', 'LIMIT', 0, 4)
+        for _, uri in ipairs(uris) do
+            sweep(b, INDEX.WORKER .. uri, SWEEP_IDS)
+            if call('EXISTS', b.prefix .. KEY.WORKER .. uri) == 0 then
+                call('ZREM', b.prefix .. KEY.URIS, uri)
+            else
+                call('ZADD', b.prefix .. KEY.URIS, b.now_text, uri)
+            end
+        end
+    end
+
+    -- `changes` or `deleted`: by time, and by bytes. `<name>_from` of the gate is the earliest time that is complete.
+    local function trim(b, name, days)
+        local stream = b.prefix .. ':' .. name
+        if call('EXISTS', stream) == 0 then return end
+        local before = integer(b.now - days * 86400000)
+        local trimmed = call('XTRIM', stream, 'MINID', '~', before, 'LIMIT', 1000)
+        if trimmed < 500 then trimmed = trimmed + call('XTRIM', stream, 'MINID', before) end
+        if call('MEMORY', 'USAGE', stream) > STREAM_MAX_BYTES then
+            local length = call('XLEN', stream)
+            trimmed = trimmed + call('XTRIM', stream, 'MAXLEN', '~', math.max(length - 500, 1), 'LIMIT', 1000)
+        end
+        if trimmed == 0 then return end
+        local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+        local from = first and stream_ms(first[STREAMED.ID]) + 1 or b.now
+        call('HSET', b.prefix .. KEY.GATE, name .. '_from', integer(from))
+        if not first then call('DEL', stream) end
+    end
+
+    local function names_forget(b)
+        local stream, names = b.prefix .. KEY.NAMES_GONE, b.prefix .. KEY.NAMES
+        local entries = call('XRANGE', stream, '-', integer(b.now - NAME_KEPT_MS), 'COUNT', 200)
+        for _, entry in ipairs(entries) do
+            local fields = entry[STREAMED.FIELDS]
+            local id, name = fields[NAME_GONE.ID], fields[NAME_GONE.NAME]
+            local text = call('HGET', names, name)
+            local kept = {}
+            for _, holder in ipairs(text and cjson.decode(text) or {}) do
+                if holder[HOLDER.ID] ~= id then kept[#kept + 1] = holder end
+            end
+            if kept[1] then call('HSET', names, name, cjson.encode(kept)) else call('HDEL', names, name) end
+            call('XDEL', stream, entry[STREAMED.ID])
+        end
+        if entries[1] and call('XLEN', stream) == 0 then call('DEL', stream) end
+    end
+
+    local function instances_forget(b)
+        local workers = b.prefix .. KEY.WORKERS
+        local gone = call('ZRANGE', workers, '-inf', integer(b.now - INSTANCE_KEPT_MS), 'BYSCORE', 'LIMIT', 0, 100)
+        for _, instance in ipairs(gone) do
+            call('DEL', b.prefix .. KEY.INSTANCE .. instance)
+            call('ZREM', workers, instance)
+        end
+    end
+
+    -- ---- statistics: stats:5 and stats:60 hold the sums of the last 5 and 60 full minutes ----
+
+    local function stats_add(b, minute, window, sign)
+        local from, to = b.prefix .. KEY.STATS .. integer(minute), b.prefix .. KEY.STATS .. window
+        local all = call('HGETALL', from)
+        for i = 1, #all, 2 do
+            if call('HINCRBY', to, all[i], sign * tonumber(all[i + 1])) == 0 then call('HDEL', to, all[i]) end
+        end
+    end
+
+    -- After a long time without ticks: what the windows held is over; drops minutes from `rolled` on, some at a time.
+    local function stats_skip(b, rolled, to)
+        local keys, last = {b.prefix .. KEY.STATS .. '5', b.prefix .. KEY.STATS .. '60'}, math.min(rolled + 500, to)
+        for minute = rolled - 60, last do keys[#keys + 1] = b.prefix .. KEY.STATS .. integer(minute) end
+        call('DEL', unpack(keys))
+        return last
+    end
+
+    -- Rolls full minutes into the windows and drops what is older than an hour.
+    local function stats_roll(b)
+        local current = math.floor(b.now / 60000)
+        local rolled = tonumber(call('HGET', b.prefix .. KEY.GATE, 'rolled'))
+        local last = math.min(current - 1, rolled + ROLLED_AT_ONCE)
+        if current - rolled > 125 then
+            last = stats_skip(b, rolled, current - 62)
+        else
+            for minute = rolled + 1, last do
+                stats_add(b, minute, '5', 1)
+                stats_add(b, minute, '60', 1)
+                stats_add(b, minute - 5, '5', -1)
+                stats_add(b, minute - 60, '60', -1)
+                call('DEL', b.prefix .. KEY.STATS .. integer(minute - 60))
+            end
+        end
+        call('HSET', b.prefix .. KEY.GATE, 'rolled', integer(last))
+    end
+
+    -- Above 70% of maxmemory what ends from now on is kept for a tenth of its time; above 80% ingest refuses.
+    local function pressure_update(b)
+        local memory = call('INFO', 'memory')
+        local used, most = tonumber(memory:match('used_memory:(%d+)')), tonumber(memory:match('maxmemory:(%d+)'))
+        local pressure = most == 0 and '0' or used > 0.8 * most and '2' or used > 0.7 * most and '1' or '0'
+        if pressure ~= (b.pressure or '0') then call('HSET', b.prefix .. KEY.GATE, 'pressure', pressure) end
+    end
+
+    -- Once a second a shard, or when much was removed: everything that may be late.
+    function housekeeping(b, removed)
+        local gate = b.prefix .. KEY.GATE
+        local g = call('HMGET', gate, GATE_KEEPING.NAMES)
+        if removed > 0 then call('HSET', gate, 'unswept', b.now_text) end
+        if b.now - tonumber(g[GATE_KEEPING.SWEPT] or 0) < HOUSEKEEPING_MS and removed < SWEEP_IDS then return end
+        sweep_born(b, removed)
+        sweep_workers(b)
+        trim(b, INDEX.CHANGES, tonumber(g[GATE_KEEPING.LOG_DAYS] or 30))
+        trim(b, INDEX.DELETED, tonumber(g[GATE_KEEPING.DELETED_LOG_DAYS] or 15))
+        names_forget(b)
+        instances_forget(b)
+        park_expire(b, 100)
+        stats_roll(b)
+        pressure_update(b)
+        call('HSET', gate, 'swept', b.now_text)
+    end
+end

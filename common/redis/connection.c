@@ -1,0 +1,458 @@
+/* One connection. Commands are collected in a buffer of ours and written when a reply is wanted or 64 KiB are
+ * waiting; writing reads what has arrived meanwhile, so that two full buffers never wait for each other. hiredis
+ * connects and parses.
+ *
+ * A caller that wants many things sends them all, then receives as often as it sent: one round trip, whatever happens in
+ * between. That is why a broken connection does not end a round:
+ *
+ * Replies are counted: `outstanding` belong to the connection at hand, `lost` to one that broke before; since a new
+ * connection's replies come after the lost ones, receivers meet them in the order of their sends. */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <hiredis/hiredis.h>
+
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/redis/edge.h"
+
+enum {
+    WRITE_EARLY_BYTES = 64 * 1024,
+    READER_KEEP_BYTES = 1024 * 1024, /* a reader's buffer up to this size is kept between replies */
+    CONNECT_PAUSE_MS = 100,          /* after a failed attempt, sends fail at once for so long */
+};
+
+struct redis {
+    struct redis_address address;
+    int timeout_ms;
+    redisContext *context; /* NULL: not connected */
+    uint64_t connection_number;
+    char *out; /* commands not written yet */
+    size_t out_size, out_capacity;
+    size_t outstanding, lost;
+    bool distrusted;      /* the server refuses this connection: replace it when nothing is outstanding */
+    int64_t failed_at_ms; /* last failed attempt to connect; 0: the last one succeeded */
+    struct redis_command scratch;
+    struct err broken; /* why the last connection or attempt ended */
+};
+
+struct redis *redis_new(const char *uri, int timeout_ms, struct err *err)
+{
+    struct redis *redis = xcalloc(1, sizeof *redis);
+
+    if (redis_address_parse(&redis->address, uri, err) != ST_OK) {
+        free(redis);
+        return NULL;
+    }
+    redis->timeout_ms = timeout_ms;
+    return redis;
+}
+
+void redis_free(struct redis *redis)
+{
+    if (!redis)
+        return;
+    redis_disconnect(redis);
+    memset(redis->address.password, 0, sizeof redis->address.password);
+    redis_command_release(&redis->scratch);
+    free(redis->out);
+    free(redis);
+}
+
+const char *redis_address(const struct redis *redis)
+{
+    return redis->address.text;
+}
+
+const char *redis_user(const struct redis *redis)
+{
+    return *redis->address.user ? redis->address.user : "default";
+}
+
+bool redis_connected(const struct redis *redis)
+{
+    return redis->context != NULL;
+}
+
+uint64_t redis_connection_number(const struct redis *redis)
+{
+    return redis->connection_number;
+}
+
+void redis_disconnect(struct redis *redis)
+{
+    if (redis->context)
+        redisFree(redis->context);
+    redis->context = NULL;
+    redis->out_size = 0;
+    redis->outstanding = 0;
+    redis->lost = 0;
+    redis->distrusted = false;
+}
+
+/* Why there is no connection. */
+static enum status fail_broken(const struct redis *redis, struct err *err, const char *more)
+{
+    return err_set_server(err, ST_AGAIN, "redis", "%s%s", redis->broken.text, more);
+}
+
+/* Closes for good and remembers why; what was outstanding is lost. */
+static enum status connection_broke(struct redis *redis, const char *text, struct err *err)
+{
+    size_t lost = redis->lost + redis->outstanding;
+
+    err_set_server(&redis->broken, ST_AGAIN, "redis", "Redis at %s: %s", redis->address.text, text);
+    redis_disconnect(redis);
+    redis->lost = lost;
+    return fail_broken(redis, err, "");
+}
+
+/* ---- connecting ---- */
+
+static struct timeval timeval_of(int ms)
+{
+    return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+}
+
+static enum status connect_failed(struct redis *redis, const char *tried, int number, const char *text, struct err *err)
+{
+    const char *cause = redis_connect_cause(number, text, *redis->address.path != '\0');
+    char line[768];
+
+    snprintf(line, sizeof line, "%s: %s%s%s", tried, text, *cause ? "; " : "", cause);
+    connection_broke(redis, line, err);
+    redis->failed_at_ms = clock_boot_ms();
+    return ST_AGAIN;
+}
+
+/* hiredis' error in words; a read that ran into SO_RCVTIMEO shows as EAGAIN. */
+static const char *context_error(const struct redis *redis, char *text, size_t room)
+{
+    const redisContext *context = redis->context;
+
+    if (context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT))
+        snprintf(text, room, "no answer within %d ms", redis->timeout_ms);
+    else if (context->err == REDIS_ERR_EOF)
+        snprintf(text, room, "it closed the connection");
+    else if (context->err == REDIS_ERR_PROTOCOL)
+        snprintf(text, room, "Protocol error: what answers is not Redis");
+    else
+        snprintf(text, room, "%s", context->errstr);
+    return text;
+}
+
+/* One command of the greeting; an error reply ends the attempt. */
+static enum status greet(struct redis *redis, const char *tried, int argc, const char **argv, struct err *err)
+{
+    char text[256], who[192];
+    redisReply *reply = redisCommandArgv(redis->context, argc, argv, NULL);
+    bool refused = reply && reply->type == REDIS_REPLY_ERROR;
+
+    if (reply && !refused) {
+        freeReplyObject(reply);
+        return ST_OK;
+    }
+    if (refused)
+        snprintf(text, sizeof text, "%s", reply->str);
+    else
+        context_error(redis, text, sizeof text);
+    if (reply)
+        freeReplyObject(reply);
+    if (!refused || !redis->address.has_login)
+        return connect_failed(redis, tried, 0, text, err);
+    snprintf(who, sizeof who, "%s as user \"%.100s\"", tried, redis_user(redis));
+    return connect_failed(redis, who, 0, text, err);
+}
+
+/* At least one round trip: a port that answers need not be a Redis that serves us. (A login that worked says as much
+ * as PING, which its ACL may forbid.) */
+static enum status greet_all(struct redis *redis, struct err *err)
+{
+    const struct redis_address *address = &redis->address;
+    const char *login[] = { "AUTH", *address->user ? address->user : address->password, address->password };
+    char db[16];
+    enum status st = ST_OK;
+
+    snprintf(db, sizeof db, "%d", address->db);
+    if (address->has_login)
+        st = greet(redis, "logging in (AUTH)", *address->user ? 3 : 2, login, err);
+    if (st == ST_OK && address->db > 0)
+        st = greet(redis, "choosing the database (SELECT)", 2, (const char *[]){ "SELECT", db }, err);
+    if (st == ST_OK && !address->has_login && address->db <= 0)
+        st = greet(redis, "greeting (PING)", 1, (const char *[]){ "PING" }, err);
+    return st;
+}
+
+enum status redis_connect(struct redis *redis, struct err *err)
+{
+    const struct redis_address *address = &redis->address;
+    struct timeval timeout = timeval_of(redis->timeout_ms);
+    char text[256];
+    int number;
+
+    if (redis->context)
+        return ST_OK;
+    errno = 0;
+    redis->context = *address->path ? redisConnectUnixWithTimeout(address->path, timeout)
+                                    : redisConnectWithTimeout(address->host, address->port, timeout);
+    number = errno;
+    if (!redis->context)
+        return connect_failed(redis, "connecting", 0, "no memory", err);
+    if (redis->context->err) {
+        if (errno == EINPROGRESS || errno == ETIMEDOUT || strstr(redis->context->errstr, "timed out"))
+            snprintf(text, sizeof text, "no connection within %d ms", redis->timeout_ms);
+        else
+            snprintf(text, sizeof text, "%s", redis->context->errstr);
+        return connect_failed(redis, "connecting", number, text, err);
+    }
+    if (redisSetTimeout(redis->context, timeout) != REDIS_OK) /* connecting has set one of its own */
+        return connect_failed(redis, "setting timeouts", 0, redis->context->errstr, err);
+    redis->context->reader->maxbuf = READER_KEEP_BYTES;
+    if (greet_all(redis, err) != ST_OK)
+        return ST_AGAIN;
+    redis->failed_at_ms = 0;
+    redis->connection_number++;
+    return ST_OK;
+}
+
+/* As redis_connect, but a server that did not answer a moment ago is not asked again for each of 16 shards. */
+static enum status ensure_connected(struct redis *redis, struct err *err)
+{
+    if (redis->context && redis->distrusted && redis->outstanding == 0) {
+        size_t lost = redis->lost;
+
+        redis_disconnect(redis);
+        redis->lost = lost;
+    }
+    if (redis->context)
+        return ST_OK;
+    if (redis->failed_at_ms && clock_boot_ms() - redis->failed_at_ms < CONNECT_PAUSE_MS)
+        return fail_broken(redis, err, "");
+    return redis_connect(redis, err);
+}
+
+/* ---- sending ---- */
+
+/* The socket takes no more: waits until it does, reading what comes meanwhile. */
+static enum status wait_writable(struct redis *redis, struct err *err)
+{
+    struct pollfd fd = { .fd = redis->context->fd, .events = POLLIN | POLLOUT };
+    int ready = poll(&fd, 1, redis->timeout_ms);
+    char text[256];
+
+    if (ready < 0 && errno != EINTR)
+        return connection_broke(redis, strerror(errno), err);
+    if (ready == 0) {
+        snprintf(text, sizeof text, "takes no more commands for %d ms", redis->timeout_ms);
+        return connection_broke(redis, text, err);
+    }
+    if (ready > 0 && (fd.revents & (POLLIN | POLLHUP)) && redisBufferRead(redis->context) != REDIS_OK)
+        return connection_broke(redis, context_error(redis, text, sizeof text), err);
+    return ST_OK;
+}
+
+static enum status write_out(struct redis *redis, struct err *err)
+{
+    size_t written = 0;
+
+    while (written < redis->out_size) {
+        ssize_t n =
+            send(redis->context->fd, redis->out + written, redis->out_size - written, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n >= 0) {
+            written += (size_t)n;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            enum status st = wait_writable(redis, err);
+
+            if (st != ST_OK)
+                return st;
+        } else if (errno != EINTR) {
+            return connection_broke(redis, strerror(errno), err);
+        }
+    }
+    redis->out_size = 0;
+    return ST_OK;
+}
+
+static void append_command(struct redis *redis, const struct redis_command *command)
+{
+    size_t needed = redis->out_size + redis_command_wire_max(command);
+
+    if (needed > redis->out_capacity) {
+        redis->out_capacity = needed > 2 * redis->out_capacity ? needed : 2 * redis->out_capacity;
+        redis->out = xrealloc(redis->out, redis->out_capacity);
+    }
+    redis->out_size = (size_t)(redis_command_write(command, redis->out + redis->out_size) - redis->out);
+}
+
+enum status redis_send(struct redis *redis, const struct redis_command *command, struct err *err)
+{
+    enum status st = ensure_connected(redis, err);
+
+    if (st != ST_OK)
+        return st;
+    append_command(redis, command);
+    if (redis->out_size >= WRITE_EARLY_BYTES) {
+        st = write_out(redis, err);
+        if (st != ST_OK)
+            return st;
+    }
+    redis->outstanding++;
+    return ST_OK;
+}
+
+enum status redis_enqueue(struct redis *redis, const struct redis_command *command, struct err *err)
+{
+    BGOP_ASSERT(redis->outstanding == 0);
+    if (!redis->context)
+        return fail_broken(redis, err, "");
+    append_command(redis, command);
+    return ST_OK;
+}
+
+struct redis_command *redis_scratch(struct redis *redis)
+{
+    redis_command_clear(&redis->scratch);
+    return &redis->scratch;
+}
+
+/* ---- receiving ---- */
+
+/* What ACL SETUSER would have to be told. Redis names the command, but neither the user nor the key; not even the command
+ * when it is one in a function. */
+static void explain_refusal(const struct redis *redis, const char *text, const char *cause, struct err *err)
+{
+    const char *user = redis_user(redis), *command = strstr(text, "to run the '");
+    char rule[128];
+
+    if (command) {
+        snprintf(rule, sizeof rule, "+%.*s", (int)strcspn(command + 12, "'"), command + 12);
+    } else {
+        snprintf(rule, sizeof rule, "%s",
+                 strstr(text, "channel") ? "&bgop:*"
+                 : strstr(text, " key")  ? "~bgop:*"
+                                         : "+...");
+    }
+    err_set_server(err, ST_AGAIN, "redis", "Redis at %s: user \"%s\" is refused: %s; ACL SETUSER %s %s: %s",
+                   redis->address.text, user, text, user, rule, cause);
+}
+
+static enum status error_reply(struct redis *redis, redisReply *reply, struct err *err)
+{
+    const struct redis_error *error = redis_error_find(reply->str);
+    enum status st = error ? error->status : ST_INVALID;
+
+    if (error && error->new_connection)
+        redis->distrusted = true;
+    if (error && error->denied && (strstr(reply->str, "permission") || strstr(reply->str, "script")))
+        explain_refusal(redis, reply->str, error->cause, err);
+    else if (error && error->cause)
+        err_set_server(err, st, "redis", "Redis at %s: %s; %s", redis->address.text, reply->str, error->cause);
+    else
+        err_set_server(err, st, "redis", "%s", reply->str);
+    freeReplyObject(reply);
+    return st;
+}
+
+static enum status lost_reply(struct redis *redis, struct err *err)
+{
+    BGOP_ASSERT(redis->lost > 0); /* else: a receive without a send */
+    redis->lost--;
+    return fail_broken(redis, err, " (reply lost)");
+}
+
+enum status redis_receive(struct redis *redis, struct redis_reply **reply, struct err *err)
+{
+    void *received = NULL;
+    char text[256];
+    enum status st;
+
+    *reply = NULL;
+    if (redis->lost > 0 || !redis->context)
+        return lost_reply(redis, err);
+    BGOP_ASSERT(redis->outstanding > 0);
+    st = write_out(redis, err);
+    if (st != ST_OK) {
+        redis->lost--; /* connection_broke counted this one too */
+        return st;
+    }
+    errno = 0;
+    if (redisGetReply(redis->context, &received) != REDIS_OK || !received) {
+        st = connection_broke(redis, context_error(redis, text, sizeof text), err);
+        redis->lost--;
+        return st;
+    }
+    redis->outstanding--;
+    if (((redisReply *)received)->type == REDIS_REPLY_ERROR)
+        return error_reply(redis, received, err);
+    *reply = received;
+    return ST_OK;
+}
+
+/* Writes what is queued, reads what has arrived, without waiting for more. */
+static enum status exchange(struct redis *redis, struct err *err)
+{
+    struct pollfd fd = { .fd = redis->context->fd, .events = POLLIN };
+    enum status st = write_out(redis, err);
+    char text[256];
+    int ready;
+
+    if (st != ST_OK)
+        return st;
+    errno = 0;
+    ready = poll(&fd, 1, 0);
+    if (ready < 0 && errno != EINTR)
+        return connection_broke(redis, strerror(errno), err);
+    if (ready > 0 && redisBufferRead(redis->context) != REDIS_OK)
+        return connection_broke(redis, context_error(redis, text, sizeof text), err);
+    return ST_OK;
+}
+
+enum status redis_poll(struct redis *redis, struct redis_reply **reply, struct err *err)
+{
+    void *received = NULL;
+    char text[256];
+
+    *reply = NULL;
+    if (!redis->context)
+        return fail_broken(redis, err, "");
+    for (int try = 0; !received && try < 2; try++) {
+        enum status st = try > 0 ? exchange(redis, err) : ST_OK;
+
+        if (st != ST_OK)
+            return st;
+        if (redisGetReplyFromReader(redis->context, &received) != REDIS_OK)
+            return connection_broke(redis, context_error(redis, text, sizeof text), err);
+    }
+    if (received && ((redisReply *)received)->type == REDIS_REPLY_ERROR) {
+        connection_broke(redis, ((redisReply *)received)->str, err);
+        freeReplyObject(received);
+        return ST_AGAIN;
+    }
+    *reply = received;
+    return ST_OK;
+}
+
+enum status redis_call(struct redis *redis, struct redis_reply **reply, struct err *err, ...)
+{
+    struct redis_command command;
+    va_list args;
+    enum status st;
+
+    BGOP_ASSERT(redis->outstanding == 0 && redis->lost == 0);
+    *reply = NULL;
+    redis_command_init(&command);
+    va_start(args, err);
+    for (const char *text = va_arg(args, const char *); text; text = va_arg(args, const char *))
+        redis_command_add_text(&command, text);
+    va_end(args);
+    st = redis_send(redis, &command, err);
+    redis_command_release(&command);
+    return st == ST_OK ? redis_receive(redis, reply, err) : st;
+}

@@ -1,0 +1,246 @@
+/* get: one record in full, with its failed attempts and its result. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "common/record/keys.h"
+#include "common/record/tables.h"
+#include "coordinator/ctl/commands.h"
+#include "coordinator/ctl/missing.h"
+#include "coordinator/ctl/print.h"
+
+enum { NAME_WIDTH = 16 };
+
+/* A list of JSON texts (tries, commands) as a member of the record. */
+static int read_list(struct session *session, enum redis_key list_key, const char *id, int shard, json_t *record)
+{
+    char key[96];
+    struct redis_reply *reply = NULL;
+    struct err err = ERR_INIT;
+    json_t *list = json_array();
+
+    key_format(key, sizeof key, list_key, shard, id);
+    if (redis_call(session->redis, &reply, &err, "LRANGE", key, "0", "-1", NULL) != ST_OK) {
+        json_decref(list);
+        return session_fail_status(&err);
+    }
+    for (size_t i = 0; i < redis_reply_count(reply); i++) {
+        size_t size;
+        const char *text = redis_reply_text(redis_reply_at(reply, i), &size);
+        json_t *entry = json_loadb(text, size, 0, NULL);
+
+        json_array_append_new(list, entry ? entry : json_stringn_nocheck(text, size));
+    }
+    json_object_set_new(record, key_name(list_key), list);
+    redis_reply_free(reply);
+    return EXIT_OK;
+}
+
+/* A result that is not UTF-8 goes into JSON as base64. */
+static json_t *result_json(const char *result, size_t size)
+{
+    char *encoded;
+    json_t *value;
+
+    if (text_utf8_length(result, size) >= 0)
+        return json_stringn_nocheck(result, size);
+    encoded = calloc(1, BASE64_SIZE(size));
+    if (!encoded)
+        return json_null();
+    text_base64_encode(encoded, result, size);
+    value = json_pack("{s:s}", "base64", encoded);
+    free(encoded);
+    return value;
+}
+
+/* How often it was redriven: no field of the record, but what redrive_limit is about. */
+static int read_redrives(struct session *session, const char *id, int shard, json_t *record)
+{
+    char key[96];
+    struct redis_reply *reply = NULL;
+    struct err err = ERR_INIT;
+
+    key_format(key, sizeof key, KEY_OP, shard, id);
+    if (redis_call(session->redis, &reply, &err, "HGET", key, "redrives", NULL) != ST_OK)
+        return session_fail_status(&err);
+    json_object_set_new(record, "redrives", json_integer(redis_reply_int(reply, 0)));
+    redis_reply_free(reply);
+    return EXIT_OK;
+}
+
+static int read_result(struct session *session, const char *id, int shard, json_t *record)
+{
+    char key[96];
+    struct redis_reply *reply = NULL;
+    struct err err = ERR_INIT;
+    size_t size;
+    const char *result;
+
+    key_format(key, sizeof key, KEY_OUT, shard, id);
+    if (redis_call(session->redis, &reply, &err, "GET", key, NULL) != ST_OK)
+        return session_fail_status(&err);
+    result = redis_reply_text(reply, &size);
+    json_object_set_new(record, "out", redis_reply_kind(reply) == REDIS_NIL ? json_null() : result_json(result, size));
+    redis_reply_free(reply);
+    return EXIT_OK;
+}
+
+/* A field of the record as a person wants it: nulls left out, dates without their zeros. */
+static void print_field(const struct record_field *field, const json_t *record)
+{
+    const json_t *value = json_object_get(record, field->name);
+    char text[96];
+
+    if (json_is_string(value)) {
+        print_pair(stdout, NAME_WIDTH, field->name,
+                   field->type == FIELD_DATETIME ? format_time(text, json_string_value(value))
+                                                 : json_string_value(value));
+    } else if (json_is_integer(value)) {
+        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
+        print_pair(stdout, NAME_WIDTH, field->name, text);
+    }
+}
+
+static void add_attempt_cell(struct table *table, const json_t *value, bool is_time)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    if (is_time && json_is_integer(value))
+        table_add(table, clock_format(text, json_integer_value(value), "Z"));
+    else
+        table_add_json(table, value);
+}
+
+static void print_tries(const json_t *tries)
+{
+    static const struct column columns[] = {
+        { "ATTEMPT", COLUMN_RIGHT }, { "STARTED", 0 }, { "FINISHED", 0 }, { "WORKER", 0 }, { "ERROR", COLUMN_SHRINK },
+    };
+    struct table table;
+    const json_t *attempt;
+    size_t i;
+
+    if (!json_array_size(tries))
+        return;
+    table_init(&table, columns, sizeof columns / sizeof *columns);
+    json_array_foreach(tries, i, attempt)
+    {
+        add_attempt_cell(&table, json_object_get(attempt, "attempt"), false);
+        add_attempt_cell(&table, json_object_get(attempt, "started"), true);
+        add_attempt_cell(&table, json_object_get(attempt, "finished"), true);
+        add_attempt_cell(&table, json_object_get(attempt, "worker"), false);
+        add_attempt_cell(&table, json_object_get(attempt, "error"), false);
+    }
+    printf("\nFailed attempts\n");
+    table_print(&table, stdout, terminal_width(stdout), false);
+    table_release(&table);
+}
+
+static void print_commands(const json_t *list)
+{
+    static const struct column columns[] = { { "AT", 0 }, { "COMMAND", 0 }, { "REASON", COLUMN_SHRINK } };
+    struct table table;
+    const json_t *command;
+    size_t i;
+
+    if (!json_array_size(list))
+        return;
+    table_init(&table, columns, sizeof columns / sizeof *columns);
+    json_array_foreach(list, i, command)
+    {
+        add_attempt_cell(&table, json_object_get(command, "at"), true);
+        add_attempt_cell(&table, json_object_get(command, "command"), false);
+        add_attempt_cell(&table, json_object_get(command, "reason"), false);
+    }
+    printf("\nCommands\n");
+    table_print(&table, stdout, terminal_width(stdout), false);
+    table_release(&table);
+}
+
+/* For a program as it is; on a terminal its lines stay lines, and it commands nothing. */
+static void print_result(const json_t *out)
+{
+    struct buf text;
+    const char *result = json_string_value(out);
+    size_t size = json_string_length(out);
+
+    buf_init(&text, 6 * size);
+    if (isatty(STDOUT_FILENO))
+        buf_append_shown(&text, result, size, "\n\t");
+    else
+        buf_append(&text, result, size);
+    printf("\nResult\n");
+    fwrite(text.data, 1, text.size, stdout);
+    putchar('\n');
+    buf_release(&text);
+}
+
+static void print_record(const json_t *record)
+{
+    const json_t *out = json_object_get(record, "out");
+    json_int_t redrives = json_integer_value(json_object_get(record, "redrives"));
+    char text[32];
+
+    for (int i = 0; i < FIELD_COUNT; i++)
+        print_field(&record_fields[i], record);
+    if (redrives) {
+        snprintf(text, sizeof text, "%lld", (long long)redrives);
+        print_pair(stdout, NAME_WIDTH, "redrives", text);
+    }
+    print_tries(json_object_get(record, "tries"));
+    print_commands(json_object_get(record, "commands"));
+    if (json_is_string(out) && json_string_length(out))
+        print_result(out);
+    else if (json_is_object(out))
+        printf("\nResult (base64)\n%s\n", json_string_value(json_object_get(out, "base64")));
+}
+
+static int complete_record(struct session *session, const char *id, json_t *record)
+{
+    struct id_parts parts;
+    int code;
+
+    if (!json_is_object(record))
+        return missing_fail(session, id);
+    if (!id_parse(id, ID_LENGTH, &parts))
+        return session_fail(EXIT_FAILED, "%s is not an Id", id);
+    code = read_list(session, KEY_TRIES, id, parts.shard, record);
+    if (code == EXIT_OK)
+        code = read_list(session, KEY_COMMANDS, id, parts.shard, record);
+    if (code == EXIT_OK)
+        code = read_redrives(session, id, parts.shard, record);
+    return code == EXIT_OK ? read_result(session, id, parts.shard, record) : code;
+}
+
+static int run(struct session *session, int count, char **operands)
+{
+    char ids[1][ID_SIZE];
+    json_t *rows = NULL;
+    int code = session_resolve(session, operands[0], ids[0]);
+
+    (void)count;
+    if (code == EXIT_OK)
+        session_await_records(session, ids, 1);
+    if (code == EXIT_OK)
+        code = session_retrieve(session, &rows, "*", ids, 1);
+    if (code == EXIT_OK)
+        code = complete_record(session, ids[0], json_array_get(rows, 0));
+    if (code == EXIT_OK && session->json)
+        print_json_pretty(stdout, json_array_get(rows, 0));
+    else if (code == EXIT_OK)
+        print_record(json_array_get(rows, 0));
+    json_decref(rows);
+    return code;
+}
+
+const struct subcommand command_get = {
+    .name = "get",
+    .usage = "ID|NAME",
+    .about = "one record, with its failed attempts, commands and result",
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,269 @@
+/* Sending commands chunk by chunk, at the rate that is asked for, and waiting until Redis shows the effect of each. */
+#include "coordinator/ctl/steer/steer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "common/kafka/kafka.h"
+#include "coordinator/ctl/missing.h"
+#include "coordinator/ctl/print.h"
+
+enum {
+    CHUNK_MAX = 500, /* sent before effects are looked for */
+    FLUSH_MS = 15000,
+    LINGER_MS = 2,
+    POLL_FIRST_MS = 10,
+    POLL_MAX_MS = 250,
+};
+
+struct sending {
+    struct steering *steering;
+    char topic[300];
+    int64_t begun_ms, sent; /* for the rate */
+    size_t seen;            /* effects seen */
+    struct progress progress;
+};
+
+static void nap(int64_t ms)
+{
+    nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+}
+
+/* ---- sending ---- */
+
+static void on_delivery(void *producer_arg, const struct kafka_delivery *delivery)
+{
+    struct target *target = delivery->arg;
+
+    (void)producer_arg;
+    if (delivery->status != ST_OK)
+        target_settle(target, TARGET_FAILED, "the command did not reach Kafka: %s", delivery->text);
+}
+
+static int open_commands(struct sending *sending)
+{
+    struct session *session = sending->steering->session;
+    struct kafka_settings settings = config_kafka(&session->config, "bgopctl");
+    struct kafka_topic wanted = { .name = config_topic(&session->config, "command", sending->topic,
+                                                       sizeof sending->topic) };
+    struct err err = ERR_INIT;
+    int code = session_queue_check(session);
+
+    if (code != EXIT_OK)
+        return code;
+    if (kafka_topics_look(&settings, &wanted, 1, SESSION_TIMEOUT_MS, &err) != ST_OK)
+        return session_fail_status(&err);
+    if (!wanted.found) {
+        return session_fail(EXIT_UNREACHABLE,
+                            "Kafka at %s has no topic %s: the queue has not been started there; start bgop-coordinator",
+                            settings.brokers, sending->topic);
+    }
+    session->commands = kafka_producer_new(&settings, LINGER_MS, on_delivery, NULL, &err);
+    return session->commands ? EXIT_OK : session_fail(EXIT_CONFIG, "%s", err.text);
+}
+
+static void send_one(struct sending *sending, struct target *target)
+{
+    struct steering *steering = sending->steering;
+    struct kafka_producer *producer = steering->session->commands;
+    struct command command = { .kind = steering->kind };
+    struct err err = ERR_INIT;
+    struct buf value;
+    enum status st;
+
+    memcpy(command.id, target->id, ID_SIZE);
+    if (steering->reason)
+        (void)text_copy(command.reason, sizeof command.reason, steering->reason, strlen(steering->reason));
+    command.has_token = steering->kind == COMMAND_REDRIVE;
+    command.token = target->token;
+    buf_init(&value, 4096);
+    codec_write_command(&value, &command);
+    BGOP_ASSERT(!value.overflow);
+    while ((st = kafka_producer_send(producer, sending->topic, KAFKA_PARTITION_BY_KEY, target->id, ID_LENGTH,
+                                     value.data, value.size, NULL, target, &err)) == ST_LIMIT)
+        kafka_producer_poll(producer, 20);
+    target->sent = st == ST_OK;
+    if (st != ST_OK)
+        target_settle(target, TARGET_FAILED, "%s", err.text);
+    buf_release(&value);
+}
+
+/* Until the next command's time. */
+static void keep_rate(struct sending *sending)
+{
+    int64_t rate = sending->steering->rate, due_ms;
+
+    if (!rate)
+        return;
+    due_ms = sending->begun_ms + sending->sent * 1000 / rate;
+    while (!steering_interrupted()) {
+        int64_t left = due_ms - clock_boot_ms();
+
+        if (left <= 0)
+            return;
+        nap(left < 100 ? left : 100);
+    }
+}
+
+static int send_chunk(struct sending *sending, size_t from, size_t to)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = from; i < to; i++) {
+        if (sending->steering->targets[i].progress != TARGET_OPEN)
+            continue;
+        keep_rate(sending);
+        if (steering_interrupted())
+            break;
+        send_one(sending, &sending->steering->targets[i]);
+        sending->sent++;
+    }
+    return kafka_producer_flush(sending->steering->session->commands, FLUSH_MS, &err) == ST_OK
+               ? EXIT_OK
+               : session_fail_status(&err);
+}
+
+/* ---- effects ---- */
+
+static bool is_waited_for(const struct target *target)
+{
+    return target->progress == TARGET_OPEN && target->sent;
+}
+
+static void settle_cancel(struct target *target, const char *status, bool requested)
+{
+    if (strcmp(status, "Canceled") == 0)
+        target_settle(target, TARGET_DONE, "canceled");
+    else if (strcmp(status, "Complete") == 0)
+        target_settle(target, TARGET_FAILED, "became Complete before the cancel was read");
+    else if ((strcmp(status, "Running") == 0 || strcmp(status, "Merged") == 0) && requested)
+        target_settle(target, TARGET_DONE, "runs: cancel requested; the handler is told, and the first outcome wins");
+}
+
+static void settle_by_record(struct steering *steering, struct target *target, const struct redis_reply *record,
+                             const struct redis_reply *requested)
+{
+    const char *status = redis_reply_text(redis_reply_at(record, 0), NULL);
+
+    if (!*status && target->to_come)
+        return;
+    target->to_come = false;
+    if (!*status)
+        target_settle(target, TARGET_FAILED, "was removed meanwhile");
+    else if (steering->kind == COMMAND_CANCEL)
+        settle_cancel(target, status, redis_reply_int(requested, 0) == 1);
+    else if (strcmp(status, target->status) != 0 || redis_reply_int(redis_reply_at(record, 1), 0) > target->stamp_ms ||
+             redis_reply_int(redis_reply_at(record, 2), 0) > target->redrives)
+        target_settle(target, TARGET_DONE, "redriven, now %s", status);
+}
+
+/* Settles those that the command has had its effect on, and counts those still waited for. */
+static enum status settle_by_effect(struct steering *steering, size_t from, size_t to, size_t *open, struct err *err)
+{
+    const struct target_query query = {
+        .fields = (const char *const[]){ "Status", "SystemModstamp", "redrives", NULL },
+        .verb = "HEXISTS",
+        .key = KEY_CANCELS,
+        .is_about = is_waited_for,
+        .on_answer = settle_by_record,
+    };
+    enum status st = steering_query(steering, &query, from, to, err);
+
+    *open = 0;
+    for (size_t i = from; i < to; i++)
+        *open += is_waited_for(&steering->targets[i]);
+    return st;
+}
+
+static void draw(struct sending *sending, size_t at)
+{
+    char text[96], done[32], all[32];
+
+    snprintf(text, sizeof text, "%s of %s", format_count(done, (long long)at),
+             format_count(all, (long long)sending->steering->count));
+    progress_draw(&sending->progress, (double)at / (double)sending->steering->count, text);
+}
+
+/* Exit 1 all the same: no effect was seen. */
+static void settle_to_come(struct steering *steering, struct target *target)
+{
+    struct missing missing;
+
+    missing_explain(steering->session, target->id, &missing);
+    if (missing_may_come(&missing)) {
+        target_settle(target, TARGET_FAILED, "is not recorded yet; the cancel is in the log and will meet it: %s",
+                      missing.kind == MISSING_PENDING ? strchr(missing.text, ':') + 2 : missing.text);
+    } else {
+        target_settle(target, TARGET_FAILED, "%s", missing.text);
+    }
+}
+
+static int wait_chunk(struct sending *sending, size_t from, size_t to)
+{
+    struct steering *steering = sending->steering;
+    int64_t deadline = clock_boot_ms() + steering->timeout_ms, pause_ms = POLL_FIRST_MS;
+    size_t open = 0;
+    struct err err = ERR_INIT;
+
+    for (;;) {
+        if (settle_by_effect(steering, from, to, &open, &err) != ST_OK)
+            return session_fail_status(&err);
+        if (!open || clock_boot_ms() >= deadline || (steering_interrupted() && pause_ms == POLL_MAX_MS))
+            break;
+        nap(pause_ms);
+        pause_ms = pause_ms * 2 < POLL_MAX_MS ? pause_ms * 2 : POLL_MAX_MS;
+    }
+    for (size_t i = from; i < to; i++)
+        sending->seen += steering->targets[i].sent && steering->targets[i].progress != TARGET_OPEN;
+    if (!open || steering_interrupted())
+        return EXIT_OK;
+    for (size_t i = from; i < to; i++) {
+        if (is_waited_for(&steering->targets[i]) && steering->targets[i].to_come) {
+            settle_to_come(steering, &steering->targets[i]);
+        } else if (is_waited_for(&steering->targets[i])) {
+            target_settle(&steering->targets[i], TARGET_FAILED,
+                          "Kafka has the command, but Redis shows no effect after %.1f s: does a coordinator run? "
+                          "(`bgopctl why` tells where it stands; a refused command is in %s.rejects)",
+                          (double)steering->timeout_ms / 1000, steering->session->config.prefix);
+        }
+    }
+    return sending->seen ? EXIT_OK : EXIT_FAILED; /* nobody acts: no use in sending more */
+}
+
+static bool any_open(const struct steering *steering)
+{
+    for (size_t i = 0; i < steering->count; i++) {
+        if (steering->targets[i].progress == TARGET_OPEN)
+            return true;
+    }
+    return false;
+}
+
+int steering_go(struct steering *steering)
+{
+    struct sending sending = { .steering = steering, .begun_ms = clock_boot_ms() };
+    size_t chunk = steering->rate && steering->rate < CHUNK_MAX ? (size_t)steering->rate : CHUNK_MAX, to;
+    int code = EXIT_OK;
+
+    if (!any_open(steering))
+        return EXIT_OK;
+    code = open_commands(&sending);
+    progress_start(&sending.progress);
+    for (size_t from = 0; code == EXIT_OK && from < steering->count && !steering_interrupted(); from = to) {
+        to = from + chunk < steering->count ? from + chunk : steering->count;
+        code = send_chunk(&sending, from, to);
+        if (code == EXIT_OK)
+            code = wait_chunk(&sending, from, to);
+        draw(&sending, to);
+    }
+    progress_end(&sending.progress);
+    kafka_producer_free(steering->session->commands); /* before the targets: late reports point at them */
+    steering->session->commands = NULL;
+    return code;
+}

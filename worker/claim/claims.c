@@ -1,0 +1,411 @@
+/* A claim call lives from its first sending to its answer. Redis grants under the call's nonce, and remembers per instance
+ * and Type what the last nonce was granted: so a call whose reply was lost is sent again as it was, and answered as it was.
+ * Three kinds of answer:
+ *
+ *   granted          executions start; the Ids that the call carried are acknowledged, granted or not (another worker has
+ *                    them, or they wait for something and will be hinted again)
+ *   FENCED, RECOVERING, no Redis     says nothing about any operation: the gate closes, call and hints stay
+ *   refused          INVALID: nothing was done under this nonce, so the call is over; else it is repeated later
+ *
+ * One round: every lane that has an open call or wants one is sent for, then the answers are received in the same order. */
+#include "worker/claim/claims.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/crash_point.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+
+enum {
+    CLAIM_MOST_IDS = CLAIM_MOST_OPERATIONS,
+    TRUNCATED_BYTES = 512 * 1024, /* of payloads: from here on an answer may have been cut */
+    PULL_WANT = 64,
+    PULL_EVERY_MS = 4000, /* each lane, by all workers together ... */
+    PULL_LEAST_MS = 10,   /* ... but no more calls than one in this time */
+    PULL_FIRST_MS = 1000, /* after the start */
+    UNHINTED_PULL_EVERY_MS =
+        100,             /* each lane of a Type that has work and whose hints go elsewhere, by all workers together */
+    BUSY_FOR_MS = 10000, /* a Type has work: since the last hint or grant */
+    ORPHAN_PULL_EVERY_MS = 20, /* at a lane where a look found something ... */
+    ORPHAN_FOR_MS = 2000,      /* ... in this time: its hints reach nobody */
+    BACK_OFF_MS = 200,         /* after a refusal that is no verdict */
+    UNFIT_MS = 5000,           /* after a group that this worker cannot run */
+};
+
+struct claims {
+    struct claims_parts parts;
+    struct redis *redis;
+    struct lane **calls; /* sent in this round */
+    size_t call_count;
+    size_t first; /* lane at which the next round begins: slots go round */
+    uint64_t last_nonce, granted;
+    unsigned random;
+    bool draining;
+    struct outage outage; /* refusals of a Redis that is there: OOM, BUSY ...; its absence is renewal's */
+};
+
+/* ---- choosing ---- */
+
+static int64_t jitter(struct claims *claims, int64_t ms)
+{
+    return ms / 2 + (int64_t)rand_r(&claims->random) % (ms + 1);
+}
+
+static void open_call(struct claims *claims, struct lane *lane, size_t id_count, int want)
+{
+    slots_reserve(claims->parts.slots, lane->type, want);
+    lane->call = (struct claim_call){
+        .open = true,
+        .nonce = ++claims->last_nonce,
+        .id_count = id_count,
+        .want = want,
+        .backlog_epoch = lane->backlog.epoch,
+    };
+}
+
+static void close_call(struct claims *claims, struct lane *lane)
+{
+    slots_unreserve(claims->parts.slots, lane->type, lane->call.want);
+    lane->call.open = false;
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Between two pulls of a lane by this worker. */
+static int64_t pull_every_ms(const struct claims *claims)
+{
+    int64_t all = (int64_t)claims->parts.lanes->count * PULL_LEAST_MS;
+
+    return (all > PULL_EVERY_MS ? all : PULL_EVERY_MS) * renewal_workers(claims->parts.renewal);
+}
+
+/* Hints of a worker that died, and all hints while the consumer group is being balanced, reach nobody for up to its
+ * session timeout. So what a Type with work has pending elsewhere is pulled often; what was released just
+ * now is left to its hint. */
+static bool unhinted_pull_due(const struct lane *lane, int64_t now)
+{
+    return now < lane->type->busy_until_boot_ms && !lane_is_hinted(lane, now) &&
+           now >= lane->next_unhinted_pull_boot_ms;
+}
+
+static int64_t unhinted_pull_every_ms(struct claims *claims, const struct lane *lane, int64_t now)
+{
+    return now < lane->orphan_until_boot_ms
+               ? ORPHAN_PULL_EVERY_MS
+               : jitter(claims, UNHINTED_PULL_EVERY_MS * renewal_workers(claims->parts.renewal));
+}
+
+static void note_work(struct lane *lane, int64_t now)
+{
+    lane->type->busy_until_boot_ms = now + BUSY_FOR_MS;
+}
+
+/* Opens a call for the lane when there is something to ask for. A pull comes before hints when it is due: it takes the
+ * oldest, which hints that were lost would leave behind for ever under a load that never ends. */
+static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now, bool *no_slots)
+{
+    size_t hinted = lane->backlog.id_count;
+    bool pull = now >= lane->next_pull_boot_ms || (!hinted && unhinted_pull_due(lane, now));
+    int left;
+
+    if (hinted)
+        note_work(lane, now);
+    if (!hinted && !pull)
+        return false;
+    left = slots_left(claims->parts.slots, lane->type);
+    if (left == 0) {
+        *no_slots |= hinted > 0;
+        return false;
+    }
+    if (pull) {
+        lane->next_pull_boot_ms = now + jitter(claims, pull_every_ms(claims));
+        lane->next_unhinted_pull_boot_ms = now + unhinted_pull_every_ms(claims, lane, now);
+        open_call(claims, lane, 0, least(left, PULL_WANT));
+    } else {
+        int want = least(left, hinted < CLAIM_MOST_IDS ? (int)hinted : CLAIM_MOST_IDS);
+
+        open_call(claims, lane, (size_t)want, want);
+    }
+    return true;
+}
+
+/* ---- asking ---- */
+
+static enum status send_call(struct claims *claims, struct lane *lane, int64_t generation, struct err *err)
+{
+    char ids[CLAIM_MOST_IDS][ID_SIZE], nonce[24];
+    struct claim claim = {
+        .shard = lane->shard,
+        .generation = generation,
+        .instance = claims->parts.identity->instance,
+        .worker_uri = claims->parts.identity->uri,
+        .nonce = nonce,
+        .type = lane->type->config->name,
+        .want = lane->call.want,
+        .ids = ids,
+    };
+
+    if (lane->call.backlog_epoch == lane->backlog.epoch) /* else its hints are somebody else's now; the nonce will do */
+        claim.id_count = backlog_peek(&lane->backlog, ids, lane->call.id_count);
+    snprintf(nonce, sizeof nonce, "%" PRIu64, lane->call.nonce);
+    lane->call.sent_boot_ms = clock_boot_ms();
+    crash_point(CRASH_CLAIM_BEFORE);
+    return claim_send(claims->redis, &claim, err);
+}
+
+/* Sends a call for every lane that has one open or wants one. false: Redis is away. */
+static bool calls_send(struct claims *claims, bool *no_slots)
+{
+    const struct lanes *lanes = claims->parts.lanes;
+    bool may_open = !claims->draining && !reporter_full(claims->parts.reporter);
+    int64_t now = clock_boot_ms(), generation;
+    struct err err = ERR_INIT;
+
+    claims->call_count = 0;
+    for (size_t i = 0; i < lanes->count; i++) {
+        struct lane *lane = &lanes->all[(claims->first + i) % lanes->count];
+
+        if (now < lane->not_before_boot_ms || !gate_cache_ready(claims->parts.gates, lane->shard, &generation))
+            continue;
+        if (!lane->call.open && (!may_open || !open_if_wanted(claims, lane, now, no_slots)))
+            continue;
+        claims->calls[claims->call_count++] = lane;
+        if (send_call(claims, lane, generation, &err) != ST_OK) {
+            redis_disconnect(claims->redis); /* the calls stay open: they are sent again */
+            gate_cache_close_all(claims->parts.gates);
+            return false;
+        }
+    }
+    claims->first = (claims->first + 1) % lanes->count;
+    return true;
+}
+
+/* ---- answers ---- */
+
+/* A group without its leader; or one whose Type merges by the coordinator's configuration and not by this worker's: its
+ * handler does not speak the group protocol. */
+static bool is_unfit(const struct execution *execution)
+{
+    return execution->orphans_of[0] || (execution->member_count > 1 && !execution->type->group);
+}
+
+/* Why it is not to be started; NULL: it is. Else the worker leaves, or the answer took so long that the lease is about
+ * to end. */
+static const char *reason_to_return(const struct claims *claims, const struct execution *execution, int64_t now)
+{
+    int64_t margin = lease_margin_ms(renewal_lease_ms(claims->parts.renewal));
+
+    if (is_unfit(execution)) {
+        return execution->orphans_of[0] ? "granted without its leader"
+                                        : "this worker's configuration does not merge this Type (merge_max)";
+    }
+    if (claims->draining)
+        return "the worker shut down";
+    return now + margin < atomic_load(&execution->lease_end_boot_ms) ? NULL : "claimed too late to be started";
+}
+
+static void return_execution(struct claims *claims, struct execution *execution, const char *why)
+{
+    struct lane *lane = lanes_at(claims->parts.lanes, execution->type->index, execution->shard);
+
+    if (is_unfit(execution)) {
+        log_error_text(LOG_LEVEL_ERROR, "group given back", why, "op=%s type=%s members=%d",
+                       execution_leader(execution)->id, execution->type->config->name, execution->member_count);
+        lane->not_before_boot_ms = clock_boot_ms() + UNFIT_MS; /* not again and again: it waits for other settings */
+    }
+    execution_settlef(execution, ENTRY_RETURNED, "%s", why);
+    claims->parts.sink.finished(claims->parts.sink.arg, &execution, 1);
+}
+
+static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch)
+{
+    struct execution *all[CLAIM_MOST_IDS];
+    size_t count = batch->count, started = 0;
+    struct execution *executions = batch->executions; /* the batch may be gone when its last one is finished */
+    int64_t now = clock_boot_ms();
+
+    slots_run(claims->parts.slots, type, (int)count);
+    inflight_add(claims->parts.inflight, executions, count);
+    crash_point(CRASH_START_BEFORE);
+    for (size_t i = 0; i < count; i++) {
+        const char *why = reason_to_return(claims, &executions[i], now);
+
+        if (why)
+            return_execution(claims, &executions[i], why);
+        else
+            all[started++] = &executions[i];
+        if (started == CLAIM_MOST_IDS || (started > 0 && i + 1 == count)) {
+            type->handler->start(type->state, all, started);
+            started = 0;
+        }
+    }
+}
+
+static bool is_granted(const struct claim_answer *answer, const char id[ID_SIZE])
+{
+    for (size_t i = 0; i < answer->count; i++) {
+        if (strcmp(answer->ops[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* An Id may come twice: from Redis and from Kafka. */
+static bool is_first(char (*ids)[ID_SIZE], size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(ids[i], ids[index]) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* An answer has bounds of its own: where groups are made, or with large payloads, Redis may have stopped early. */
+static bool is_truncated(const struct lane *lane, const struct claim_answer *answer)
+{
+    size_t executions = 0, bytes = 0;
+
+    for (size_t i = 0; i < answer->count; i++) {
+        executions += answer->ops[i].leader_id[0] == '\0';
+        bytes += answer->ops[i].payload_size;
+    }
+    return executions < (size_t)lane->call.want && (lane->type->group || bytes >= TRUNCATED_BYTES);
+}
+
+/* How many of the Ids that were asked for have their verdict, granted or not. All; but of an answer that was cut only
+ * those up to the last granted one (they are looked at in order): the others are asked for again. */
+static size_t acknowledged_count(const struct lane *lane, const struct claim_answer *answer)
+{
+    char ids[CLAIM_MOST_IDS][ID_SIZE];
+    size_t count;
+
+    if (!is_truncated(lane, answer))
+        return lane->call.id_count;
+    count = backlog_peek(&lane->backlog, ids, lane->call.id_count);
+    while (count > 0 && !(is_granted(answer, ids[count - 1]) && is_first(ids, count - 1)))
+        count--;
+    return count > 0 ? count : lane->call.id_count;
+}
+
+static void apply_grants(struct claims *claims, struct lane *lane, struct claim_answer *answer,
+                         struct hints_reader *hints)
+{
+    struct claim_call call = lane->call;
+    struct claim_batch *batch;
+
+    close_call(claims, lane);
+    claims->granted += answer->count;
+    if (call.id_count == 0 && answer->count > 0 && lane->backlog.id_count == 0) {
+        lane->next_pull_boot_ms = 0; /* there may be more */
+        lane->orphan_until_boot_ms = clock_boot_ms() + ORPHAN_FOR_MS;
+    }
+    if (answer->count > 0)
+        note_work(lane, clock_boot_ms());
+    if (hints && call.backlog_epoch == lane->backlog.epoch)
+        hints_acknowledge(hints, lane, acknowledged_count(lane, answer));
+    batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);
+    if (batch)
+        start(claims, lane->type, batch);
+}
+
+/* No verdict: keep the hints and the call, ask again. */
+static void defer_call(struct claims *claims, struct lane *lane, enum status st, const struct err *err)
+{
+    lane->not_before_boot_ms = clock_boot_ms() + BACK_OFF_MS;
+    if (!redis_connected(claims->redis)) {
+        gate_cache_close_all(claims->parts.gates); /* the call may have been executed: its nonce will tell */
+    } else if (st == ST_FENCED || st == ST_RECOVERING) {
+        gate_cache_close(claims->parts.gates, lane->shard);
+    } else {
+        outage_begin(&claims->outage, "claims", err->text);
+        if (st == ST_INVALID) /* nothing was done under this nonce */
+            close_call(claims, lane);
+    }
+}
+
+/* Answers whether there may be more to ask for. */
+static bool calls_receive(struct claims *claims, struct hints_reader *hints)
+{
+    bool more = false;
+
+    for (size_t i = 0; i < claims->call_count; i++) {
+        struct lane *lane = claims->calls[i];
+        struct claim_answer answer = { 0 };
+        struct err err = ERR_INIT;
+        enum status st = claim_receive(claims->redis, &answer, &err);
+
+        crash_point(CRASH_CLAIM_AFTER);
+        if (st == ST_OK) {
+            more |= answer.count > 0;
+            apply_grants(claims, lane, &answer, hints);
+            more |= lane->backlog.id_count > 0; /* it took away Ids that others had taken, and more stand behind them */
+            outage_end(&claims->outage, "claims");
+        } else {
+            defer_call(claims, lane, st, &err);
+        }
+    }
+    return more;
+}
+
+enum claims_wait claims_round(struct claims *claims, struct hints_reader *hints)
+{
+    bool no_slots = false, more;
+
+    if (!calls_send(claims, &no_slots))
+        return CLAIMS_IDLE;
+    more = calls_receive(claims, hints);
+    return no_slots ? CLAIMS_NO_SLOTS : more ? CLAIMS_MORE : CLAIMS_IDLE;
+}
+
+/* ---- life ---- */
+
+struct claims *claims_start(const struct claims_parts *parts, struct err *err)
+{
+    struct claims *claims = xcalloc(1, sizeof *claims);
+    int64_t now = clock_boot_ms();
+
+    claims->parts = *parts;
+    claims->calls = xcalloc(parts->lanes->count, sizeof *claims->calls);
+    claims->random = (unsigned)clock_boot_us();
+    for (size_t i = 0; i < parts->lanes->count; i++)
+        parts->lanes->all[i].next_pull_boot_ms = now + jitter(claims, PULL_FIRST_MS);
+    claims->redis = redis_new(parts->config->redis_url, (int)parts->config->redis_timeout_ms, err);
+    if (claims->redis)
+        return claims;
+    claims_stop(claims);
+    return NULL;
+}
+
+void claims_stop(struct claims *claims)
+{
+    if (claims->redis)
+        redis_free(claims->redis);
+    free(claims->calls);
+    free(claims);
+}
+
+void claims_drain(struct claims *claims)
+{
+    claims->draining = true;
+}
+
+bool claims_open(const struct claims *claims)
+{
+    for (size_t i = 0; i < claims->parts.lanes->count; i++) {
+        if (claims->parts.lanes->all[i].call.open)
+            return true;
+    }
+    return false;
+}
+
+uint64_t claims_granted(const struct claims *claims)
+{
+    return claims->granted;
+}
