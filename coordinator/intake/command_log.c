@@ -5,7 +5,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
-#include "coordinator/intake/commands.h"
 #include "coordinator/source/log_reader.h"
 #include "coordinator/source/messages.h"
 #include "coordinator/source/rewind.h"
@@ -52,6 +51,17 @@ void command_log_doubt(struct command_log *log)
         log->list[i].unchecked = true;
 }
 
+void command_log_read(struct command_log *log, const struct kafka_message *message)
+{
+    struct command_partition *of = find(log, message->partition);
+
+    if (!of)
+        return;
+    if (of->next == 0)
+        of->first = message->offset;
+    of->next = message->offset + 1;
+}
+
 void command_log_note(struct command_log *log, const struct kafka_message *message)
 {
     const struct command_partition *of = find(log, message->partition);
@@ -69,32 +79,50 @@ void command_log_note(struct command_log *log, const struct kafka_message *messa
 
 /* ---- comparing ---- */
 
-static enum status rewind_commands(struct command_log *log, int partition, const struct log_reader *reader,
-                                   const struct point *points, size_t count, const struct epoch *epoch, struct err *err)
+static enum status read_from(struct command_log *log, struct command_partition *of, int64_t offset, struct err *err)
 {
-    if (rewind_record(log->loop, "command", partition, epoch, err) != ST_OK ||
-        kafka_consumer_seek(log->consumer, log->topic, partition, epoch->from, err) != ST_OK ||
-        points_forget(log->loop->redis, "command", partition, points, count, epoch->from, err) != ST_OK)
+    of->first = of->next = 0;
+    if (commands_wait_from(log->commands, of->partition, offset))
+        return ST_OK;
+    return kafka_consumer_seek(log->consumer, log->topic, of->partition, offset, err);
+}
+
+static enum status rewind_commands(struct command_log *log, struct command_partition *of,
+                                   const struct log_reader *reader, const struct point *points, size_t count,
+                                   const struct epoch *epoch, struct err *err)
+{
+    if (rewind_record(log->loop, "command", of->partition, epoch, err) != ST_OK ||
+        read_from(log, of, epoch->from, err) != ST_OK ||
+        points_forget(log->loop->redis, "command", of->partition, points, count, epoch->from, err) != ST_OK)
         return err->status;
-    rewind_report(log->loop, log->topic, partition, epoch, reader->end);
+    rewind_report(log->loop, log->topic, of->partition, epoch, reader->end);
     return ST_OK;
 }
 
+/* Nothing that was read has a point: if there was anything, it is read again. */
+static enum status compare_none(struct command_log *log, struct command_partition *of, const struct log_reader *reader,
+                                struct err *err)
+{
+    return of->next == 0 ? ST_OK : read_from(log, of, of->first < reader->end ? of->first : reader->end, err);
+}
+
 /* *rewound: its log had gone backwards, and is read from the common point on. */
-static enum status compare(struct command_log *log, int partition, struct log_reader *reader, struct point *points,
-                           bool *rewound, struct err *err)
+static enum status compare(struct command_log *log, struct command_partition *of, struct log_reader *reader,
+                           struct point *points, bool *rewound, struct err *err)
 {
     struct common_log common = { .read = log_reader_read, .arg = reader };
     struct epoch epoch = { 0 }; /* commands have none: what is between from and lost_to */
     size_t count;
 
-    if (points_read(log->loop->redis, "command", partition, points, &count, err) != ST_OK)
+    if (points_read(log->loop->redis, "command", of->partition, points, &count, err) != ST_OK)
         return err->status;
     count = points_sort(points, count);
-    if (count == 0)
+    if (count == 0 && of->next == 0)
         return ST_OK;
-    if (log_reader_open(reader, log->loop, log->topic, partition, err) != ST_OK)
+    if (log_reader_open(reader, log->loop, log->topic, of->partition, err) != ST_OK)
         return err->status;
+    if (count == 0)
+        return compare_none(log, of, reader, err);
     if (points[count - 1].message.offset < reader->start) /* retention took them: nothing is known of what is there */
         return ST_OK;
     common.start = reader->start;
@@ -103,7 +131,9 @@ static enum status compare(struct command_log *log, int partition, struct log_re
         return err->status;
     epoch.lost_to = points[count - 1].message.offset + 1;
     *rewound = epoch.from < epoch.lost_to;
-    return *rewound ? rewind_commands(log, partition, reader, points, count, &epoch, err) : ST_OK;
+    if (*rewound)
+        return rewind_commands(log, of, reader, points, count, &epoch, err);
+    return of->next > epoch.from ? read_from(log, of, epoch.from, err) : ST_OK;
 }
 
 static enum status check_one(struct command_log *log, struct command_partition *of, struct err *err)
@@ -111,7 +141,7 @@ static enum status check_one(struct command_log *log, struct command_partition *
     struct point *points = xcalloc(POINTS_MAX, sizeof *points);
     struct log_reader reader = { 0 };
     bool rewound = false;
-    enum status st = compare(log, of->partition, &reader, points, &rewound, err);
+    enum status st = compare(log, of, &reader, points, &rewound, err);
 
     log_reader_close(&reader);
     free(points);

@@ -79,6 +79,15 @@ void commands_done(struct commands *commands, size_t through)
     commands_clear(commands);
 }
 
+bool commands_wait_from(struct commands *commands, int partition, int64_t offset)
+{
+    struct commands_waiting *waiting = waiting_find(commands, partition);
+
+    if (waiting && offset < waiting->offset)
+        waiting->offset = offset;
+    return waiting;
+}
+
 void commands_settle(struct commands *commands, struct kafka_consumer *consumer, const char *topic)
 {
     struct err err = ERR_INIT;

@@ -35,6 +35,8 @@ void commands_forget(struct commands *commands);
 size_t commands_deliver(struct commands *commands, struct loop *loop);
 /* Releases all; those from `through` on wait. */
 void commands_done(struct commands *commands, size_t through);
+/* Does the partition wait? Then it will go on from that offset, or from an earlier one. */
+bool commands_wait_from(struct commands *commands, int partition, int64_t offset);
 /* Pauses partitions that wait, and goes on with those whose time has come. Never inside a callback of the consumer. */
 void commands_settle(struct commands *commands, struct kafka_consumer *consumer, const char *topic);
 /* The group's position in the command topic is outside of its log: goes on from the log's start (retention took what

@@ -47,7 +47,6 @@ struct intake {
     bool calls_fail; /* Redis answers, but not our functions: the outage lasts until a batch is through */
     struct memory_limit memory;
     struct command_log command_log;
-    bool brokers_away; /* when it was looked last */
     int64_t load_at_ms, idle_at_ms;
 };
 
@@ -172,6 +171,15 @@ static void on_out_of_range(void *arg, const char *topic, int partition, const c
         reader_out_of_range(reader, topic, partition, text);
 }
 
+static void on_outage(void *arg, const char *text)
+{
+    struct reader *reader = arg;
+    struct intake *intake = reader->owner;
+
+    reader_outage(reader, text);
+    command_log_doubt(&intake->command_log);
+}
+
 /* ---- a batch ---- */
 
 /* Counted each time, told once: who sends one sends many. */
@@ -201,6 +209,12 @@ static void intake_enqueue_submission(struct intake *intake, struct kafka_messag
         intake_report_bad_trace(intake, &item->message);
 }
 
+static void intake_add_command(struct intake *intake, const struct kafka_message *message)
+{
+    command_log_read(&intake->command_log, message);
+    commands_add(&intake->commands, message);
+}
+
 static bool intake_full(const struct intake *intake)
 {
     return shard_queues_full(&intake->batch.queues) || intake->commands.count >= COMMANDS_MAX;
@@ -218,7 +232,7 @@ static void intake_collect(struct intake *intake, int wait_ms)
             commands_forget(&intake->commands);
         }
         if (more && strcmp(message.topic, intake->command) == 0)
-            commands_add(&intake->commands, &message);
+            intake_add_command(intake, &message);
         else if (more)
             intake_enqueue_submission(intake, &message);
         wait_ms = 0;
@@ -317,17 +331,6 @@ static void intake_idle(struct intake *intake, int64_t now_ms)
         sources_reload(&intake->reader.sources, "generation");
 }
 
-static void intake_check_commands(struct intake *intake)
-{
-    bool away = intake->reader.sources.brokers_away;
-
-    if (intake->brokers_away && !away)
-        command_log_doubt(&intake->command_log);
-    intake->brokers_away = away;
-    if (!away)
-        command_log_check(&intake->command_log);
-}
-
 static void intake_turn(struct intake *intake)
 {
     int64_t now_ms = clock_boot_ms();
@@ -345,7 +348,8 @@ static void intake_turn(struct intake *intake)
     intake_collect(intake, settled ? POLL_MS : POLL_CLOSED_MS);
     intake_apply(intake);
     loop_beat(intake->loop);
-    intake_check_commands(intake);
+    if (!intake->reader.sources.brokers_away)
+        command_log_check(&intake->command_log);
     intake_idle(intake, now_ms);
     sources_check(&intake->reader.sources);
     appender_poll(&intake->loop->appender);
@@ -363,12 +367,14 @@ static enum status intake_open(struct intake *intake, struct err *err)
         .on_assigned = on_assigned,
         .on_revoked = on_revoked,
         .on_out_of_range = on_out_of_range,
+        .on_outage = on_outage,
     };
 
     if (reader_open(&intake->reader, "intake", topics, 2, events, err) != ST_OK)
         return err->status;
     intake->command_log.consumer = intake->reader.consumer;
     intake->command_log.topic = intake->command;
+    intake->command_log.commands = &intake->commands;
     return ST_OK;
 }
 

@@ -58,7 +58,7 @@ void reader_out_of_range(void *arg, const char *topic, int partition, const char
         sources_assign(&reader->sources, partition); /* loading compares it with the log's range */
 }
 
-static void on_outage(void *arg, const char *text)
+void reader_outage(void *arg, const char *text)
 {
     struct reader *reader = arg;
 
@@ -137,7 +137,8 @@ enum status reader_open(struct reader *reader, const char *group, const struct k
 
     events.arg = reader;
     events.on_end = on_end;
-    events.on_outage = on_outage;
+    if (!events.on_outage)
+        events.on_outage = reader_outage;
     if (!events.on_out_of_range)
         events.on_out_of_range = reader_out_of_range;
     snprintf(name, sizeof name, "%s-%s", config->prefix, group);

@@ -33,7 +33,7 @@ struct reader {
 void reader_init(struct reader *reader, void *owner, struct loop *loop, enum log_kind kind, const char *name,
                  int partitions, int shards);
 /* Joins the group <prefix>-<group>. events: on_assigned and on_revoked, whose `arg` is the reader and which do what is
- * said below; the others are ours, unless on_out_of_range is given. */
+ * said below; the others are ours, unless on_out_of_range or on_outage is given. */
 enum status reader_open(struct reader *reader, const char *group, const struct kafka_subscription *topics, size_t count,
                         struct kafka_consumer_events events, struct err *err) MUST_CHECK;
 /* Leaves the group; the last events are told. */
@@ -47,6 +47,7 @@ void reader_assign(struct reader *reader, const struct kafka_position *positions
 void reader_position(struct reader *reader, struct kafka_position *positions, size_t count);
 void reader_revoke(struct reader *reader, const struct kafka_position *positions, size_t count);
 void reader_out_of_range(void *reader, const char *topic, int partition, const char *text);
+void reader_outage(void *reader, const char *text);
 
 /* ---- collecting ---- */
 /* Did partitions come or go since the last call? Then what was collected before is to be dropped. */

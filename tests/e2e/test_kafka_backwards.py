@@ -7,6 +7,7 @@ Id names two operations.
 """
 import json
 import re
+import signal
 import sys
 import threading
 import time
@@ -181,21 +182,30 @@ def status_tail():
         assert not wrong, f"{len(wrong)} did not complete: {wrong[:3]}"
 
 
-def command_tail():
-    """Commands that were read are gone; what is sent at those offsets afterwards is read, too."""
+def command_tail(grown=False):
+    """Commands that were read are gone; what is sent at those offsets afterwards is read, too. grown: it stands there, and
+    more, before a coordinator looks."""
     with Stack(coordinators=2, workers=0) as stack:
         ids = stack.submit([{"Type": "Sweeper", "ParentKey": f"k{n}"} for n in range(200)])
         eventually(lambda: all(stack.statuses(ids)), "them to be recorded", 60)
         for operation in ids[:100]:
             stack.produce([(None, json.dumps({"Command": "cancel", "Id": operation}))], "bgop.command")
         eventually(lambda: stack.statuses(ids[:100]) == ["Canceled"] * 100, "100 commands to be applied", 60)
+        for number in (1, 2) if grown else ():
+            stack.processes[f"coordinator-{number}"].send_signal(signal.SIGSTOP)
         stack.kill("kafka")
         for partition in range(4):
             cut(stack, "bgop.command", partition, 0.6)
         stack.start_kafka()
         stack.producer_handle = None
         stack.produce([(None, json.dumps({"Command": "cancel", "Id": operation})) for operation in ids[100:]], "bgop.command")
+        for number in (1, 2) if grown else ():
+            stack.processes[f"coordinator-{number}"].send_signal(signal.SIGCONT)
         eventually(lambda: stack.statuses(ids) == ["Canceled"] * 200, "every command to be applied", 60)
+
+
+def command_tail_grown():
+    command_tail(grown=True)
 
 
 def topic_made_again():
@@ -225,7 +235,7 @@ def topic_made_again():
         stack.wait_terminal(list(after), 60)
 
 
-CASES = [submit_tail, status_tail, command_tail, topic_made_again]
+CASES = [submit_tail, status_tail, command_tail, command_tail_grown, topic_made_again]
 
 if __name__ == "__main__":
     for case in CASES:
