@@ -18,13 +18,14 @@
  * a user, and root has none), so the host looks: exec_host_tree.c. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -95,20 +96,102 @@ static _Noreturn void end_all(pid_t workers_group)
 
 /* ---- the handler ---- */
 
-static int start_handler(pid_t *pid, char **argv)
+/* When memory runs out, the kernel shall take the handler rather than the worker or somebody's Redis. */
+static void raise_oom_score(void)
 {
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
+    int file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC), score, size;
+    char text[16] = "";
+
+    if (file < 0 || pread(file, text, sizeof text - 1, 0) <= 0)
+        return;
+    score = (int)strtol(text, NULL, 10) + OOM_SCORE_MORE;
+    size = snprintf(text, sizeof text, "%d", score < 1000 ? score : 1000);
+    (void)!write(file, text, (size_t)size);
+}
+
+/* Never above what there is. */
+static void set_limit(__rlimit_resource_t resource, int64_t soft, int64_t hard)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) < 0)
+        return;
+    limit.rlim_max = hard && (rlim_t)hard < limit.rlim_max ? (rlim_t)hard : limit.rlim_max;
+    limit.rlim_cur = soft && (rlim_t)soft < limit.rlim_max ? (rlim_t)soft : limit.rlim_max;
+    setrlimit(resource, &limit);
+}
+
+/* Memory is looked at as well, but so often only: a single process cannot run far ahead. A multiple, because what is
+ * reserved is more than what is used. */
+static void set_limits(const struct exec_host_order *order)
+{
+    const struct exec_host_limits *limits = &order->limits;
+    int64_t data = limits->memory_bytes ? 2 * limits->memory_bytes + (INT64_C(256) << 20) : 0;
+
+    if (limits->open_files || order->usual_open_files)
+        set_limit(RLIMIT_NOFILE, limits->open_files ? limits->open_files : order->usual_open_files, limits->open_files);
+    if (data)
+        set_limit(RLIMIT_DATA, data, data);
+}
+
+/* execvp, but what is no program is not given to a shell. Answers why it could not. */
+static int execute(char **argv)
+{
+    const char *folders = getenv("PATH");
+    int failure = ENOENT;
+
+    if (strchr(argv[0], '/')) {
+        execve(argv[0], argv, environ);
+        return errno;
+    }
+    for (const char *at = folders ? folders : "/bin:/usr/bin"; at; at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL) {
+        int size = (int)strcspn(at, ":");
+        char path[PATH_MAX];
+
+        if (snprintf(path, sizeof path, "%.*s/%s", size ? size : 1, size ? at : ".", argv[0]) >= (int)sizeof path)
+            continue;
+        execve(path, argv, environ);
+        if (errno != ENOENT && errno != ENOTDIR)
+            failure = errno;
+        if (failure != ENOENT && failure != EACCES)
+            break;
+    }
+    return failure;
+}
+
+/* The child of fork. Limits are there before the handler's first step: set from outside they would come too late for what
+ * it has started by then. */
+static _Noreturn void become_handler(const struct exec_host_order *order, char **argv, int trouble)
+{
+    sigset_t none;
     int failure;
 
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
     sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    failure = posix_spawnp(pid, argv[0], NULL, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    raise_oom_score();
+    set_limits(order);
+    failure = execute(argv);
+    (void)!write(trouble, &failure, sizeof failure);
+    _exit(0);
+}
+
+/* 0, or an errno. */
+static int start_handler(pid_t *pid, const struct exec_host_order *order, char **argv)
+{
+    int trouble[2], failure = 0;
+
+    if (pipe2(trouble, O_CLOEXEC) < 0)
+        return errno;
+    *pid = fork();
+    if (*pid == 0)
+        become_handler(order, argv, trouble[1]);
+    failure = *pid < 0 ? errno : 0;
+    close(trouble[1]);
+    if (!failure && read(trouble[0], &failure, sizeof failure) == (ssize_t)sizeof failure)
+        waitpid(*pid, NULL, 0);
+    close(trouble[0]);
     return failure;
 }
 
@@ -262,69 +345,6 @@ static enum exec_host_kind wait_for_end(struct host *host)
 
 /* ---- what it was given ---- */
 
-/* When memory runs out, the kernel shall take the handler rather than the worker or somebody's Redis. */
-static int oom_score(int file)
-{
-    char text[16] = "";
-
-    return file >= 0 && pread(file, text, sizeof text - 1, 0) > 0 ? (int)strtol(text, NULL, 10) : 0;
-}
-
-static void set_oom_score(int file, int score)
-{
-    char text[16];
-    int size = snprintf(text, sizeof text, "%d", score < 1000 ? score : 1000);
-
-    if (file >= 0)
-        (void)!write(file, text, (size_t)size);
-}
-
-static void set_soft_limit(rlim_t most)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* The hard ones, which the host needs not to have itself. Memory is looked at as well, but so often only: a single process
- * cannot run far ahead. A multiple, because what is reserved is more than what is used. */
-static void set_hard_limits(pid_t pid, const struct exec_host_limits *limits)
-{
-    struct rlimit files = { (rlim_t)limits->open_files, (rlim_t)limits->open_files };
-    rlim_t data = 2 * (rlim_t)limits->memory_bytes + (256u << 20);
-    struct rlimit now;
-
-    if (limits->open_files && prlimit(pid, RLIMIT_NOFILE, NULL, &now) == 0 && files.rlim_max < now.rlim_max)
-        prlimit(pid, RLIMIT_NOFILE, &files, NULL);
-    if (limits->memory_bytes && prlimit(pid, RLIMIT_DATA, NULL, &now) == 0 && data < now.rlim_max)
-        prlimit(pid, RLIMIT_DATA, &(struct rlimit){ data, data }, NULL);
-}
-
-/* Some of it the handler inherits, so the host has it for a moment. */
-static int start_limited(struct host *host, const struct exec_host_order *order, char **command)
-{
-    const struct exec_host_limits *limits = &order->limits;
-    int64_t files = limits->open_files ? limits->open_files : order->usual_open_files;
-    struct rlimit before = { .rlim_cur = RLIM_INFINITY };
-    int score_file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC), score = oom_score(score_file), failure;
-
-    (void)getrlimit(RLIMIT_NOFILE, &before);
-    if (files > 0)
-        set_soft_limit((rlim_t)files);
-    set_oom_score(score_file, score + OOM_SCORE_MORE);
-    failure = start_handler(&host->handler, command);
-    set_oom_score(score_file, score);
-    set_soft_limit(before.rlim_cur);
-    if (score_file >= 0)
-        close(score_file);
-    if (!failure)
-        set_hard_limits(host->handler, limits);
-    return failure;
-}
-
 /* A worker that was stopped between the claim and here starts nothing that is somebody else's by now. */
 static bool is_too_late(const struct exec_host_lease *lease)
 {
@@ -348,7 +368,7 @@ static int begin(struct host *host, const struct exec_host_order *order, char **
     host->look_ms = any ? LOOK_FIRST_MS : -1;
     host->next_look_ms = now_ms(CLOCK_MONOTONIC) + LOOK_FIRST_MS;
     set_timer(host);
-    return start_limited(host, order, command);
+    return start_handler(&host->handler, order, command);
 }
 
 int main(int argc, char **argv)
