@@ -39,7 +39,7 @@
     XX(L, SAYS, "OK") \
     XX(L, NOW,  "now")
 
-/* ---- bgop_ingest: INGEST, MOVE*, rejected, OP* -> INGEST_ANSWER, REJECT*, HINT* or "FENCE", FENCE_AT* ---- */
+/* ---- bgop_ingest: INGEST, MOVE*, rejected, OP* -> ANSWER, HINT* or "FENCE", FENCE_AT* or "REJECT", REJECT* ---- */
 
 #define WIRE_INGEST(XX, L) \
     XX(L, GENERATION, "generation") \
@@ -63,8 +63,6 @@
     XX(L, CONTENT,         "content") \
     XX(L, TRACEPARENT,     "traceparent") \
     XX(L, PAYLOAD,         "payload")
-
-#define WIRE_INGEST_ANSWER(XX, L) WIRE_ANSWER(XX, L) XX(L, REJECTS, "r")
 
 #define WIRE_REJECT(XX, L) \
     XX(L, ID,     "Id") \
@@ -480,7 +478,7 @@
 
 #define WIRE_LAYOUTS(XX) \
     XX(FENCE, GROUP) XX(REFUSED, HEAD) XX(FENCE_MOVE, GROUP) XX(HINT, GROUP) XX(ANSWER, HEAD) \
-    XX(INGEST, HEAD) XX(MOVE, GROUP) XX(OP, GROUP) XX(INGEST_ANSWER, HEAD) XX(REJECT, GROUP) XX(FENCE_AT, GROUP) \
+    XX(INGEST, HEAD) XX(MOVE, GROUP) XX(OP, GROUP) XX(REJECT, GROUP) XX(FENCE_AT, GROUP) \
     XX(CLAIM, HEAD) XX(CLAIM_ANSWER, HEAD) XX(CLAIMED, GROUP) \
     XX(RENEW, HEAD) XX(LEASE, GROUP) XX(REASSERT, GROUP) XX(RENEW_ANSWER, HEAD) XX(CANCEL, GROUP) \
     XX(APPLY, HEAD) XX(ENTRY, GROUP) XX(PAUSE, GROUP) \

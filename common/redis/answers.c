@@ -79,7 +79,7 @@ static struct fence read_fence(const struct redis_reply *reply, size_t first, in
     };
 }
 
-enum { BEHIND_FENCE = WIRE_REFUSED_SAYS + 1 }; /* the word FENCE; fences follow */
+enum { BEHIND_WORD = WIRE_REFUSED_SAYS + 1 }; /* FENCE or REJECT; what was refused follows */
 
 /* ---- ingest ---- */
 
@@ -88,7 +88,7 @@ static enum status read_refused_fences(struct redis_reply *reply, struct ingest_
     size_t count = redis_reply_count(reply);
 
     answer->fences = xcalloc(count / WIRE_FENCE_AT_SIZE + 1, sizeof *answer->fences);
-    for (size_t i = BEHIND_FENCE; i + WIRE_FENCE_AT_SIZE <= count; i += WIRE_FENCE_AT_SIZE) {
+    for (size_t i = BEHIND_WORD; i + WIRE_FENCE_AT_SIZE <= count; i += WIRE_FENCE_AT_SIZE) {
         answer->fences[answer->fence_count++] =
             read_fence(reply, i + WIRE_FENCE_AT_NEXT, (int)int_at(reply, i + WIRE_FENCE_AT_PARTITION));
     }
@@ -96,11 +96,24 @@ static enum status read_refused_fences(struct redis_reply *reply, struct ingest_
     return err_set(err, ST_STALE, "%zu fences stand elsewhere", answer->fence_count);
 }
 
+static enum status read_rejects(struct redis_reply *reply, struct ingest_answer *answer, struct err *err)
+{
+    size_t count = redis_reply_count(reply);
+
+    answer->rejects = xcalloc(count / WIRE_REJECT_SIZE + 1, sizeof *answer->rejects);
+    for (size_t i = BEHIND_WORD; i + WIRE_REJECT_SIZE <= count; i += WIRE_REJECT_SIZE) {
+        struct ingest_reject *reject = &answer->rejects[answer->reject_count++];
+
+        id_at(reply, i + WIRE_REJECT_ID, reject->id);
+        reject->reason = xstrdup(text_at(reply, i + WIRE_REJECT_REASON));
+    }
+    redis_reply_free(reply);
+    return err_set(err, ST_MISSING, "%zu operations cannot be recorded", answer->reject_count);
+}
+
 enum status ingest_receive(struct redis *redis, struct ingest_answer *answer, struct err *err)
 {
     struct redis_reply *reply;
-    size_t at = WIRE_INGEST_ANSWER_SIZE;
-    int64_t rejects;
     enum status st = redis_receive(redis, &reply, err);
 
     *answer = (struct ingest_answer){ 0 };
@@ -108,18 +121,13 @@ enum status ingest_receive(struct redis *redis, struct ingest_answer *answer, st
         return st;
     if (says(reply, "FENCE"))
         return read_refused_fences(reply, answer, err);
-    rejects = int_at(reply, WIRE_INGEST_ANSWER_REJECTS);
-    if (!says(reply, "OK") || rejects < 0 || (size_t)rejects > redis_reply_count(reply) / WIRE_REJECT_SIZE)
+    if (says(reply, "REJECT"))
+        return read_rejects(reply, answer, err);
+    if (!says(reply, "OK") || redis_reply_count(reply) < WIRE_ANSWER_SIZE ||
+        (redis_reply_count(reply) - WIRE_ANSWER_SIZE) % WIRE_HINT_SIZE != 0)
         return not_understood(reply, "bgop_ingest", err);
     answer->now_ms = int_at(reply, WIRE_ANSWER_NOW);
-    answer->rejects = xcalloc((size_t)rejects + 1, sizeof *answer->rejects);
-    for (; answer->reject_count < (size_t)rejects; at += WIRE_REJECT_SIZE) {
-        struct ingest_reject *reject = &answer->rejects[answer->reject_count++];
-
-        id_at(reply, at + WIRE_REJECT_ID, reject->id);
-        reject->reason = xstrdup(text_at(reply, at + WIRE_REJECT_REASON));
-    }
-    read_hints(reply, at, &answer->hints);
+    read_hints(reply, WIRE_ANSWER_SIZE, &answer->hints);
     redis_reply_free(reply);
     return ST_OK;
 }
@@ -262,7 +270,7 @@ enum status rewind_receive(struct redis *redis, struct fence *fence, struct err 
     if (st != ST_OK)
         return st;
     if (says(reply, "FENCE")) {
-        *fence = read_fence(reply, BEHIND_FENCE, 0);
+        *fence = read_fence(reply, BEHIND_WORD, 0);
         redis_reply_free(reply);
         return err_set(err, ST_STALE, "the fence stands at %lld", (long long)fence->next);
     }

@@ -107,11 +107,12 @@ struct ingest_answer {
     int64_t now_ms;
     struct hints hints;
     struct ingest_reject *rejects;
-    size_t reject_count; /* a Name taken by other content */
+    size_t reject_count; /* with ST_MISSING: what cannot be recorded, such as a Name taken by other content */
     struct fence *fences;
     size_t fence_count; /* with ST_STALE: where the refused fences stand */
 };
 enum status ingest_send(struct redis *redis, const struct ingest *call, struct err *err) MUST_CHECK;
+/* ST_STALE, ST_MISSING: nothing was changed; the answer says what stood against it. */
 enum status ingest_receive(struct redis *redis, struct ingest_answer *answer, struct err *err) MUST_CHECK;
 void ingest_answer_release(struct ingest_answer *answer);
 

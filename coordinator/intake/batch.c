@@ -167,13 +167,17 @@ void batch_finish_call(struct batch *batch, const struct ingest_call *call)
     batch->queues.head[call->call.shard] = call->after;
 }
 
-struct batch_item *batch_reject_item(struct batch *batch, const struct ingest_call *call)
+const struct batch_item *batch_reject_item(struct batch *batch, const struct ingest_call *call, const char *id)
 {
-    struct batch_item *item = &batch->items[call->first];
+    for (int i = call->first; i >= 0 && i != call->after; i = batch->queues.next[i]) {
+        struct batch_item *item = &batch->items[i];
 
-    BGOP_ASSERT(call->call.op_count == 1 && call->call.rejected == 0);
-    item->rejected = true;
-    return item;
+        if (!item->rejected && strcmp(item->id, id) == 0) {
+            item->rejected = true;
+            return item;
+        }
+    }
+    return NULL;
 }
 
 void ingest_call_release(struct ingest_call *call)

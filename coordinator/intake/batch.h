@@ -64,8 +64,9 @@ bool batch_build_call(struct batch *batch, int shard, const struct cursors *curs
                       struct ingest_call *call);
 /* The call was applied: its items leave the queue. (The caller moves the cursors.) */
 void batch_finish_call(struct batch *batch, const struct ingest_call *call);
-/* Turns the only item of a call, which Redis refused, into a reject; answers it. The call is to be worked out again. */
-struct batch_item *batch_reject_item(struct batch *batch, const struct ingest_call *call);
+/* Turns an item of a call, which Redis refused, into a reject; answers it, or NULL: the call has none of that Id. The
+ * call is to be worked out again. */
+const struct batch_item *batch_reject_item(struct batch *batch, const struct ingest_call *call, const char *id);
 
 void ingest_call_release(struct ingest_call *call);
 

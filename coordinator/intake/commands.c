@@ -205,7 +205,7 @@ static enum status command_send(struct loop *loop, const struct kafka_message *m
     }
     if (shard >= 0)
         return command_append(loop, message, &command, shard, err);
-    rejects_add(rejects, message, reason.text, false);
+    rejects_add(rejects, message, reason.text);
     return ST_OK;
 }
 

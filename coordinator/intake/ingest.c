@@ -3,7 +3,10 @@
  * case the cursor is corrected and the next round works the rest out again. A round that failed is repeated while there
  * is patience.
  *
- * Two answers need care:
+ * Three answers need care:
+ *   rejects   Redis would not record some of the operations (a Name that is held with other content), and has changed
+ *             nothing. They become rejects, which are delivered before the next round sends the rest: who dies before
+ *             that has moved no fence past them, and whoever reads them again finds the same.
  *   lost      the call may have been applied. It is sent again; when its fence refuses and lies exactly at the call's
  *             end, it had been. Its hints are then unknown; all its Ids are hinted, which costs nothing.
  *   invalid   Redis refuses the arguments, which our own checks should have done. The shard's items go one by one until
@@ -67,17 +70,6 @@ static void ingest_request_tick(struct ingester *ingester, const struct ingest *
     }
 }
 
-static void ingest_note_rejects(struct ingester *ingester, const struct batch *batch,
-                                const struct ingest_answer *answer)
-{
-    for (size_t i = 0; i < answer->reject_count; i++) {
-        for (int k = 0; batch && k < batch->queues.count; k++) {
-            if (strcmp(batch->items[k].id, answer->rejects[i].id) == 0)
-                rejects_add(ingester->rejects, &batch->items[k].message, answer->rejects[i].reason, true);
-        }
-    }
-}
-
 static void ingest_moved(struct ingester *ingester, struct batch *batch, struct ingest_call *call)
 {
     struct counters *counters = &ingester->loop->shared->counters;
@@ -98,7 +90,6 @@ static void ingest_applied(struct ingester *ingester, struct batch *batch, struc
     crash_point(CRASH_INGEST_AFTER);
     ingest_moved(ingester, batch, call);
     ingest_request_tick(ingester, &call->call, answer->now_ms);
-    ingest_note_rejects(ingester, batch, answer);
     appender_hint(&ingester->loop->appender, call->call.shard, &answer->hints);
 }
 
@@ -145,6 +136,18 @@ static void ingest_refused(struct ingester *ingester, struct batch *batch, struc
     }
 }
 
+static void ingest_rejected(struct ingester *ingester, struct batch *batch, const struct ingest_call *call,
+                            const struct ingest_answer *answer)
+{
+    ingester->uncertain[call->call.shard] = false; /* it was not applied, or its fence would have refused */
+    for (size_t i = 0; batch && i < answer->reject_count; i++) {
+        const struct batch_item *item = batch_reject_item(batch, call, answer->rejects[i].id);
+
+        if (item)
+            rejects_add(ingester->rejects, &item->message, answer->rejects[i].reason);
+    }
+}
+
 /* Redis called the arguments invalid, which our own checks should have done: one item at a time, until it is found.
  * Never at the first refusal: it may be of a library that was replaced by ours before we looked. */
 static enum status ingest_invalid(struct ingester *ingester, struct batch *batch, struct ingest_call *call,
@@ -157,8 +160,9 @@ static enum status ingest_invalid(struct ingester *ingester, struct batch *batch
     if (!batch || call->call.op_count == 0)
         return ST_AGAIN;
     if (ingester->one_by_one[shard] && call->call.op_count == 1 && call->call.rejected == 0) {
-        struct batch_item *item = batch_reject_item(batch, call);
-        rejects_add(ingester->rejects, &item->message, err->text, false);
+        const struct batch_item *item = batch_reject_item(batch, call, call->ops[0].id);
+        if (item)
+            rejects_add(ingester->rejects, &item->message, err->text);
     }
     ingester->one_by_one[shard] = true;
     return ST_OK;
@@ -173,6 +177,7 @@ static void ingest_answered(struct ingester *ingester, struct batch *batch, stru
     switch (st) {
     case ST_OK: ingest_applied(ingester, batch, call, &answer); break;
     case ST_STALE: ingest_refused(ingester, batch, call, &answer); break;
+    case ST_MISSING: ingest_rejected(ingester, batch, call, &answer); break;
     case ST_INVALID:
         call->refused = true;
         round_refused(round);

@@ -204,7 +204,7 @@ static void intake_enqueue_submission(struct intake *intake, struct kafka_messag
     if (!cursors_is_pending(&intake->reader.sources.cursors, message->partition, item->shard, message->offset))
         return;
     if (item->rejected)
-        rejects_add(&intake->rejects, &item->message, err.text, false);
+        rejects_add(&intake->rejects, &item->message, err.text);
     else if (item->bad_traceparent)
         intake_report_bad_trace(intake, &item->message);
 }

@@ -1,7 +1,6 @@
-/* A reject is in Kafka before the fence passes its message (rejects_deliver is waited for, then ingest sends). What
- * could not be delivered is dropped with its batch and found again when that is read again, except rejects that Redis
- * found inside the call that moved the fence (`passed`): these are kept until Kafka takes them, and nothing more is
- * read meanwhile. */
+/* A reject is in Kafka before the fence passes its message: rejects_deliver is waited for, then ingest sends, or sends
+ * again without what Redis would not record. What could not be delivered is dropped with its batch and found again when
+ * that is read again. */
 #include "coordinator/intake/rejects.h"
 
 #include <inttypes.h>
@@ -27,19 +26,6 @@ static void reject_release(struct reject *reject)
 
 void rejects_clear(struct rejects *rejects)
 {
-    size_t kept = 0;
-
-    for (size_t i = 0; i < rejects->count; i++) {
-        if (rejects->list[i].passed)
-            rejects->list[kept++] = rejects->list[i];
-        else
-            reject_release(&rejects->list[i]);
-    }
-    rejects->count = kept;
-}
-
-static void rejects_empty(struct rejects *rejects)
-{
     for (size_t i = 0; i < rejects->count; i++)
         reject_release(&rejects->list[i]);
     rejects->count = 0;
@@ -47,12 +33,12 @@ static void rejects_empty(struct rejects *rejects)
 
 void rejects_release(struct rejects *rejects)
 {
-    rejects_empty(rejects);
+    rejects_clear(rejects);
     free(rejects->list);
     *rejects = (struct rejects){ 0 };
 }
 
-void rejects_add(struct rejects *rejects, const struct kafka_message *message, const char *reason, bool passed)
+void rejects_add(struct rejects *rejects, const struct kafka_message *message, const char *reason)
 {
     char place[PLACE_SIZE];
     struct buf value;
@@ -65,8 +51,7 @@ void rejects_add(struct rejects *rejects, const struct kafka_message *message, c
     snprintf(place, sizeof place, "topic=%s partition=%d offset=%" PRId64, message->topic, message->partition,
              message->offset);
     GROW(rejects->list, rejects->count, rejects->capacity);
-    rejects->list[rejects->count++] =
-        (struct reject){ buf_take(&value), size, xstrdup(reason), xstrdup(place), passed };
+    rejects->list[rejects->count++] = (struct reject){ buf_take(&value), size, xstrdup(reason), xstrdup(place) };
 }
 
 static enum status rejects_append(struct rejects *rejects, struct appender *appender, struct err *err)
@@ -94,7 +79,7 @@ enum status rejects_deliver(struct rejects *rejects, struct loop *loop, struct e
     for (size_t i = 0; i < rejects->count; i++)
         log_error_text(LOG_LEVEL_WARNING, "rejected", rejects->list[i].reason, "%s", rejects->list[i].place);
     counter_add(&loop->shared->counters.rejected, (int64_t)rejects->count);
-    rejects_empty(rejects);
+    rejects_clear(rejects);
     crash_point(CRASH_REJECT_AFTER);
     return ST_OK;
 }

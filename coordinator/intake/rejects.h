@@ -10,7 +10,6 @@ struct reject {
     char *value; /* as it will lie in the topic; owned, as all of this */
     size_t size;
     char *reason, *place; /* for the log */
-    bool passed;          /* its fence has moved already: no reading again brings it back */
 };
 struct rejects {
     struct reject *list;
@@ -19,9 +18,9 @@ struct rejects {
 };
 
 void rejects_release(struct rejects *rejects);
-/* Their batch was dropped: those that have not been passed will be found again. */
+/* Their batch was dropped: they will be found again. */
 void rejects_clear(struct rejects *rejects);
-void rejects_add(struct rejects *rejects, const struct kafka_message *message, const char *reason, bool passed);
+void rejects_add(struct rejects *rejects, const struct kafka_message *message, const char *reason);
 /* Appends them all and waits until they are in the log; the list is then empty. ST_RECOVERING: Kafka does not take them
  * (logged); they are in the list still, to be tried again at a later turn. */
 enum status rejects_deliver(struct rejects *rejects, struct loop *loop, struct err *err) MUST_CHECK;

@@ -384,14 +384,17 @@ class Stack:
         return [operation_id(p, offset, o.get("ParentKey") or o.get("SequenceGroup") or o.get("Name"), self.shards)
                 for o, (p, offset) in zip(operations, coordinates)]
 
-    def rejects(self, count, topic="bgop.submit", timeout=30):
-        """The first `count` rejects of messages of that topic."""
+    def rejects(self, count, topic="bgop.submit", timeout=30, until=None):
+        """The first `count` rejects of messages of that topic; until: (partition, offset) is among them, or the time is up."""
         consumer = confluent_kafka.Consumer({"bootstrap.servers": self.env["BGOP_KAFKA"], "group.id": "test",
                                              "auto.offset.reset": "earliest", "enable.auto.commit": False,
                                              "logger": _quiet})
         consumer.assign([confluent_kafka.TopicPartition("bgop.rejects", 0, 0)])
         found, end = [], time.monotonic() + PATIENCE * timeout
-        while len(found) < count and time.monotonic() < end:
+
+        def enough():
+            return len(found) >= count and (until is None or (found[-1]["partition"], found[-1]["offset"]) == until)
+        while not enough() and time.monotonic() < end:
             message = consumer.poll(0.2)
             if message is not None and message.error() is None:
                 reject = json.loads(message.value())

@@ -23,8 +23,8 @@ retry_limit = 2
 STARTING = ["genesis-after", "control-before", "control-after", "arm-after", "open-before", "open-after"]
 WORKING = ["ingest-before", "ingest-sent", "ingest-after", "hint-after", "reject-before", "reject-after", "command-after",
            "store-before", "apply-before", "apply-sent", "apply-after", "tick-sent", "tick-after"]
-FEW = {"genesis-after", "control-after", "ingest-sent", "reject-after", "apply-sent"}
-GOOD, FAILING, BAD, CANCELED = 60, 6, 3, 4
+FEW = {"genesis-after", "control-after", "ingest-sent", "ingest-after", "reject-before", "reject-after", "apply-sent"}
+GOOD, FAILING, BAD, CANCELED, NAMED, CONFLICTING = 60, 6, 3, 4, 1, 1
 
 
 def chosen(points):
@@ -46,17 +46,22 @@ class CrashPoints(unittest.TestCase):
         good = stack.submit([{"Type": "WebCart", "ParentKey": f"{point}-{i}", "Payload": i} for i in range(GOOD)])
         failing = stack.submit([{"Type": "XClean", "ParentKey": f"{point}-{i}"} for i in range(FAILING)])
         stack.produce([(None, f"rubbish of {point} {i}".encode()) for i in range(BAD)])
+        for payload in (1, 2):
+            named = {"Type": "WebCart", "Name": f"n-{point}", "Payload": payload}
+            [conflict] = stack.produce([(named["Name"], json.dumps(named))])
         later = stack.submit([{"Type": "WebCart", "ParentKey": f"c-{point}-{i}", "ProcessAfter": "2099-01-01T00:00:00Z"}
                               for i in range(CANCELED)])
         stack.produce([(None, json.dumps({"Command": "cancel", "Id": i}).encode()) for i in later], "bgop.command")
-        return good, failing, later
+        return good, failing, later, conflict
 
-    def check(self, stack, point, good, failing, later):
+    def check(self, stack, point, good, failing, later, conflict):
         stack.wait_terminal(good + failing + later, 90)
         self.assertEqual(set(stack.statuses(good)), {"Complete"}, point)
         self.assertEqual(set(stack.statuses(later)), {"Canceled"}, point)
         for record in map(stack.record, failing):
             self.assertEqual((record["Status"], record["RetryCount"]), ("Error", "2"), point)
+        refused = {(reject["partition"], reject["offset"]) for reject in stack.rejects(1, until=conflict)}
+        self.assertIn(conflict, refused, point)
 
     def test_a_start_that_dies_is_finished_by_the_next(self):
         with Stack(CONFIG, start=False) as stack:
@@ -83,8 +88,8 @@ class CrashPoints(unittest.TestCase):
                 loads = self.die_at(stack, point, lambda: self.load(stack, point))
                 stack.start_coordinator(1)
                 self.check(stack, point, *loads)
-                everything += GOOD + FAILING + CANCELED
-                bad += BAD
+                everything += GOOD + FAILING + CANCELED + NAMED
+                bad += BAD + CONFLICTING
                 self.assertEqual(sum(stack.counted().values()), everything, point)
                 stats = stack.stats()
                 self.assertEqual(stats["accepted"], everything, f"{point}: {stats}")

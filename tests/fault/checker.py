@@ -143,13 +143,6 @@ class Check:
                 elif operation not in self.h.records and operation not in self.h.removed:
                     self.wrong("NO_LOSS", f"{operation} ran (submission {serial}) and is not recorded")
 
-    def untold(self, s):
-        """A known gap (README): Redis judges a Name in the call that moves the fence, and a coordinator that dies between
-        that call and its reject leaves none."""
-        return s.refused == "other content" and any(
-            f.kind in ("kill", "stop") and f.target.startswith("coordinator") and f.begin <= s.acked_at + self.h.lease_s + 15
-            and s.acked_at <= f.end for f in self.h.faults)
-
     def check_refused(self):
         refused = set(self.h.rejects)
         for s in self.h.submissions:
@@ -158,7 +151,7 @@ class Check:
             at = (s.partition, s.offset)
             if s.refused and s.serial in self.record_of:
                 self.wrong("REFUSED", f"submission {s.serial} ({s.refused}) is recorded")
-            if s.refused and at not in refused and not self.untold(s):
+            if s.refused and at not in refused:
                 self.wrong("REFUSED", f"submission {s.serial} ({s.refused}) has no reject")
             if not s.refused and at in refused and not any(other.refused for other in self.by_coordinates[at]):
                 self.wrong("REFUSED", f"submission {s.serial} was good and was refused")

@@ -193,6 +193,11 @@ static void op_args(struct world *world, const struct submission_message *messag
     call_text(world, payload_of(message));
 }
 
+static bool is_rejected(const struct submission_message *message)
+{
+    return message->poison || message->told;
+}
+
 /* One shard's part of the messages [from, next) of a partition; rejects are counted in the shard they would go to. */
 static void ingest_args(struct world *world, struct coordinator *coordinator, int partition, int shard, int64_t next)
 {
@@ -208,18 +213,55 @@ static void ingest_args(struct world *world, struct coordinator *coordinator, in
     call_int(world, topic->messages[next - 1].crc);
     call_int(world, 0);
     for (int64_t i = from; i < next; i++)
-        rejected += topic->messages[i].shard == shard && topic->messages[i].poison;
+        rejected += topic->messages[i].shard == shard && is_rejected(&topic->messages[i]);
     call_int(world, rejected);
     for (int64_t i = from; i < next; i++) {
-        if (topic->messages[i].shard == shard && !topic->messages[i].poison)
+        if (topic->messages[i].shard == shard && !is_rejected(&topic->messages[i]))
             op_args(world, &topic->messages[i]);
+    }
+}
+
+/* What Redis would not record is told; the next call goes without it. */
+static void rejects_tell(struct world *world, int partition, const redisReply *answer)
+{
+    struct submit_topic *topic = &world->submit[partition];
+
+    for (size_t i = 1; i + 1 < answer->elements; i += 2) {
+        for (size_t k = 0; k < topic->count; k++)
+            topic->messages[k].told |= strcmp(topic->messages[k].id, answer_text(answer, i)) == 0;
+    }
+    world->seen[EFFECT_REJECTED]++;
+}
+
+static void rejects_forget(struct world *world, int partition)
+{
+    for (size_t k = 0; k < world->submit[partition].count; k++)
+        world->submit[partition].messages[k].told = false;
+}
+
+/* NULL: it came to nothing. */
+static const redisReply *ingest_send(struct world *world, struct coordinator *coordinator, int partition, int shard,
+                                     int64_t next)
+{
+    enum refusal refused;
+    const redisReply *answer;
+
+    for (;;) {
+        ingest_args(world, coordinator, partition, shard, next);
+        answer = call_send(world, &refused);
+        if (answer == NULL)
+            forget(coordinator, shard, refused);
+        if (answer == NULL || strcmp(answer_text(answer, 0), "REJECT") != 0)
+            return answer;
+        rejects_tell(world, partition, answer);
+        if (reply_lost(world)) /* told, and no more: whoever reads it again finds the same */
+            return NULL;
     }
 }
 
 static void ingest_shard(struct world *world, struct coordinator *coordinator, int partition, int shard, int64_t next)
 {
     int64_t from = coordinator->cursor[partition][shard];
-    enum refusal refused;
     const redisReply *answer;
 
     if (from >= next || !generation_known(world, coordinator, shard))
@@ -227,10 +269,10 @@ static void ingest_shard(struct world *world, struct coordinator *coordinator, i
     from = coordinator->cursor[partition][shard];
     if (from >= next)
         return;
-    ingest_args(world, coordinator, partition, shard, next);
-    answer = call_send(world, &refused);
+    answer = ingest_send(world, coordinator, partition, shard, next);
+    rejects_forget(world, partition);
     if (answer == NULL)
-        return forget(coordinator, shard, refused);
+        return;
     if (strcmp(answer_text(answer, 0), "FENCE") == 0) {
         world->seen[EFFECT_FENCE_REFUSED]++;
         coordinator->cursor[partition][shard] = answer_int(answer, 2);
@@ -241,7 +283,7 @@ static void ingest_shard(struct world *world, struct coordinator *coordinator, i
     if (reply_lost(world))
         return;
     coordinator->cursor[partition][shard] = next;
-    hints_produce(world, shard, answer, 3 + 2 * (size_t)answer_int(answer, 2));
+    hints_produce(world, shard, answer, 2);
 }
 
 void coordinator_intake(struct world *world, struct coordinator *coordinator, int partition, int most)

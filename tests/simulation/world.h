@@ -60,6 +60,7 @@ struct submission_message { /* bgop.submit; what was not given is -1 or empty */
     int64_t process_after_ms, backoff_ms, limit, timeout_ms;
     uint32_t crc;
     bool poison; /* refused by the coordinator */
+    bool told;   /* refused by Redis, and told by the coordinator at hand: its next call goes without it */
     int payload_size;
 };
 struct submit_topic {
@@ -165,6 +166,7 @@ struct snapshot {
     XX(LOST_REPLY)      \
     XX(SAME_NONCE)      \
     XX(FENCE_REFUSED)   \
+    XX(REJECTED)        \
     XX(FENCED)          \
     XX(LEASE_LOST) XX(TIMED_OUT) \
     XX(SUPERSEDED)      \

@@ -231,13 +231,19 @@ static void nothing_of_a_halted_partition_is_taken(void **state)
 static void an_item_that_redis_refuses_becomes_a_reject(void **state)
 {
     int shard = add_parent(0, 10, "k")->shard;
+    const struct batch_item *second = add_parent(0, 11, "k");
 
     (void)state;
-    assert_true(batch_build_call(&batch, shard, &cursors, 1, &call));
-    batch_reject_item(&batch, &call);
-    assert_true(batch_build_call(&batch, shard, &cursors, 1, &call));
-    assert_int_equal(call.call.op_count, 0);
+    add_parent(0, 12, "k");
+    assert_true(batch_build_call(&batch, shard, &cursors, 2, &call));
+    assert_ptr_equal(batch_reject_item(&batch, &call, second->id), second);
+    assert_null(batch_reject_item(&batch, &call, second->id));        /* it is one already */
+    assert_null(batch_reject_item(&batch, &call, batch.items[2].id)); /* not of this call */
+    assert_true(batch_build_call(&batch, shard, &cursors, 2, &call));
+    assert_int_equal(call.call.op_count, 1);
+    assert_string_equal(call.ops[0].id, batch.items[0].id);
     assert_int_equal(call.call.rejected, 1);
+    assert_int_equal(call.moves[0].next, 12);
 }
 
 static void fingerprints_differ_by_key_value_and_time(void **state)

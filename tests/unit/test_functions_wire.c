@@ -146,7 +146,7 @@ static void submissions_go_out_field_by_field(void **state)
     full.process_after_ms = 5, full.retry_backoff_ms = 0, full.retry_limit = 1, full.timeout_ms = 2;
     full.sequence_number = 999999999;
     full.payload = "pay", full.payload_size = 3;
-    answer_with("*9\r\n$2\r\nOK\r\n:123\r\n:1\r\n$18\r\n" ID2 "\r\n$5\r\ntaken\r\n"
+    answer_with("*6\r\n$2\r\nOK\r\n:123\r\n"
                 "$7\r\nWebCart\r\n$18\r\n" ID1 "\r\n$6\r\nXClean\r\n$37\r\n" ID1 " " ID2 "\r\n");
     assert_int_equal(ingest_send(fake.redis, &call, &err), ST_OK);
     assert_int_equal(ingest_receive(fake.redis, &answer, &err), ST_OK);
@@ -156,9 +156,7 @@ static void submissions_go_out_field_by_field(void **state)
              (unsigned long long)submission_content(&full));
     expect_command(expected);
     assert_int_equal(answer.now_ms, 123);
-    assert_int_equal(answer.reject_count, 1);
-    assert_string_equal(answer.rejects[0].id, ID2);
-    assert_string_equal(answer.rejects[0].reason, "taken");
+    assert_int_equal(answer.reject_count, 0);
     assert_int_equal(answer.hints.count, 2);
     assert_string_equal(answer.hints.types[0].type, "WebCart");
     assert_string_equal(answer.hints.types[1].ids, ID1 " " ID2);
@@ -166,6 +164,23 @@ static void submissions_go_out_field_by_field(void **state)
     ingest_answer_release(&answer);
     submission_release(&full);
     submission_release(&bare);
+}
+
+static void what_cannot_be_recorded_is_told_with_its_reason(void **state)
+{
+    struct ingest call = { .shard = 0, .generation = 1 };
+    struct ingest_answer answer;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    answer_with("*5\r\n$6\r\nREJECT\r\n$18\r\n" ID2 "\r\n$5\r\ntaken\r\n$18\r\n" ID1 "\r\n$3\r\ntoo\r\n");
+    assert_int_equal(ingest_send(fake.redis, &call, &err), ST_OK);
+    assert_int_equal(ingest_receive(fake.redis, &answer, &err), ST_MISSING);
+    assert_int_equal(answer.reject_count, 2);
+    assert_string_equal(answer.rejects[0].id, ID2);
+    assert_string_equal(answer.rejects[0].reason, "taken");
+    assert_string_equal(answer.rejects[1].reason, "too");
+    ingest_answer_release(&answer);
 }
 
 static void a_refused_fence_tells_where_it_stands(void **state)
@@ -480,6 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(submissions_go_out_field_by_field),
+        cmocka_unit_test(what_cannot_be_recorded_is_told_with_its_reason),
         cmocka_unit_test(a_refused_fence_tells_where_it_stands),
         cmocka_unit_test(a_rewind_goes_out_and_a_fence_that_stands_elsewhere_is_told),
         cmocka_unit_test(a_claim_asks_and_reads_payloads),

@@ -3,8 +3,10 @@
 --   args  generation, m, (partition, from, next, fp_offset, fp_crc, fp_timestamp) x m, rejected,
 --         (Id, Type, ParentKey, Name, ProcessAfter, RetryBackoff, RetryLimit, Timeout, SequenceGroup, SequenceNumber,
 --         crc, SubmittedAt, content, traceparent, payload)*
---   ->    OK, now, r, (Id, reason) x r, (Type, Ids to hint)*  |  FENCE, (partition, next, fp_offset, fp_crc,
---         fp_timestamp)* of the fences that do not stand where their move begins
+--   ->    OK, now, (Type, Ids to hint)*  |  FENCE, (partition, next, fp_offset, fp_crc, fp_timestamp)* of the fences
+--         that do not stand where their move begins  |  REJECT, (Id, reason)* of the operations that cannot be recorded
+-- All or nothing: FENCE and REJECT change nothing. The caller sees to it that a reject is told, and calls again without
+-- the operation: were the fence moved in the call that finds it, who dies in between would have told nobody.
 -- SubmittedAt: empty, or when the message says it was made (a replay: now would be after the operation's own end).
 -- Open and recovering. Error OOM: four fifths of maxmemory are used, and this queue is open; moves alone pass.
 local FENCE_NONE = '0 -1 0 0'
@@ -97,15 +99,23 @@ do
         return names
     end
 
-    -- Who holds the Name that this operation wants; nil: it may have it, and does from here on.
-    local function name_take(b, names, id, type, parent, name, group, content)
+    -- Who holds the Name that this operation wants; nil: it may have it, and is noted as its holder.
+    local function name_take(plan, id, type, parent, name, group, content)
         local routing = parent ~= '' and parent or group ~= '' and group or name
-        local holders = names[name]
+        local holders = plan.names[name]
         for _, holder in ipairs(holders) do
             if holder[HOLDER.TYPE] == type and holder[HOLDER.ROUTING] == routing then return holder end
         end
         holders[#holders + 1] = holder_new(id, type, routing, content)
-        call('HSET', b.prefix .. KEY.NAMES, name, cjson.encode(holders))
+        plan.taken[name] = holders
+    end
+
+    local function names_write(b, taken)
+        local written = {}
+        for name, holders in pairs(taken) do
+            written[#written + 1], written[#written + 2] = name, cjson.encode(holders)
+        end
+        if written[1] then call('HSET', b.prefix .. KEY.NAMES, unpack(written)) end
     end
 
     -- ---- one operation ----
@@ -188,54 +198,69 @@ do
         b.due_add[#b.due_add + 1] = id
     end
 
-    -- Members of sequence groups come last, when their groups know all of this call.
-    local function members_create(b, args, members)
-        for _, i in ipairs(members) do
-            op_create(b, b.ops .. args[i + OP.ID], b.types.current[args[i + OP.TYPE]], args, i)
+    -- ---- all of them ----
+
+    -- Why this one cannot be recorded, or whether it is a duplicate; neither: it is to be.
+    local function op_judge(b, plan, args, i, record)
+        local id, type, name = args[i + OP.ID], args[i + OP.TYPE], args[i + OP.NAME]
+        if plan.known and call('EXISTS', record) == 1 then
+            local duplicate = call('HGET', record, 'crc') == args[i + OP.CRC]
+            return not duplicate and 'Id ' .. id .. ' is held by another submission', duplicate
         end
+        if not b.types.current[type] then return "Type: '" .. type .. "' is not known to this queue" end
+        if name == '' then return nil, false end
+        local content = args[i + OP.CONTENT]
+        local holder = name_take(plan, id, type, args[i + OP.PARENT_KEY], name, args[i + OP.SEQUENCE_GROUP], content)
+        if not holder then return nil, false end
+        if holder[HOLDER.CONTENT] == content then return nil, true end
+        return "Name: '" .. name .. "' is held by " .. holder[HOLDER.ID] .. ' with other content'
     end
 
-    -- Records the operations from `first` on; answers the Ids created and (Id, reason)* refused.
-    local function ops_create(b, args, first)
-        local records, created, refused, duplicates, members = {}, {}, {}, 0, {}
+    -- What is to become of the operations from `first` on. Changes nothing.
+    local function ops_judge(b, args, first)
+        local records, create, created, refused = {}, {}, {}, {}
         for i = first, #args, OP.SIZE do records[#records + 1] = b.ops .. args[i + OP.ID] end
-        local known = records[1] and call('EXISTS', unpack(records)) > 0
-        local names = names_read(b, args, first)
+        local plan = {create = create, created = created, refused = refused, duplicates = 0,
+                      known = records[1] and call('EXISTS', unpack(records)) > 0,
+                      names = names_read(b, args, first), taken = {}}
         for i = first, #args, OP.SIZE do
-            local id, type, name = args[i + OP.ID], args[i + OP.TYPE], args[i + OP.NAME]
-            local group, record = args[i + OP.SEQUENCE_GROUP], records[(i - first) / OP.SIZE + 1]
-            local settings, reason, duplicate = b.types.current[type], nil, false
-            if known and call('EXISTS', record) == 1 then
-                duplicate = call('HGET', record, 'crc') == args[i + OP.CRC]
-                reason = not duplicate and 'Id ' .. id .. ' is held by another submission'
-            elseif not settings then
-                reason = "Type: '" .. type .. "' is not known to this queue"
-            elseif name ~= '' then
-                local content = args[i + OP.CONTENT]
-                local holder = name_take(b, names, id, type, args[i + OP.PARENT_KEY], name, group, content)
-                duplicate = holder and holder[HOLDER.CONTENT] == content
-                reason = holder and not duplicate and "Name: '" .. name .. "' is held by " .. holder[HOLDER.ID] ..
-                    ' with other content'
-            end
+            local reason, duplicate = op_judge(b, plan, args, i, records[(i - first) / OP.SIZE + 1])
             if duplicate then
-                duplicates = duplicates + 1
+                plan.duplicates = plan.duplicates + 1
             elseif reason then
                 local at = #refused + 1
-                refused[at + REJECT.ID], refused[at + REJECT.REASON] = id, reason
+                refused[at + REJECT.ID], refused[at + REJECT.REASON] = args[i + OP.ID], reason
             else
-                if group == '' then
-                    op_create(b, record, settings, args, i)
-                else
-                    members[#members + 1] = i
-                    sequence_add(b, sequence_name(type, args[i + OP.PARENT_KEY], group),
-                                 args[i + OP.SEQUENCE_NUMBER], id)
-                end
-                created[#created + 1] = id
+                create[#create + 1], created[#created + 1] = i, args[i + OP.ID]
             end
         end
-        members_create(b, args, members)
-        if duplicates > 0 then count_total(b, 'duplicates', duplicates) end
-        return created, refused
+        return plan
+    end
+
+    -- Members of sequence groups come last, when their groups know all of this call.
+    local function ops_create(b, args, plan)
+        local settings, members = b.types.current, {}
+        names_write(b, plan.taken)
+        for _, i in ipairs(plan.create) do
+            local group = args[i + OP.SEQUENCE_GROUP]
+            if group == '' then
+                op_create(b, b.ops .. args[i + OP.ID], settings[args[i + OP.TYPE]], args, i)
+            else
+                members[#members + 1] = i
+                sequence_add(b, sequence_name(args[i + OP.TYPE], args[i + OP.PARENT_KEY], group),
+                             args[i + OP.SEQUENCE_NUMBER], args[i + OP.ID])
+            end
+        end
+        for _, i in ipairs(members) do
+            op_create(b, b.ops .. args[i + OP.ID], settings[args[i + OP.TYPE]], args, i)
+        end
+        if plan.duplicates > 0 then count_total(b, 'duplicates', plan.duplicates) end
+    end
+
+    local function answer_rejects(refused)
+        local answer = {'REJECT'}
+        for n, text in ipairs(refused) do answer[n + 1] = text end
+        return answer
     end
 
     local function ingest(keys, args)
@@ -250,8 +275,10 @@ do
         local refused_fences = fences_refused(b, args, first)
         if refused_fences then return refused_fences end
 
-        local created, refused = ops_create(b, args, first)
-        local rejected = tonumber(args[first - 1]) + #refused / REJECT.SIZE
+        local plan = ops_judge(b, args, first)
+        if plan.refused[1] then return answer_rejects(plan.refused) end
+        ops_create(b, args, plan)
+        local created, rejected = plan.created, tonumber(args[first - 1])
         if moves[1] then call('HSET', b.prefix .. KEY.FENCES, unpack(moves)) end
         if rejected > 0 then count_total(b, 'rejected', rejected) end
         if created[1] then
@@ -262,10 +289,7 @@ do
             park_take(b, created, parked_apply)
         end
         finish(b)
-        local answer = answer_ok(b.now)
-        answer[INGEST_ANSWER.REJECTS] = #refused / REJECT.SIZE
-        for n, text in ipairs(refused) do answer[INGEST_ANSWER.SIZE + n] = text end
-        return batch_answer(b, answer)
+        return batch_answer(b, answer_ok(b.now))
     end
 
     redis.register_function('bgop_ingest', ingest)
