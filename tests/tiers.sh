@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE=1
 # shellcheck disable=SC2034 # for run
 sanitized='^(unit|functions|simulation|e2e)$'
 
-times=() results=() failed=0
+times=() results=() failures=() failed=0
 
 # phase TITLE COMMAND...: runs it and notes how long it took. A failed test run does not keep the
 # next phase from running, everything else does.
@@ -35,12 +35,18 @@ build() {
     echo "built in build/$1"
 }
 
+# Of a run's output: which tests failed, and what they said of it themselves. The rest is far above.
+why() {
+    grep -E '^ *[0-9]+/[0-9]+ Test .*\*\*\*|^\[  (ERROR  |FAILED) |^\[   LINE |^[A-Za-z.]*Error\b|^(FAIL|ERROR): |ERROR: [A-Z].*Sanitizer' "$1" | cut -c1-300 | head -n 60
+}
+
 # Everything that ctest says goes through; its last part, from the result on, is kept for the end.
 run_ctest() {
     local preset=$1 out code=0
     shift
     out=$(mktemp)
     ctest --test-dir "$top/build/$preset" -j2 --output-on-failure --no-tests=error "$@" 2>&1 | tee "$out" || code=$?
+    mapfile -t -O "${#failures[@]}" failures < <(why "$out" | sed "s/^/$preset: /")
     results+=("$(printf '%s: ' "$preset"; sed -n '/tests passed,/,$p' "$out"; grep -m1 '^No tests were found' "$out" || true)")
     rm -f "$out"
     return $code
@@ -52,6 +58,10 @@ summary() {
     if [ ${#results[@]} -gt 0 ]; then
         printf '\n==== results\n'
         printf '%s\n' "${results[@]}"
+    fi
+    if [ ${#failures[@]} -gt 0 ]; then
+        printf '\n==== what failed, and why\n'
+        printf '%s\n' "${failures[@]}"
     fi
     exit $failed
 }

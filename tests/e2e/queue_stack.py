@@ -37,6 +37,10 @@ PORT_LOCKS = []
 NOOP_ALL = "".join(f"[type {name}]\nhandler = noop\n" for name in TYPES)
 
 
+# Who ends a test ends its servers, too: SystemExit passes Stack's end.
+signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def within(seconds, condition, what, pause=0.02):
     """The condition's first true value; a failure says what was waited for. For limits that are meant as they stand: a
     promise, or a wait that may well be in vain."""
