@@ -6,6 +6,7 @@ Id names two operations.
     test_kafka_backwards.py [NAME ...]      all by default
 """
 import json
+import os
 import re
 import signal
 import sys
@@ -18,6 +19,7 @@ import confluent_kafka.admin
 import queue_stack
 from queue_stack import Stack, eventually
 
+SHORT_SESSIONS = "[kafka]\nsession.timeout.ms = 6000\nheartbeat.interval.ms = 1000\n"
 HEALED_S = 90                # on an idle machine it takes two or three seconds; what it took is printed
 
 
@@ -104,6 +106,10 @@ def place_of(operation):
     return number >> 43, number & ((1 << 43) - 1)
 
 
+def partition_of(key, partitions=4):
+    return (queue_stack.murmur2(key.encode()) & 0x7fffffff) % partitions
+
+
 def check_books(stack, before, load, since):
     """before: the records that there were when Kafka died."""
     lost = {key for key, (_, _, at) in load.acknowledged.items() if at >= since} - set(records(stack).values())
@@ -157,8 +163,7 @@ def status_tail():
     """Outcomes that a worker reported, and that were applied, are gone from a shard's status log."""
     with Stack(coordinators=2, workers=1) as stack:
         shard = 1
-        keys = [key for key in (f"k{n}" for n in range(200))
-                if (queue_stack.murmur2(key.encode()) & 0x7fffffff) % stack.shards == shard]
+        keys = [key for key in (f"k{n}" for n in range(200)) if partition_of(key, stack.shards) == shard]
         first = []
         while (applied := fences(stack, "t")[shard]) < 200:     # outcomes come many in a message: each round has its own
             first += stack.submit([{"Type": "Sweeper", "ParentKey": key} for key in keys[:20]])
@@ -235,7 +240,71 @@ def topic_made_again():
         stack.wait_terminal(list(after), 60)
 
 
-CASES = [submit_tail, status_tail, command_tail, command_tail_grown, topic_made_again]
+def rewind_cut_short():
+    """The coordinator dies in the middle of a rewinding; the next one ends it. BGOP_CRASH_POINTS=all: at each point of it."""
+    every = os.environ.get("BGOP_CRASH_POINTS") == "all"
+    with Stack(coordinators=1, workers=1, config=SHORT_SESSIONS + queue_stack.NOOP_ALL) as stack:
+        for point in ("rewind-recorded", "rewind-epoch", "rewind-fences") if every else ("rewind-epoch",):
+            keys = [f"{point} {n}" for n in range(100)]     # their Ids have the epochs of the rounds before
+            [(partition, _), *_] = stack.produce([("same", json.dumps({"Type": "Sweeper", "ParentKey": key})) for key in keys])
+            eventually(lambda keys=keys: set(keys) <= set(records(stack).values()), "100 more to be recorded", 60)
+            before = records(stack)
+            stack.wait_terminal(list(before), 120)
+            stack.kill("kafka")
+            stack.kill("coordinator-1")
+            cut(stack, "bgop.submit", partition, 0.5)
+            stack.start_kafka()
+            stack.producer_handle = None
+            stack.start("coordinator-1", [queue_stack.BIN / "bgop-coordinator", "--config", stack.config],
+                        dict(stack.env, BGOP_CRASH=f"{point}:1"))
+            eventually(lambda: stack.processes["coordinator-1"].poll() is not None, f"the death at {point}", 60)
+            assert f"crash point name={point}" in stack.log("coordinator-1"), f"no death at {point}"
+            stack.processes.pop("coordinator-1")
+            stack.start_coordinator(1)
+            stack.produce([("same", json.dumps({"Type": "Sweeper", "ParentKey": f"after {point}"}))])
+            eventually(lambda point=point: f"after {point}" in records(stack).values(), f"work to go on after {point}", 60)
+            after = records(stack)
+            assert all(after[i] == key for i, key in before.items()), f"{point}: an Id names another operation than before"
+            assert not stack.redis.hget("bgop:rewinds", str(partition)), f"{point}: something is left to be put back"
+            stack.wait_terminal(list(after), 120)
+
+
+def begin_log_at(stack, topic, partition, offset):
+    """Retention took what is before it. The broker is dead."""
+    folder = stack.folder / "kafka" / "logs"
+    (folder / "log-start-offset-checkpoint").write_text(f"0\n1\n{topic} {partition} {offset}\n")
+
+
+def retention_passed():
+    """Nobody read a partition for so long that retention took what was unread. It halts, everything says so, other
+    partitions go on; a person decides, and it goes on without what is gone."""
+    with Stack(coordinators=1, workers=1) as stack:
+        key, other = "halted", next(k for k in (f"other{n}" for n in range(99)) if partition_of(k) != partition_of("halted"))
+        stack.wait_terminal(stack.submit([{"Type": "Sweeper", "ParentKey": key} for _ in range(30)]))
+        stack.stop("coordinator-1")
+        unread = stack.submit([{"Type": "Sweeper", "ParentKey": key} for _ in range(100)])
+        partition, start = place_of(unread[60])
+        stack.kill("kafka")
+        begin_log_at(stack, "bgop.submit", partition, start)
+        stack.start_kafka()
+        stack.producer_handle = None
+        stack.start_coordinator(1)
+        halted = ("source halted", f"bgop.submit[{partition}]")
+        eventually(lambda: halted in stack.health(), "the partition to halt")
+        stack.wait_terminal(stack.submit([{"Type": "Sweeper", "ParentKey": other}]))
+        told = stack.ctl("doctor", check=False)
+        assert told.returncode == 1 and "recover" in told.stdout, told.stdout
+        assert f"log begins at {start}" in stack.ctl("recover").stdout, "a dry run tells what it would do"
+        assert halted in stack.health() and not any(stack.statuses(unread)), "a dry run changes nothing"
+        stack.ctl("recover", "--apply")
+        stack.wait_terminal(unread[60:], 60)
+        assert not any(stack.statuses(unread[:60])), "what retention took is recorded"
+        eventually(lambda: not stack.health(), f"all to be well: {stack.health()}", 60)
+        assert stack.ctl("recover").stdout.startswith("nothing"), stack.ctl("recover").stdout
+
+
+CASES = [submit_tail, status_tail, command_tail, command_tail_grown, topic_made_again, rewind_cut_short,
+         retention_passed]
 
 if __name__ == "__main__":
     for case in CASES:
