@@ -456,7 +456,8 @@
     XX(L, TYPE,       "Type") \
     XX(L, NAME,       "Name") \
     XX(L, PARENT_KEY, "ParentKey") \
-    XX(L, COMMANDS,   "commands")
+    XX(L, COMMANDS,   "commands") \
+    XX(L, CRC,        "crc")
 
 #define WIRE_LAID_ASIDE(XX, L)      /* by a pause, and to be put back */ \
     XX(L, STATUS,         "Status") \

@@ -75,7 +75,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(RETENTIONS, SHARD, "retentions", NULL, "set", "A T", \
        "which `done` streams exist") \
     XX(DELETED, SHARD, "deleted", NULL, "stream", "T", \
-       "`ids` removed; trimmed by deleted_log_days and 32 MiB") \
+       "`ids` removed, `crcs` of their submissions in the same order; trimmed by deleted_log_days and 32 MiB") \
     XX(CHANGES, SHARD, "changes", NULL, "stream", "I C R A T", \
        "(status, Ids)* of one call; trimmed by log_days and 32 MiB") \
     XX(SEQ, SHARD, "seq", "<group>", "zset by SequenceNumber", "I A T", \

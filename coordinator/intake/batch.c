@@ -117,10 +117,10 @@ static void call_add(struct ingest_call *call, const struct cursors *cursors, co
 
     move->next = item->message.offset + 1;
     move->fingerprint = item->fingerprint;
-    if (item->rejected) {
+    if (item->rejected)
         ingest->rejected++;
+    if (item->rejected || item->removed)
         return;
-    }
     GROW(call->ops, ingest->op_count, call->op_capacity);
     struct ingest_op *op = &call->ops[ingest->op_count++];
     memcpy(op->id, item->id, sizeof op->id);

@@ -27,6 +27,7 @@ struct batch_item {
     int shard;
     bool rejected;
     bool repeated; /* it may be recorded under an earlier epoch: see ingest_batch */
+    bool removed;  /* it was, and its record is gone: the fence passes it, nothing else is done */
     char id[ID_SIZE];
     bool bad_traceparent; /* it came with one that is no such thing: left out */
     char traceparent[TRACEPARENT_SIZE];

@@ -34,6 +34,7 @@ void ingester_init(struct ingester *ingester, struct reader *reader, struct reje
         .rejects = rejects,
         .epochs = epochs,
     };
+    removed_init(&ingester->removed, reader->loop->redis, epochs, (int)shards);
     ingester->calls = xcalloc(shards, sizeof *ingester->calls);
     ingester->uncertain = xcalloc(shards, sizeof *ingester->uncertain);
     ingester->one_by_one = xcalloc(shards, sizeof *ingester->one_by_one);
@@ -44,6 +45,7 @@ void ingester_release(struct ingester *ingester)
 {
     for (int s = 0; ingester->calls && s < ingester->sources->cursors.shards; s++)
         ingest_call_release(&ingester->calls[s]);
+    removed_release(&ingester->removed);
     free(ingester->calls);
     free(ingester->uncertain);
     free(ingester->one_by_one);
@@ -277,26 +279,41 @@ static int ingest_prepare(struct ingester *ingester, struct batch *batch)
     return count;
 }
 
-/* What is read again because Kafka went backwards is, when it was recorded, the operation that it was. */
+static enum status item_recognise(struct ingester *ingester, struct batch_item *item, struct err *err)
+{
+    struct id_parts parts = { .shard = item->shard,
+                              .partition = item->message.partition,
+                              .offset = item->message.offset };
+    uint32_t crc = item->fingerprint.crc;
+    char id[ID_SIZE];
+    bool found;
+
+    if (epochs_find_record(ingester->loop->redis, ingester->epochs, &parts, crc, id, &found, err) != ST_OK)
+        return err->status;
+    if (!found)
+        return removed_find(&ingester->removed, &parts, crc, &item->removed, err);
+    memcpy(item->id, id, sizeof item->id);
+    return ST_OK;
+}
+
+/* What is read again because Kafka went backwards is, when it was recorded, the operation that it was; and when its record
+ * was removed since, nothing any more. */
 static enum status ingest_recognise(struct ingester *ingester, struct batch *batch, struct err *err)
 {
+    int64_t removed = 0;
+
     for (int i = 0; i < batch->queues.count; i++) {
         struct batch_item *item = &batch->items[i];
-        struct id_parts parts = { .shard = item->shard,
-                                  .partition = item->message.partition,
-                                  .offset = item->message.offset };
-        char id[ID_SIZE];
-        bool found;
 
         if (!item->repeated || item->rejected)
             continue;
         loop_beat(ingester->loop);
-        if (epochs_find_record(ingester->loop->redis, ingester->epochs, &parts, item->fingerprint.crc, id, &found,
-                               err) != ST_OK)
+        if (item_recognise(ingester, item, err) != ST_OK)
             return err->status;
-        if (found)
-            memcpy(item->id, id, sizeof item->id);
+        removed += item->removed;
     }
+    if (removed > 0)
+        log_event(LOG_LEVEL_INFO, "removed already", "loop=%s messages=%" PRId64, ingester->loop->name, removed);
     return ST_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "coordinator/intake/batch.h"
 #include "coordinator/intake/rejects.h"
+#include "coordinator/intake/removed.h"
 #include "coordinator/source/reader.h"
 
 enum {
@@ -18,6 +19,7 @@ struct ingester {
     struct gate_copies *gates;
     struct sources *sources;
     const struct epochs *epochs;
+    struct removed removed;
     struct rejects *rejects;   /* Names taken by other content, found by Redis */
     struct ingest_call *calls; /* [shards] */
     bool *uncertain;           /* [shards] a call was sent whose answer was lost */

@@ -36,7 +36,7 @@ static void an_expired_record_leaves_with_everything_that_names_it(void **state)
     assert_int_equal(keys(shard, "*08P03000000001000A*"), 0);
     assert_string_equal(shard_command(shard, "ZRANGE " SHARD_PREFIX ":parent:p 0 -1"), "08P03000000002000A");
     assert_string_equal(shard_command(shard, "XRANGE " SHARD_PREFIX ":deleted - +"),
-                        "1700003630000-0 ids 08P03000000001000A");
+                        "1700003630000-0 ids 08P03000000001000A crcs 1001");
     assert_int_equal(keys(shard, "*:done:*"), 0);
     assert_int_equal(keys(shard, "*:retentions"), 0);
 }

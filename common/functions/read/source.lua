@@ -53,7 +53,9 @@ read.part({}, function()
             if not ms then return nil end
             local texts, of = {}, ms
             while ms == of do
-                for i = 2, #pairs_of_entry, 2 do texts[#texts + 1] = pairs_of_entry[i] end
+                for i = 2, #pairs_of_entry, 2 do            -- `crcs` of `deleted` are no Ids
+                    if pairs_of_entry[i - 1] ~= 'crcs' then texts[#texts + 1] = pairs_of_entry[i] end
+                end
                 position = position + 1
                 ms, pairs_of_entry = peek()
             end

@@ -27,7 +27,7 @@ do
         local status, expires, parent = f[EXPIRING.STATUS], f[EXPIRING.EXPIRES_AT], f[EXPIRING.PARENT_KEY]
         if not status or not expires or tonumber(expires) > b.now then return end   -- redriven, or held: ends again
         local keys = gone.keys
-        gone.ids[#gone.ids + 1] = id
+        gone.ids[#gone.ids + 1], gone.crcs[#gone.crcs + 1] = id, f[EXPIRING.CRC] or '-'
         keys[#keys + 1], keys[#keys + 2] = b.ops .. id, b.prefix .. KEY.IN .. id
         keys[#keys + 1], keys[#keys + 2] = b.prefix .. KEY.OUT .. id, b.prefix .. KEY.TRIES .. id
         if f[EXPIRING.COMMANDS] then keys[#keys + 1] = b.prefix .. KEY.COMMANDS .. id end
@@ -47,14 +47,15 @@ do
         for _, parent in ipairs(gone.parents) do
             call('ZREM', b.prefix .. KEY.PARENT .. parent, unpack(gone.parents[parent]))
         end
-        call('XADD', b.prefix .. KEY.DELETED, b.stream_id, 'ids', table.concat(gone.ids, ' '))
+        call('XADD', b.prefix .. KEY.DELETED, b.stream_id, 'ids', table.concat(gone.ids, ' '),
+             'crcs', table.concat(gone.crcs, ' '))
         add_number(b.stats, 'removed', #gone.ids)
         flush(b)
     end
 
     -- One entry of a `done` stream. Answers how many Ids it had.
     local function expire_entry(b, stream, entry)
-        local gone, count = {ids = {}, keys = {}, errors = {}, parents = {}}, 0
+        local gone, count = {ids = {}, crcs = {}, keys = {}, errors = {}, parents = {}}, 0
         each_id(entry[STREAMED.FIELDS][BATCH.IDS], function(id)
             expire_one(b, id, gone)
             count = count + 1
