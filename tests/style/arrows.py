@@ -20,6 +20,7 @@ ROOMS = {
     "common/server": "common/base",
     "common/codec": "common/base common/record",
     "common/redis": "common/base common/record common/functions common/server common/codec",
+    "common/metrics": "common/base common/record common/redis",
     "common/kafka": "common/base common/server",
     "common/http": "common/base",
     "common/config": "common/base common/record common/server common/redis common/kafka",
