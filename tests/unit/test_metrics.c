@@ -1,5 +1,5 @@
 /* The text format of metrics, the queue's metrics of an answer of bgop_stats, the process' own, and README.md's table
- * (printed by --print, and compared). */
+ * (printed by --print, and compared). --sample prints a page with every metric. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +248,22 @@ static void page_write(struct buf *page)
 #undef XX
 }
 
+/* Every metric once, for promtool (tests/unit/monitoring.py). */
+static void sample_write(void)
+{
+    static const double bounds[] = { 0.001, 0.002 };
+    static const uint64_t counts[] = { 1, 2, 3 };
+
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        const char *first = table[i].first[0] ? "a \"b\" \\ c" : NULL, *second = table[i].second[0] ? "d" : NULL;
+
+        if (table[i].kind == METRIC_HISTOGRAM)
+            metrics_put_histogram(&metrics, (enum metric)i, bounds, counts, TEST_COUNT(bounds), 0.5);
+        else
+            metrics_put(&metrics, (enum metric)i, i / 4.0, first, second);
+    }
+}
+
 static void the_page_is_the_table(void **state)
 {
     static char page[64 * 1024];
@@ -293,9 +309,12 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(names_follow_the_conventions, setup, teardown),
     };
 
-    if (argc > 1 && strcmp(argv[1], "--print") == 0) {
+    if (argc > 1) {
         setup(NULL);
-        page_write(&text);
+        if (strcmp(argv[1], "--sample") == 0)
+            sample_write();
+        else
+            page_write(&text);
         fputs(text.data, stdout);
         return teardown(NULL);
     }

@@ -197,9 +197,10 @@ struct status_page *status_page_start(const struct config *config, struct identi
 
     pthread_mutex_init(&page->lock, NULL);
     page->queue = queue_metrics_new(config->redis_url, err);
-    if (page->queue)
+    if (page->queue) {
         page->server =
             http_server_start(&(struct http_settings){ config->listen, "[worker] listen", routes, page }, err);
+    }
     if (!page->server) {
         page_free(page);
         return NULL;

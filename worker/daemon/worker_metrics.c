@@ -4,9 +4,8 @@
 
 static void put_types(struct metrics *metrics, const struct types *types)
 {
-    for (size_t i = 0; i < types->count; i++) {
+    for (size_t i = 0; i < types->count; i++)
         metrics_put(metrics, METRIC_RUNNING, atomic_load(&types->all[i].running), types->all[i].config->name, NULL);
-    }
     for (size_t i = 0; i < types->count; i++)
         metrics_put(metrics, METRIC_CONCURRENCY, types->all[i].concurrency, types->all[i].config->name, NULL);
 }
@@ -19,9 +18,10 @@ static void put_outcomes(struct metrics *metrics, const struct reporter *reporte
         ENTRY_TIMED_OUT, ENTRY_SKIPPED, ENTRY_RETURNED,  ENTRY_UNANSWERED,
     };
 
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         metrics_put(metrics, METRIC_OUTCOMES, (double)reporter_delivered(reporter, kinds[i]), entry_kind_name(kinds[i]),
                     NULL);
+    }
     metrics_put(metrics, METRIC_UNDELIVERED, (double)reporter_undelivered(reporter), NULL, NULL);
 }
 
