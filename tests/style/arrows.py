@@ -27,7 +27,7 @@ ROOMS = {
     "common/query": "common/base common/record common/redis",
     "common/client": "common/base common/record common/server common/codec",
 
-    "coordinator/loop": "common/base common/record common/codec common/redis common/kafka common/config",
+    "coordinator/loop": "common/base common/record common/codec common/redis common/kafka common/config common/metrics",
     "coordinator/source": "common/* coordinator/loop",
     "coordinator/intake": "common/* coordinator/loop coordinator/source",
     "coordinator/status": "common/* coordinator/loop coordinator/source",
