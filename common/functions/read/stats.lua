@@ -139,6 +139,30 @@ read.part({'bgop_stats'}, function()
         take_minutes(sums, stats, minute - late, minute - 1, 1)
     end
 
+    -- Times since ever, of one minute that is not rolled up: each of its buckets is a fourth of one of these.
+    local function add_ever(ever, name, number)
+        local kind, n = name:match('^([wr])(%d+)$')
+        if kind then
+            add(ever, kind .. math.ceil(n / 4), number)
+        elseif name == 'ws' or name == 'rs' then
+            add(ever, name, number)
+        end
+    end
+
+    -- Full minutes that nobody has rolled up (none, but for a moment, where somebody ticks): most of them are not there.
+    local function take_unrolled_ever(ever, stats, from, to)
+        for first = from, to, 8 do
+            local keys = {}
+            for minute = first, math.min(first + 7, to) do keys[#keys + 1] = stats .. integer(minute) end
+            if call('EXISTS', unpack(keys)) > 0 then
+                for _, key in ipairs(keys) do
+                    local all = call('HGETALL', key)
+                    for i = 1, #all, 2 do add_ever(ever, all[i], all[i + 1]) end
+                end
+            end
+        end
+    end
+
     -- A rate is what was counted in the last full minutes and in this one, over the time that these took.
     local function take_windows(answer, shards, now)
         local minute, elapsed = math.floor(now / 60000), now % 60000 / 1000
@@ -151,6 +175,7 @@ read.part({'bgop_stats'}, function()
             take_hash(hour, stats .. '60')
             take_rates(sums[1], stats .. integer(minute - 1), 1)
             for w = 2, #WINDOWS do take_window(sums[w], stats, WINDOWS[w].minutes, rolled, minute) end
+            take_unrolled_ever(answer.ever, stats, math.max(rolled + 1, minute - 1440), minute - 1)
         end
         answer.rates, answer.hour = {}, hour
         for i, name in ipairs(RATES) do
@@ -159,7 +184,10 @@ read.part({'bgop_stats'}, function()
             for w = 2, #WINDOWS do rates[w] = (sums[w][i] + now_count) / (WINDOWS[w].minutes * 60 + elapsed) end
             answer.rates[name] = rates
         end
-        for name, number in pairs(current) do add(hour, name, number) end
+        for name, number in pairs(current) do
+            add(hour, name, number)
+            add_ever(answer.ever, name, number)
+        end
     end
 
     local function rates_json(rates)
@@ -210,37 +238,7 @@ read.part({'bgop_stats'}, function()
         return '{' .. table.concat(out, ',') .. ',"count":' .. read.json_number(total) .. '}'
     end
 
-    -- ---- times since ever: of `counts` up to `rolled`, and of the minutes since ----
-
-    -- Each bucket of a minute is a fourth of one of these.
-    local function take_minute_ever(ever, stats, minute)
-        local all = call('HGETALL', stats .. integer(minute))
-        for i = 1, #all, 2 do
-            local kind, n = all[i]:match('^([wr])(%d+)$')
-            if kind then add(ever, kind .. math.ceil(n / 4), all[i + 1]) end
-            if all[i] == 'ws' or all[i] == 'rs' then add(ever, all[i], all[i + 1]) end
-        end
-    end
-
-    -- Most of the minutes that nobody rolled up are not there.
-    local function take_unrolled_ever(ever, stats, rolled, minute)
-        for first = rolled + 1, minute, 8 do
-            local keys = {}
-            for at = first, math.min(first + 7, minute) do keys[#keys + 1] = stats .. integer(at) end
-            if call('EXISTS', unpack(keys)) > 0 then
-                for at = first, math.min(first + 7, minute) do take_minute_ever(ever, stats, at) end
-            end
-        end
-    end
-
-    local function take_ever(answer, shards, now)
-        local minute = math.floor(now / 60000)
-        for _, shard in ipairs(shards) do
-            local stats = read.prefix(shard) .. KEY.STATS
-            local rolled = tonumber(call('HGET', read.prefix(shard) .. KEY.GATE, 'rolled')) or minute - 1
-            take_unrolled_ever(answer.ever, stats, math.max(rolled, minute - 1440), minute)
-        end
-    end
+    -- ---- times since ever ----
 
     local function ever_json(ever, kind)
         local buckets, last = {}, 0
@@ -344,7 +342,6 @@ read.part({'bgop_stats'}, function()
         take_counts(answer, shards)
         take_claimable(answer, shards, now)
         take_windows(answer, shards, now)
-        take_ever(answer, shards, now)
         local errors, looked_at = errors_json(shards)
         local workers, worker_count = workers_json(shards, now)
         local totals = answer.totals
