@@ -212,6 +212,25 @@ static void work_is_submitted_done_retried_and_failed(void **state)
     EVENTUALLY(strstr(CTL(0, "list", "--type", "ExternalObject", "--json"), "\"Complete\""));
 }
 
+/* What /metrics of a worker and of a coordinator is made from. */
+static void the_numbers_of_the_queue_are_for_everybody(void **state)
+{
+    static const char *const users[] = { "worker", "coordinator", "operator", "monitor" };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(users); i++) {
+        struct err err = ERR_INIT;
+        struct redis *redis = redis_new(url_of(users[i], PASSWORD), 5000, &err);
+        struct redis_reply *reply = NULL;
+
+        if (!redis || redis_connect(redis, &err) != ST_OK ||
+            redis_call(redis, &reply, &err, "FCALL_RO", "bgop_stats", "0", NULL) != ST_OK)
+            fail_msg("%s: %s", users[i], err.text);
+        redis_reply_free(reply);
+        redis_free(redis);
+    }
+}
+
 static void operators_look_steer_and_mend(void **state)
 {
     const char *runs = submitted("WebCart", "30", "--name", "runs"), *id;
@@ -437,6 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_is_submitted_done_retried_and_failed),
+        cmocka_unit_test(the_numbers_of_the_queue_are_for_everybody),
         cmocka_unit_test(operators_look_steer_and_mend),
         cmocka_unit_test(doctor_mends),
         cmocka_unit_test(monitors_read_and_change_nothing),

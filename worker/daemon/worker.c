@@ -33,6 +33,7 @@ struct worker {
     struct types types;
     struct slots slots;
     struct status_page *page;
+    atomic_bool draining;
     /* from here on known or started by worker_run, in this order */
     int shard_count;
     struct inflight inflight;
@@ -83,7 +84,7 @@ struct worker *worker_new(const struct config *config, struct err *err)
         worker_free(worker);
         return NULL;
     }
-    worker->page = status_page_start(config->listen, &worker->identity, err);
+    worker->page = status_page_start(config, &worker->identity, err);
     if (worker->page && types_open(&worker->types, &sink, err) == ST_OK)
         return worker;
     worker_free(worker);
@@ -111,13 +112,6 @@ const char *worker_instance(const struct worker *worker)
 }
 
 /* ---- starting and ending the parts ---- */
-
-static size_t undelivered(void *arg)
-{
-    const struct worker *worker = arg;
-
-    return reporter_undelivered(worker->reporter);
-}
 
 static enum status start_renewal(struct worker *worker, struct err *err)
 {
@@ -260,6 +254,7 @@ static void drain(struct worker *worker)
 
     log_event(LOG_LEVEL_INFO, "draining", "running=%d timeout_ms=%lld", atomic_load(&worker->slots.running),
               (long long)worker->config->drain_timeout_ms);
+    atomic_store(&worker->draining, true);
     sd_notify(0, "STOPPING=1");
     guard_rest(worker->guard);
     claims_drain(worker->claims);
@@ -289,8 +284,11 @@ static void show(struct worker *worker)
         .types = &worker->types,
         .slots = &worker->slots,
         .inflight = &worker->inflight,
-        .undelivered = undelivered,
-        .arg = worker,
+        .gates = &worker->gates,
+        .claims = worker->claims,
+        .reporter = worker->reporter,
+        .guard = worker->guard,
+        .draining = &worker->draining,
     };
 
     status_page_show(worker->page, &source);
