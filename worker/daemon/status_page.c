@@ -134,9 +134,9 @@ static void show_html(void *arg, const struct http_request *request, struct http
 }
 
 static const struct http_route routes[] = {
-    { "GET", "/", show_html, 0 },
-    { "GET", "/json", show_json, 0 },
-    { NULL, NULL, NULL, 0 },
+    { "GET", "/", show_html, 0, 0 },
+    { "GET", "/json", show_json, 0, 0 },
+    { NULL, NULL, NULL, 0, 0 },
 };
 
 struct status_page *status_page_start(const char *listen, struct identity *identity, struct err *err)
@@ -145,7 +145,8 @@ struct status_page *status_page_start(const char *listen, struct identity *ident
     const char *host;
 
     pthread_mutex_init(&page->lock, NULL);
-    page->server = http_server_start(&(struct http_settings){ listen, "[worker] listen", routes, page }, err);
+    page->server = http_server_start(
+        &(struct http_settings){ .listen = listen, .option = "[worker] listen", .routes = routes, .arg = page }, err);
     if (!page->server) {
         pthread_mutex_destroy(&page->lock);
         free(page);
