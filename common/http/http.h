@@ -115,7 +115,9 @@ const char *http_header(const struct http_request *request, const char *name);
 
 void http_answer_text(struct http_answer *answer, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Takes over value (NULL: out of memory, a 500). */
+/* value NULL: out of memory; then, as when it does not fit, the answer becomes a 500. */
+void http_append_json(struct buf *to, const json_t *value);
+/* Takes over value, which may be NULL likewise. */
 void http_answer_json(struct http_answer *answer, int code, json_t *value);
 /* An HTML page whose text is in answer->body already. */
 void http_answer_html(struct http_answer *answer, int code);
