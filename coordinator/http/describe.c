@@ -70,9 +70,10 @@ void show_sobjects(void *arg, const struct http_request *request, struct http_an
     struct call call;
     json_t *entry = call_begin(&call, arg, request, answer) ? global_entry(&call) : NULL;
 
-    if (entry)
+    if (entry) {
         call_answer(&call, 200,
                     json_pack("{s:s, s:i, s:[o]}", "encoding", "UTF-8", "maxBatchSize", BATCH, "sobjects", entry));
+    }
 }
 
 void show_object(void *arg, const struct http_request *request, struct http_answer *answer)

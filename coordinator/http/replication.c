@@ -47,8 +47,7 @@ static enum status append_all(struct call *call, const struct replication *what,
 
     buf_printf(body, "{\"%s\":[", what->list);
     do {
-        /* the cursor in args is that of the page before */
-        json_t *next = NULL;
+        json_t *next = NULL; /* args have the cursor of the page before, which lives until then */
 
         st = ask_function(&call->ask, &next, ASK_ALL_SHARDS, what->function, args, args[2] ? 3 : 2);
         json_decref(page);
@@ -56,9 +55,10 @@ static enum status append_all(struct call *call, const struct replication *what,
         if (st != ST_OK)
             break;
         count += append_page(body, json_object_get(page, what->list), count == 0);
-        if (count > REPLICATED_MAX)
+        if (count > REPLICATED_MAX) {
             st = err_set(&call->err, ST_INVALID, "EXCEEDED_ID_LIMIT more than %d Ids: ask for a shorter time",
                          REPLICATED_MAX);
+        }
         dates = dates ? dates : json_incref(page);
         args[2] = json_string_value(json_object_get(page, "cursor"));
     } while (st == ST_OK && args[2] && !atomic_load(&call->endpoint->stopping));

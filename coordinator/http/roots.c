@@ -68,7 +68,6 @@ void show_search(void *arg, const struct http_request *request, struct http_answ
 {
     struct call call;
 
-    if (call_begin(&call, arg, request, answer)) {
+    if (call_begin(&call, arg, request, answer))
         answer_error(answer, 400, "INVALID_TYPE_FOR_OPERATION", "entity type " OBJECT_NAME " does not support search");
-    }
 }
