@@ -26,7 +26,7 @@ static bool resolve_percents(char *text, size_t size)
         int high = *from == '%' && end - from > 2 ? hex_digit(from[1]) : -1;
         int low = high >= 0 ? hex_digit(from[2]) : -1;
 
-        *to = low >= 0 ? (char)(high << 4 | low) : *from;
+        *to = (char)(low >= 0 ? high << 4 | low : *from);
         from += low >= 0 ? 3 : 1;
         if (*to++ == '\0')
             return false;
