@@ -259,16 +259,15 @@ start_redis() {
 
 # ---- coordinators and workers ----
 
-# coordinator-2 or worker-3: one instance of the program. The first coordinator answers HTTP.
+# coordinator-2 or worker-3: one instance of the program. The first coordinator answers HTTP; it gets its token as an
+# open file, since the name of our folder may hold what no option can.
 # shellcheck disable=SC2154 # config is the sourcing script's
 start_instance() {
     local -a http=()
-    if [ "$1" = coordinator-1 ]; then
-        make_token
-        http=(BGOP_HTTP_LISTEN="127.0.0.1:$http_port" BGOP_HTTP_TOKEN_FILE="$home/http-token")
-    fi
+    make_token
+    [ "$1" != coordinator-1 ] || http=(BGOP_HTTP_LISTEN="127.0.0.1:$http_port" BGOP_HTTP_TOKEN_FILE=/dev/fd/6)
     launch "$1" env BGOP_KAFKA="127.0.0.1:$kafka_port" BGOP_REDIS="redis://127.0.0.1:$redis_port" "${http[@]}" \
-        "$programs/bgop-${1%-*}" --config "$config"
+        "$programs/bgop-${1%-*}" --config "$config" 6<"$home/http-token"
 }
 
 # Made once, for this user to read. Of the form that the sf command line wants.
