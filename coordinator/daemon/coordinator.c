@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/thread.h"
+#include "coordinator/http/endpoint.h"
 #include "coordinator/intake/intake.h"
 #include "coordinator/loop/end_poller.h"
 #include "coordinator/loop/health_beat.h"
@@ -213,12 +214,9 @@ static void coordinator_log_start(const struct coordinator *coordinator)
               coordinator->loop_count);
 }
 
-int coordinator_run(struct coordinator *coordinator)
+static int run_loops(struct coordinator *coordinator)
 {
-    int exit_code;
-
-    coordinator_log_start(coordinator);
-    exit_code = startup_run(&coordinator->shared, coordinator->rebuild);
+    int exit_code = startup_run(&coordinator->shared, coordinator->rebuild);
     if (exit_code != 0 || atomic_load(&coordinator->shared.stop))
         return exit_code;
     loops_start(coordinator);
@@ -230,4 +228,25 @@ int coordinator_run(struct coordinator *coordinator)
         health_leave(&coordinator->shared); /* one that must end is told of as one that died */
     log_event(LOG_LEVEL_INFO, "stopped", "exit=%d", atomic_load(&coordinator->shared.exit_code));
     return atomic_load(&coordinator->shared.exit_code);
+}
+
+/* The endpoint is there before everything else, and until everything else has ended: whoever asks meanwhile is told to
+ * come again. */
+int coordinator_run(struct coordinator *coordinator)
+{
+    struct endpoint *endpoint;
+    struct err err = ERR_INIT;
+    enum status st;
+    int exit_code;
+
+    coordinator_log_start(coordinator);
+    st = endpoint_start(&endpoint, coordinator->shared.config, &err);
+    if (st != ST_OK) {
+        exit_code = st == ST_INVALID ? EXIT_CONFIG : EXIT_FAILED;
+        log_error_text(LOG_LEVEL_ERROR, "cannot start", err.text, "exit=%d", exit_code);
+        return exit_code;
+    }
+    exit_code = run_loops(coordinator);
+    endpoint_stop(endpoint);
+    return exit_code;
 }

@@ -9,6 +9,7 @@
 #include "common/base/process.h"
 #include "common/base/signals.h"
 #include "coordinator/daemon/coordinator.h"
+#include "coordinator/http/endpoint.h"
 
 static struct coordinator *running;
 
@@ -24,7 +25,8 @@ static void on_stop(bool now)
 static enum status check_descriptors(const struct config *config, struct err *err)
 {
     enum { PER_LOOP = 30 };
-    long long needed = DESCRIPTORS_LEAST + PER_LOOP * (config->intake_loops + config->status_loops);
+    long long needed = DESCRIPTORS_LEAST + PER_LOOP * (config->intake_loops + config->status_loops) +
+                       (config->http_listen[0] ? ENDPOINT_DESCRIPTORS : 0);
     long long fit = descriptors_provide(needed);
 
     if (fit >= needed)

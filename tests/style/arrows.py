@@ -31,7 +31,9 @@ ROOMS = {
     "coordinator/source": "common/* coordinator/loop",
     "coordinator/intake": "common/* coordinator/loop coordinator/source",
     "coordinator/status": "common/* coordinator/loop coordinator/source",
-    "coordinator/daemon": "common/* coordinator/loop coordinator/source coordinator/intake coordinator/status",
+    "coordinator/http": "common/*",
+    "coordinator/daemon": "common/* coordinator/loop coordinator/source coordinator/intake coordinator/status "
+                          "coordinator/http",
     "coordinator/ctl": "common/*",
     "coordinator/ctl/submit": "common/* coordinator/ctl",
     "coordinator/ctl/read": "common/* coordinator/ctl",

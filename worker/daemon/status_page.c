@@ -179,8 +179,12 @@ static void show_ready(void *arg, const struct http_request *request, struct htt
 }
 
 static const struct http_route routes[] = {
-    { "GET", "/", show_html, 0 },         { "GET", "/json", show_json, 0 },    { "GET", "/metrics", show_metrics, 0 },
-    { "GET", "/healthz", show_alive, 0 }, { "GET", "/readyz", show_ready, 0 }, { NULL, NULL, NULL, 0 },
+    { "GET", "/", show_html, 0, 0 },
+    { "GET", "/json", show_json, 0, 0 },
+    { "GET", "/metrics", show_metrics, 0, 0 },
+    { "GET", "/healthz", show_alive, 0, 0 },
+    { "GET", "/readyz", show_ready, 0, 0 },
+    { NULL, NULL, NULL, 0, 0 },
 };
 
 static void page_free(struct status_page *page)
@@ -198,8 +202,10 @@ struct status_page *status_page_start(const struct config *config, struct identi
     pthread_mutex_init(&page->lock, NULL);
     page->queue = queue_metrics_new(config->redis_url, err);
     if (page->queue) {
-        page->server =
-            http_server_start(&(struct http_settings){ config->listen, "[worker] listen", routes, page }, err);
+        page->server = http_server_start(
+            &(struct http_settings){
+                .listen = config->listen, .option = "[worker] listen", .routes = routes, .arg = page },
+            err);
     }
     if (!page->server) {
         page_free(page);

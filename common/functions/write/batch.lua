@@ -137,10 +137,9 @@ do
         for _, parent in ipairs(b.parents) do
             call('ZADD', prefix .. KEY.PARENT .. parent, unpack(b.parents[parent]))
         end
-        for _, retention in ipairs(b.done) do
-            local seconds = integer(retention)
+        for _, seconds in ipairs(b.done) do
             call('SADD', prefix .. KEY.RETENTIONS, seconds)
-            call('XADD', prefix .. KEY.DONE .. seconds, b.stream_id, 'ids', table.concat(b.done[retention], ' '))
+            call('XADD', prefix .. KEY.DONE .. seconds, b.stream_id, 'ids', table.concat(b.done[seconds], ' '))
         end
     end
 
@@ -255,5 +254,6 @@ do
     end
 
     -- Ended: looked at for expiry when this retention has passed.
-    function done_add(b, retention_s, id) add_to(b.done, retention_s, id) end
+    -- As a text: a number would be a place in the list.
+    function done_add(b, retention_s, id) add_to(b.done, integer(retention_s), id) end
 end
