@@ -1,0 +1,46 @@
+"""The limits beside the queue's figures: what the same Redis and the same Kafka do when there is no queue in between."""
+import json
+import subprocess
+import sys
+
+import confluent_kafka.admin
+
+from kit_queue import Broker, Failed
+
+DEPTH = 64                  # commands in flight
+PARTITIONS = 8              # as bgop.submit has
+TOPIC = "bench-limits"
+
+
+class Server(Broker):
+    """A Redis of its own, with the queue's own redis.conf."""
+
+    def __enter__(self):
+        with self.clean_start():
+            self.start_redis()
+        return self
+
+
+def measure(tools, *words):
+    done = subprocess.run([tools / "bench_limits", *map(str, words)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"bench_limits {words[0]}: {done.stderr.strip()}")
+    figures = json.loads(done.stdout)
+    return figures.pop("limit"), figures
+
+
+def run(operations, record, tools, broker):
+    """One run of each limit: (name, figures). record: field, value, ... of what a finished operation leaves."""
+    with Server() as server:
+        yield measure(tools, "hset", server.redis_port, operations, DEPTH, *record)
+    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": broker.env["BGOP_KAFKA"]})
+    admin.create_topics([confluent_kafka.admin.NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result()
+    try:
+        for what in ("produce", "consume"):
+            yield measure(tools, what, broker.env["BGOP_KAFKA"], TOPIC, operations)
+    finally:
+        admin.delete_topics([TOPIC])[TOPIC].result()
+
+
+if __name__ == "__main__":
+    sys.exit("the limits are measured by tests/bench/run")
