@@ -59,8 +59,8 @@ def run_limits(book, options, tools, broker):
         book.note(f"limit/{name}", "", {"limit": name, "shape": shape, "cores": os.cpu_count()}, figures)
 
 
-def run_peer(book, name, options):
-    for kind, figures in kit_peers.run(name, options):
+def run_peer(book, name, options, tools):
+    for kind, figures in kit_peers.run(name, options, tools):
         title = f"peer/{kind}/{name}"
         book.note(title, "", {"peer": name, "kind": kind, "version": kit_peers.version(name), "cores": os.cpu_count()}, figures)
 
@@ -74,7 +74,7 @@ def rounds(book, options, builds, tools, broker):
         if book.records and not options.no_limits:
             attempt(book, "limits", lambda: run_limits(book, options, tools, broker))
         for name in options.beside:
-            attempt(book, f"peer {name}", lambda: run_peer(book, name, options))
+            attempt(book, f"peer {name}", lambda: run_peer(book, name, options, tools))
 
 
 def warm(options, builds, tools, broker):
@@ -115,10 +115,10 @@ def list_scenarios():
 
 def main():
     options = kit_options.parse()
+    if options.check:
+        return 0
     if options.list:
         list_scenarios()
-        return 0
-    if options.check:
         return 0
     import bench_stack
     import kit_queue

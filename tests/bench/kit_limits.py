@@ -1,24 +1,14 @@
 """The limits beside the queue's figures: what the same Redis and the same Kafka do when there is no queue in between."""
 import json
 import subprocess
-import sys
 
 import confluent_kafka.admin
 
-from kit_queue import Broker, Failed
+from kit_queue import Failed, RedisServer
 
 DEPTH = 64                  # commands in flight
 PARTITIONS = 8              # as bgop.submit has
 TOPIC = "bench-limits"
-
-
-class Server(Broker):
-    """A Redis of its own, with the queue's own redis.conf."""
-
-    def __enter__(self):
-        with self.clean_start():
-            self.start_redis()
-        return self
 
 
 def measure(tools, *words):
@@ -31,7 +21,7 @@ def measure(tools, *words):
 
 def run(operations, record, tools, broker):
     """One run of each limit: (name, figures). record: field, value, ... of what a finished operation leaves."""
-    with Server() as server:
+    with RedisServer() as server:
         yield measure(tools, "hset", server.redis_port, operations, DEPTH, *record)
     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": broker.env["BGOP_KAFKA"]})
     admin.create_topics([confluent_kafka.admin.NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result()
@@ -40,7 +30,3 @@ def run(operations, record, tools, broker):
             yield measure(tools, what, broker.env["BGOP_KAFKA"], TOPIC, operations)
     finally:
         admin.delete_topics([TOPIC])[TOPIC].result()
-
-
-if __name__ == "__main__":
-    sys.exit("the limits are measured by tests/bench/run")

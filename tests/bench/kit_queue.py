@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -54,6 +55,12 @@ def spent(roots):
     return sums
 
 
+def costs(cpu, operations):
+    """Name -> CPU seconds, as figures."""
+    figures = {f"cpu_s_{name}": round(seconds, 2) for name, seconds in cpu.items()}
+    return {**figures, **{f"cpu_us_per_operation_{name}": round(seconds * 1e6 / operations, 3) for name, seconds in cpu.items()}}
+
+
 def machine_cpu():
     """CPU seconds of everything on this machine."""
     with open("/proc/stat") as stat:
@@ -83,6 +90,40 @@ class Broker(Stack):
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
+
+
+class RedisServer(Broker):
+    """A Redis alone, with the queue's own redis.conf: for the limits, and for other queues."""
+
+    def __enter__(self):
+        with self.clean_start():
+            self.start_redis()
+        return self
+
+
+class PeerServer(Broker):
+    """Another queue: its servers are started by kit_peers.py."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for name in reversed(list(self.processes)):
+            self.stop(name)
+        return super().__exit__(kind, value, trace)
+
+    @staticmethod
+    def more_ports(count):
+        return free_ports(count)
+
+    def wait_port(self, port):
+        def answers():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return True
+        queue_stack.eventually(answers, f"port {port} answers")
+
+    def wait_log(self, name, text):
+        queue_stack.eventually(lambda: text in self.log(name), f'{name} says "{text}"')
 
 
 class Queue(Broker):
@@ -167,8 +208,7 @@ class Queue(Broker):
         cpu["others"] = max(0, machine - sum(cpu.values()))
         if requests:
             figures["kafka_requests_per_operation"] = round((requests.count() - asked) / operations, 5)
-        figures.update((f"cpu_s_{name}", round(seconds, 2)) for name, seconds in cpu.items())
-        figures.update((f"cpu_us_per_operation_{name}", round(seconds * 1e6 / operations, 3)) for name, seconds in cpu.items())
+        figures.update(costs(cpu, operations))
         return {name: value for name, value in figures.items() if name not in ("bench", "shape")}
 
     def measured_warm(self, *words):
@@ -210,4 +250,4 @@ def builds_folder(path):
     raise ValueError(f"'{path}' has neither bgop-coordinator and bgop-worker nor a folder bin with them")
 
 
-__all__ = ["Broker", "Failed", "Queue", "ROOT", "builds_folder", "queue_stack", "run"]
+__all__ = ["ROOT", "Broker", "Failed", "PeerServer", "Queue", "RedisServer", "builds_folder", "costs", "queue_stack", "run", "spent"]

@@ -73,7 +73,7 @@ SCENARIOS = [*matrix(),
              Scenario("cold", "named", 64, "noop")]
 
 # Without --only: what tells most of a change, in half an hour or so.
-USUAL = ["rate/*/noop", "rate/plain/64/*", "rate/merging/64/http", "rate/plain/8/5ms*", "latency/plain/4096/noop",
+USUAL = ["rate/*/noop", "rate/plain/64/*", "rate/parent/64/http", "rate/merging/64/http", "rate/plain/8/5ms*", "latency/plain/4096/noop",
          "latency/named/64/noop", "cold/*"]
 QUICK = ["rate/named/64/noop"]
 

@@ -74,7 +74,7 @@ refuses "takes no arguments, such as 'foo'" .ci/run foo
 helps deploy/up "deploy/up --restart NAME"
 helps deploy/down "Stops what deploy/up started"
 helps deploy/demo "--kafka    a real Apache Kafka"
-helps deploy/deps "Without a group: all"
+helps deploy/deps "Without a group: all but --peers"
 helps deploy/kafka/start "deploy/kafka/start --port PORT"
 helps deploy/kafka/fetch "Brings Apache Kafka's jars"
 refuses "there is no foo" deploy/up foo
