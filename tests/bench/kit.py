@@ -124,11 +124,10 @@ def main():
     import kit_queue
     tools = pathlib.Path(os.environ["BGOP_BIN"])
     try:
-        folders = [kit_queue.builds_folder(folder) for folder in options.compare or [tools]]
         kit_peers.prepare(options.beside)
-    except (ValueError, RuntimeError) as error:
+    except RuntimeError as error:
         sys.exit(f"run: {error}")
-    builds = list(zip("AB" if options.compare else [""], folders))
+    builds = list(zip("AB", options.compare)) or [("", tools)]
     bench_stack.come_first("self")
     book = Book()
     try:

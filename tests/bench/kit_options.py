@@ -1,5 +1,7 @@
 """What the benchmark kit can be told. Needs neither a server nor a library of one: arguments are checked before anything is
 built."""
+import os
+import pathlib
 import types
 
 from arguments import Parser, at_least
@@ -17,6 +19,14 @@ def names(text):
 
 
 names.__name__ = "list of " + ",".join(kit_peers.PEERS)     # argparse says: invalid ... value
+
+
+def builds_folder(path):
+    """A build folder, or the folder of its programs."""
+    for folder in (pathlib.Path(path), pathlib.Path(path) / "bin"):
+        if os.access(folder / "bgop-coordinator", os.X_OK) and os.access(folder / "bgop-worker", os.X_OK):
+            return folder.resolve()
+    raise ValueError(f"'{path}' has neither bgop-coordinator and bgop-worker nor a folder bin with them")
 
 
 def parser():
@@ -48,6 +58,7 @@ def parse(words=None):
         patterns = ["*"]
     try:
         options.scenarios = kit_scenarios.chosen(options.only or patterns)
+        options.compare = [builds_folder(build) for build in options.compare or []]
     except ValueError as error:
         found.error(str(error))
     return options

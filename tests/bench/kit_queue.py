@@ -242,12 +242,4 @@ def run(scenario, sizes, build, tools, broker):
         return figures, queue.finished_record()
 
 
-def builds_folder(path):
-    """A build folder, or the folder of its programs."""
-    for folder in (pathlib.Path(path), pathlib.Path(path) / "bin"):
-        if os.access(folder / "bgop-coordinator", os.X_OK) and os.access(folder / "bgop-worker", os.X_OK):
-            return folder.resolve()
-    raise ValueError(f"'{path}' has neither bgop-coordinator and bgop-worker nor a folder bin with them")
-
-
-__all__ = ["ROOT", "Broker", "Failed", "PeerServer", "Queue", "RedisServer", "builds_folder", "costs", "queue_stack", "run", "spent"]
+__all__ = ["ROOT", "Broker", "Failed", "PeerServer", "Queue", "RedisServer", "costs", "queue_stack", "run", "spent"]

@@ -106,6 +106,7 @@ class Arguments(unittest.TestCase):
         self.refused("--beside", "nobody")
         self.refused("--runs", "0")
         self.refused("--compare", "one")
+        self.refused("--compare", "/no/build", "/no/build")
 
 
 class Real(unittest.TestCase):

@@ -28,11 +28,16 @@ helps() {
 helps tests/bench/run "tests/bench/run reads [records"
 refuses "there is no benchmark 'foo'" tests/bench/run foo
 refuses "tests/bench/run [operations" tests/bench/run foo
-refuses "operations: a whole number above 0 is wanted, not '0'" tests/bench/run 0
-refuses "operations: a whole number above 0 is wanted, not '--bogus'" tests/bench/run --bogus
-refuses "rate: a whole number above 0 is wanted, not 'x'" tests/bench/run 1000 x
-refuses "seconds: a whole number above 0 is wanted, not '-1'" tests/bench/run 1000 500 -1
-refuses "'4' is too much" tests/bench/run 1000 500 20 4
+refuses "argument operations: invalid number of at least 1 value: '0'" tests/bench/run 0
+refuses "unrecognized arguments: --bogus" tests/bench/run --bogus
+refuses "argument rate: invalid number of at least 1 value: 'x'" tests/bench/run 1000 x
+refuses "argument seconds: invalid number of at least 1 value: '-1'" tests/bench/run 1000 500 -1
+refuses "unrecognized arguments: 4" tests/bench/run 1000 500 20 4
+refuses "no scenario is called 'foo'" tests/bench/run --only foo
+refuses "argument --compare: expected 2 arguments" tests/bench/run --compare foo
+refuses "'foo' has neither bgop-coordinator and bgop-worker" tests/bench/run --compare foo foo
+refuses "invalid list of bullmq,beanstalkd value: 'foo'" tests/bench/run --beside foo
+ends 0 out "rate/named/64/noop" tests/bench/run --list
 refuses "records: a whole number above 0 is wanted, not 'foo'" tests/bench/run reads foo
 refuses "limit: a number above 0 is wanted, not '0.0'" tests/bench/run reads 1000 0.0
 refuses "is no socket" tests/bench/run reads 1000 0.5 "$scratch/none"
