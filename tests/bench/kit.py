@@ -6,7 +6,8 @@ import pathlib
 import sys
 
 import kit_options
-from kit_options import kit_peers, kit_scenarios
+import kit_peers
+import kit_scenarios
 
 
 class Book:
