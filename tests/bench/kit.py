@@ -1,111 +1,11 @@
 #!/usr/bin/env python3
-"""The benchmark kit: every scenario in turn, so many rounds; then one line of JSON for each and a table. Called by
-tests/bench/run, which builds first; README.md says how to read what it prints."""
+"""The benchmark kit, called by tests/bench/run, which builds first. README.md says how to read what it prints."""
 import os
 import pathlib
 import sys
 
 import kit_options
-import kit_peers
 import kit_scenarios
-
-
-class Book:
-    """Runs by (title, build), and which titles failed."""
-
-    def __init__(self):
-        self.about, self.runs, self.failed, self.records = {}, {}, {}, {}
-
-    def note(self, title, build, about, figures):
-        self.about[title, build] = about
-        self.runs.setdefault((title, build), []).append(figures)
-
-    def rows(self):
-        return [(title + (f" {build}" if build else ""), runs) for (title, build), runs in self.runs.items()]
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def attempt(book, title, what):
-    """A scenario that failed once is not tried again: its figures would be of another thing."""
-    from kit_queue import Failed
-    if title in book.failed:
-        return
-    try:
-        what()
-    except (Failed, AssertionError) as error:
-        book.failed[title] = str(error)
-        say(f"{title}: FAILED: {error}")
-
-
-def run_scenario(book, scenario, build, folder, options, tools, broker):
-    import kit_queue
-    figures, record = kit_queue.run(scenario, options, folder, tools, broker)
-    about = {"scenario": scenario.name, "kind": scenario.kind, "shape": scenario.shape, "slots": scenario.slots,
-             "handler": scenario.handler, "workers": scenario.workers, "coordinators": scenario.coordinators,
-             "build": build, "cores": os.cpu_count()}
-    book.note(scenario.name, build, about, figures)
-    if scenario.kind == "rate":
-        book.records.setdefault(scenario.shape, record)
-    say(f"{scenario.name} {build}: " + ", ".join(f"{name} {figures[name]:,.1f}" for name in
-        ("end_to_end_per_s", "p50_ms", "p99_ms", "redis_us_per_operation", "load_average") if name in figures))
-
-
-def run_limits(book, options, tools, broker):
-    import kit_limits
-    shape, record = next(reversed(book.records.items()))        # of the shapes measured, the one that says most
-    for name, figures in kit_limits.run(options.operations, record, tools, broker):
-        book.note(f"limit/{name}", "", {"limit": name, "shape": shape, "cores": os.cpu_count()}, figures)
-
-
-def run_peer(book, name, options, tools):
-    for kind, figures in kit_peers.run(name, options, tools):
-        title = f"peer/{kind}/{name}"
-        book.note(title, "", {"peer": name, "kind": kind, "version": kit_peers.version(name), "cores": os.cpu_count()}, figures)
-
-
-def rounds(book, options, builds, tools, broker):
-    for number in range(options.runs):
-        say(f"---- round {number + 1} of {options.runs}")
-        for scenario in options.scenarios:
-            for build, folder in builds[::-1] if number % 2 else builds:    # whoever goes first has no other share of it
-                attempt(book, scenario.name, lambda: run_scenario(book, scenario, build, folder, options, tools, broker))
-        if book.records and not options.no_limits:
-            attempt(book, "limits", lambda: run_limits(book, options, tools, broker))
-        for name in options.beside:
-            attempt(book, f"peer {name}", lambda: run_peer(book, name, options, tools))
-
-
-def warm(options, builds, tools, broker):
-    """Java compiles what it runs often, for minutes: the first scenario would pay for all."""
-    if not options.quick:
-        from kit_queue import Failed, run
-        first = next((s for s in options.scenarios if s.kind != "cold"), None)
-        if first:
-            say("---- warm-up of the broker")
-            try:
-                run(first, options, builds[0][1], tools, broker)
-            except (Failed, AssertionError) as error:
-                say(f"warm-up: {error}")        # its own runs will say so once more, and count
-
-
-def report(book, compared):
-    import kit_figures
-    for (title, build), runs in book.runs.items():
-        print(kit_figures.line({**book.about[title, build], "failed": book.failed.get(title)}, runs))
-    for title in [title for title in book.failed if not any(title == known for known, _ in book.runs)]:
-        print(kit_figures.line({"scenario": title, "failed": book.failed[title]}, []))
-    if book.runs:
-        print("\n".join(["", *kit_figures.table(book.rows())]))
-    if compared:
-        pairs = [(title, runs, book.runs[title, "B"]) for (title, build), runs in book.runs.items()
-                 if build == "A" and (title, "B") in book.runs]
-        print("\n".join(["", *kit_figures.ratio_table(pairs)]))
-    for title, why in book.failed.items():
-        print(f"FAILED {title}: {why}")
-    sys.stdout.flush()
 
 
 def list_scenarios():
@@ -121,23 +21,11 @@ def main():
     if options.list:
         list_scenarios()
         return 0
-    import bench_stack
-    import kit_queue
-    tools = pathlib.Path(os.environ["BGOP_BIN"])
+    import kit_session          # needs the servers' libraries
     try:
-        kit_peers.prepare(options.beside)
+        return 0 if kit_session.measure(options, pathlib.Path(os.environ["BGOP_BIN"])) else 1
     except RuntimeError as error:
         sys.exit(f"run: {error}")
-    builds = list(zip("AB", options.compare)) or [("", tools)]
-    bench_stack.come_first("self")
-    book = Book()
-    try:
-        with kit_queue.Broker() as broker:
-            warm(options, builds, tools, broker)
-            rounds(book, options, builds, tools, broker)
-    finally:
-        report(book, options.compare)
-    return 1 if book.failed else 0
 
 
 if __name__ == "__main__":

@@ -39,7 +39,9 @@ def processes():
 
 
 def spent(roots):
-    """Name -> CPU seconds of each of these processes ({name: pid}) with all below it; what handlers took stands apart."""
+    """Name -> CPU seconds of each of these processes ({name: pid}) with all below it; what handlers took stands apart. One
+    that is alone of its kind has no number."""
+    kinds = [name.split("-")[0] for name in roots]
     found, sums = processes(), {}
     children = {}
     for pid, (parent, _, _) in found.items():
@@ -50,7 +52,8 @@ def spent(roots):
             pid = todo.pop()
             todo += children.get(pid, [])
             _, program, seconds = found.get(pid, (0, "", 0))
-            owner = "handler" if program == HANDLER else name.split("-")[0]
+            kind = name.split("-")[0]
+            owner = "handler" if program == HANDLER else kind if kinds.count(kind) == 1 else name
             sums[owner] = sums.get(owner, 0) + seconds
     return sums
 
