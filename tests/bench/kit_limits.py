@@ -4,7 +4,7 @@ import subprocess
 
 import confluent_kafka.admin
 
-from kit_queue import Failed, RedisServer
+from kit_queue import Failed, RedisServer, admin_client
 
 DEPTH = 64                  # commands in flight
 PARTITIONS = 8              # as bgop.submit has
@@ -23,7 +23,7 @@ def run(operations, record, tools, broker):
     """One run of each limit: (name, figures). record: field, value, ... of what a finished operation leaves."""
     with RedisServer() as server:
         yield measure(tools, "hset", server.redis_port, operations, DEPTH, *record)
-    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": broker.env["BGOP_KAFKA"]})
+    admin = admin_client(broker.env["BGOP_KAFKA"])
     admin.create_topics([confluent_kafka.admin.NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result()
     try:
         for what in ("produce", "consume"):

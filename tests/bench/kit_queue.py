@@ -4,6 +4,7 @@ new as well."""
 import contextlib
 import itertools
 import json
+import logging
 import os
 import pathlib
 import socket
@@ -72,6 +73,14 @@ def machine_cpu():
 
 
 # ---- processes ----
+
+def admin_client(brokers):
+    """One that keeps to itself when its broker ends before it."""
+    logger = logging.getLogger("kafka")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return confluent_kafka.admin.AdminClient({"bootstrap.servers": brokers, "logger": logger})
+
 
 class Broker(Stack):
     """The Kafka of a session."""
@@ -176,7 +185,7 @@ class Queue(Broker):
 
     def delete_topics(self):
         """A broker with the partitions of fifty queues is another broker."""
-        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.env["BGOP_KAFKA"]})
+        admin = admin_client(self.env["BGOP_KAFKA"])
         names = [name for name in admin.list_topics(timeout=30).topics if name.startswith(self.prefix + ".")]
         for future in admin.delete_topics(names).values():
             future.result()
@@ -245,4 +254,4 @@ def run(scenario, sizes, build, tools, broker):
         return figures, queue.finished_record()
 
 
-__all__ = ["ROOT", "Broker", "Failed", "PeerServer", "Queue", "RedisServer", "costs", "queue_stack", "run", "spent"]
+__all__ = ["ROOT", "Broker", "Failed", "PeerServer", "Queue", "RedisServer", "admin_client", "costs", "queue_stack", "run", "spent"]

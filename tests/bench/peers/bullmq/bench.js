@@ -37,7 +37,8 @@ async function rate(queue, count) {
 
 async function latency(queue, perSecond, seconds, warmUp) {
     const first = Math.floor(perSecond * warmUp), count = first + Math.floor(perSecond * seconds);
-    const events = new QueueEvents("bench", { connection }), due = new Map(), done = new Map();
+    const now = `${Date.now()}-0`;                // not "from the next on": that may come before it listens
+    const events = new QueueEvents("bench", { connection, lastEventId: now }), due = new Map(), done = new Map();
     await events.waitUntilReady();
     events.on("completed", ({ jobId }) => done.set(jobId, performance.now()));
     const added = [], start = performance.now();
