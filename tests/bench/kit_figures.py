@@ -2,12 +2,13 @@
 import json
 import statistics
 
-# Which figures a table shows, under which words, with how many decimals. {process} stands for each process.
+# Which figures tables show, under which words, with how many decimals; beside these, what each process took.
 COLUMNS = {"end_to_end_per_s": ("ops/s", 0), "per_s": ("limit/s", 0), "submit_per_s": ("submit/s", 0),
            "p50_ms": ("p50 ms", 2), "p99_ms": ("p99 ms", 2),
            "redis_us_per_operation": ("Redis us", 1), "redis_commands_per_operation": ("Redis cmds", 2),
            "redis_bytes_per_operation": ("bytes", 0), "kafka_requests_per_operation": ("Kafka reqs", 3),
            "load_average": ("load", 1)}
+CPU = "cpu_us_per_operation_"
 
 
 def summary(runs):
@@ -46,8 +47,8 @@ def cell(figure, decimals):
 
 def cpu_text(figures):
     """CPU microseconds per operation of each process, the most expensive first."""
-    names = [name for name in figures if name.startswith("cpu_us_per_operation_")]
-    spent = sorted(((figures[name]["median"] or 0, name.rsplit("_", 1)[1]) for name in names), reverse=True)
+    names = [name for name in figures if name.startswith(CPU)]
+    spent = sorted(((figures[name]["median"] or 0, name.removeprefix(CPU)) for name in names), reverse=True)
     return ", ".join(f"{name} {us:,.1f}" for us, name in spent if us >= 0.05)
 
 
@@ -68,8 +69,9 @@ def ratio_table(rows):
     for title, runs_a, runs_b in rows:
         a, b = summary(runs_a), summary(runs_b)
         for name, ratio in ratios(runs_a, runs_b).items():
-            if name != "load_average":
-                lines.append([title, name, cell(a[name], 2), cell(b[name], 2), f"{ratio:.3f}"])
+            if name in COLUMNS and name != "load_average" or name.startswith(CPU):
+                decimals = COLUMNS.get(name, ("", 1))[1]
+                lines.append([title, name, cell(a[name], decimals), cell(b[name], decimals), f"{ratio:.3f}"])
     return aligned(lines)
 
 

@@ -95,7 +95,8 @@ def measured(server, words):
     after, ended = spent(roots), os.times()
     cpu = {name: after[name] - before[name] for name in after}
     cpu["load"] = ended.children_user + ended.children_system - children.children_user - children.children_system
-    return {"load_average": round(load, 2), **figures, **costs(cpu, figures.pop("submitted"))}
+    spent_by = costs(cpu, figures.pop("submitted"))
+    return {"load_average": round(load, 2), **figures, **spent_by}
 
 
 def run(name, options, tools):

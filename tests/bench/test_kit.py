@@ -50,7 +50,8 @@ class Figures(unittest.TestCase):
         self.assertNotIn("Redis us", head)
 
     def test_ratio_table(self):
-        rows = [("s", [{"p99_ms": 4.0, "load_average": 1}], [{"p99_ms": 2.0, "load_average": 9}])]
+        """Of what was measured: neither how many there were nor how busy the machine was."""
+        rows = [("s", [{"p99_ms": 4.0, "load_average": 1, "operations": 5}], [{"p99_ms": 2.0, "load_average": 9, "operations": 5}])]
         lines = kit_figures.ratio_table(rows)
         self.assertEqual(len(lines), 2)
         self.assertTrue(lines[1].endswith("0.500"))
