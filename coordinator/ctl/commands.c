@@ -7,6 +7,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/record/tables.h"
+#include "coordinator/ctl/print.h"
 #include "coordinator/ctl/queue_types.h"
 
 const struct subcommand *const commands[] = {
@@ -36,12 +37,13 @@ const char *command_nearest(const char *name)
     return text_nearest(name, names, command_count);
 }
 
-static const char *json_value;
+static const char *json_value, *utc_value;
 
 /* bgopctl's own, of every command. */
 static const struct flag own_flags[] = {
     { "json", NULL, "answer in JSON: one array for lists, one object for one thing, an object per line for streams",
       &json_value },
+    { "utc", NULL, "show times in UTC, not in your zone (TZ)", &utc_value },
 };
 enum { OWN_FLAGS = sizeof own_flags / sizeof *own_flags };
 
@@ -98,7 +100,7 @@ static int read_command_line(const struct subcommand *command, struct session *s
         memcpy(flags + OWN_FLAGS, command->flags, command->flag_count * sizeof *flags);
     snprintf(program, sizeof program, "bgopctl %s", command->name);
     snprintf(usage, sizeof usage, "%s", command->usage);
-    json_value = NULL;
+    json_value = utc_value = NULL;
     code = config_command_line(&session->config,
                                &(struct command_line){ .program = program,
                                                        .usage = usage,
@@ -108,6 +110,7 @@ static int read_command_line(const struct subcommand *command, struct session *s
                                                        .tail = command->help },
                                argc, argv);
     session->json = json_value;
+    print_times_in_utc(utc_value);
     free(flags);
     return code;
 }
