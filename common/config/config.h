@@ -101,6 +101,9 @@ struct command_line {
     size_t flag_count;
     const char *tail;
 };
+/* The flags of every program, for pages and completions; they set nothing. */
+enum { CONFIG_COMMON_FLAGS = 6 };
+void config_common_flags(struct flag flags[CONFIG_COMMON_FLAGS]);
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE_ERROR = 64, EXIT_UNREACHABLE = 69, EXIT_CONFIG = 78 };
 /* Reads file, environment and flags into config. Answers -1 to go on, else the exit code (after having printed help,
  * version, the configuration or an error). Operands are moved to the front of argv; *argc becomes their count. */

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/thread.h"
+#include "common/service/service.h"
 #include "coordinator/http/endpoint.h"
 #include "coordinator/intake/intake.h"
 #include "coordinator/loop/end_poller.h"
@@ -26,7 +26,8 @@ struct coordinator {
     struct loop *loops;
     int loop_count;
     bool was_ready;
-    int64_t stats_at_ms, systemd_at_ms;
+    int64_t stats_at_ms;
+    struct service service;
 };
 
 /* ---- life ---- */
@@ -153,20 +154,33 @@ static void watch_loops(struct coordinator *coordinator)
     }
 }
 
+/* What the loops own of the two kinds, or of it what is ready. */
+struct share {
+    int shards, partitions;
+};
+
+static void count_share(const struct coordinator *coordinator, struct share *owned, struct share *ready)
+{
+    *owned = *ready = (struct share){ 0 };
+    for (int i = 0; i < coordinator->loop_count; i++) {
+        const struct loop *loop = &coordinator->loops[i];
+        bool is_status = loop->run == statuslog_run;
+
+        *(is_status ? &owned->shards : &owned->partitions) += atomic_load(&loop->owned);
+        *(is_status ? &ready->shards : &ready->partitions) += atomic_load(&loop->ready);
+    }
+}
+
 static void watch_ready(struct coordinator *coordinator)
 {
-    int shards = 0, partitions = 0;
+    struct share owned, ready;
 
     if (coordinator->was_ready || !coordinator_ready(coordinator))
         return;
     coordinator->was_ready = true;
-    for (int i = 0; i < coordinator->loop_count; i++) {
-        const struct loop *loop = &coordinator->loops[i];
-
-        *(loop->run == statuslog_run ? &shards : &partitions) += atomic_load(&loop->owned);
-    }
-    log_event(LOG_LEVEL_INFO, "ready", "shards=%d submit-partitions=%d", shards, partitions);
-    sd_notify(0, "READY=1");
+    count_share(coordinator, &owned, &ready);
+    log_event(LOG_LEVEL_INFO, "ready", "shards=%d submit-partitions=%d", owned.shards, owned.partitions);
+    service_ready();
 }
 
 static void watch_stats(struct coordinator *coordinator, int64_t now_ms)
@@ -182,21 +196,40 @@ static void watch_stats(struct coordinator *coordinator, int64_t now_ms)
     buf_release(&line);
 }
 
+/* For `systemctl status`: what is away first, since everything else follows from it. */
+static void tell_service(struct coordinator *coordinator, int64_t now_ms)
+{
+    const struct counters *counters = &coordinator->shared.counters;
+    struct share owned, ready;
+    char away[128];
+
+    count_share(coordinator, &owned, &ready);
+    if (outage_is_on("redis", away, sizeof away) || outage_is_on("kafka", away, sizeof away)) {
+        service_tell(&coordinator->service, now_ms, "waiting: %s", away);
+    } else if (!coordinator_ready(coordinator)) {
+        service_tell(&coordinator->service, now_ms, "taking over: %d of %d shards and %d of %d submit partitions ready",
+                     ready.shards, owned.shards, ready.partitions, owned.partitions);
+    } else {
+        service_tell(&coordinator->service, now_ms,
+                     "serving %d shards and %d submit partitions; recorded %" PRId64 ", outcomes %" PRId64,
+                     owned.shards, owned.partitions, atomic_load(&counters->ingested),
+                     atomic_load(&counters->outcomes));
+    }
+}
+
 static void watch(struct coordinator *coordinator)
 {
     int64_t now_ms = clock_boot_ms();
 
-    coordinator->stats_at_ms = coordinator->systemd_at_ms = now_ms;
+    coordinator->stats_at_ms = now_ms;
     while (!atomic_load(&coordinator->shared.stop)) {
         nanosleep(&(struct timespec){ .tv_nsec = WATCH_MS * 1000000L }, NULL);
         now_ms = clock_boot_ms();
         watch_loops(coordinator);
         watch_ready(coordinator);
         watch_stats(coordinator, now_ms);
-        if (now_ms - coordinator->systemd_at_ms >= 1000) {
-            coordinator->systemd_at_ms = now_ms;
-            sd_notify(0, "WATCHDOG=1");
-        }
+        if (service_is_due(&coordinator->service, now_ms))
+            tell_service(coordinator, now_ms);
     }
 }
 
@@ -222,7 +255,7 @@ static int run_loops(struct coordinator *coordinator)
     loops_start(coordinator);
     watch(coordinator);
     log_event(LOG_LEVEL_INFO, "stopping", "exit=%d", atomic_load(&coordinator->shared.exit_code));
-    sd_notify(0, "STOPPING=1");
+    service_stopping();
     loops_join(coordinator);
     if (atomic_load(&coordinator->shared.exit_code) == 0)
         health_leave(&coordinator->shared); /* one that must end is told of as one that died */

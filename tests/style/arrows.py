@@ -23,6 +23,7 @@ ROOMS = {
     "common/metrics": "common/base common/record common/redis",
     "common/kafka": "common/base common/server",
     "common/http": "common/base",
+    "common/service": "common/base",
     "common/config": "common/base common/record common/server common/redis common/kafka",
     "common/query": "common/base common/record common/redis",
     "common/client": "common/base common/record common/server common/codec",
@@ -39,6 +40,7 @@ ROOMS = {
     "coordinator/ctl/read": "common/* coordinator/ctl",
     "coordinator/ctl/steer": "common/* coordinator/ctl",
     "coordinator/ctl/doctor": "common/* coordinator/ctl",
+    "coordinator/ctl/completion": "common/* coordinator/ctl",
     "coordinator/dev": "common/*",
 
     "worker/execution": "common/*",

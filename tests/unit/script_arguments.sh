@@ -80,6 +80,9 @@ helps deploy/up "deploy/up --restart NAME"
 helps deploy/down "Stops what deploy/up started"
 helps deploy/demo "--kafka    a real Apache Kafka"
 helps deploy/deps "Without a group: all but --peers"
+helps deploy/package "deploy/package [FOLDER]"
+refuses "there is no option --bogus" deploy/package --bogus
+refuses "takes one folder" deploy/package a b
 helps deploy/kafka/start "deploy/kafka/start --port PORT"
 helps deploy/kafka/fetch "Brings Apache Kafka's jars"
 refuses "there is no foo" deploy/up foo
