@@ -15,6 +15,7 @@
 #include "coordinator/intake/intake.h"
 #include "coordinator/loop/end_poller.h"
 #include "coordinator/loop/health_beat.h"
+#include "coordinator/loop/loop_metrics.h"
 #include "coordinator/daemon/startup.h"
 #include "coordinator/status/statuslog.h"
 
@@ -263,17 +264,41 @@ static int run_loops(struct coordinator *coordinator)
     return atomic_load(&coordinator->shared.exit_code);
 }
 
+/* ---- what the endpoint asks ---- */
+
+static void about_metrics(void *arg, struct metrics *metrics)
+{
+    struct coordinator *coordinator = arg;
+
+    loop_metrics_put(metrics, &coordinator->shared);
+}
+
+static bool about_ready(void *arg, char *why, size_t size)
+{
+    struct coordinator *coordinator = arg;
+
+    if (outage_is_on("redis", why, size) || outage_is_on("kafka", why, size))
+        return false;
+    if (!coordinator_ready(coordinator)) {
+        snprintf(why, size, "not every shard and partition that it has is being read yet");
+        return false;
+    }
+    snprintf(why, size, "ready");
+    return true;
+}
+
 /* The endpoint is there before everything else, and until everything else has ended: whoever asks meanwhile is told to
  * come again. */
 int coordinator_run(struct coordinator *coordinator)
 {
+    const struct endpoint_about about = { coordinator, about_metrics, about_ready };
     struct endpoint *endpoint;
     struct err err = ERR_INIT;
     enum status st;
     int exit_code;
 
     coordinator_log_start(coordinator);
-    st = endpoint_start(&endpoint, coordinator->shared.config, &err);
+    st = endpoint_start(&endpoint, coordinator->shared.config, &about, &err);
     if (st != ST_OK) {
         exit_code = st == ST_INVALID ? EXIT_CONFIG : EXIT_FAILED;
         log_error_text(LOG_LEVEL_ERROR, "cannot start", err.text, "exit=%d", exit_code);

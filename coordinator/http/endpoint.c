@@ -4,6 +4,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/metrics/queue_metrics.h"
 #include "coordinator/http/surface.h"
 
 enum { BODY_MAX_BYTES = 256 * 1024 };
@@ -34,6 +35,9 @@ static const struct http_route routes[] = {
     { "GET", VERSION "/queryAll/{locator}", show_more, 0, ACCESS_TOKEN },
     { "GET", "/services/oauth2/userinfo", show_userinfo, 0, ACCESS_TOKEN },
     { "GET", "/id/{org}/{user}", show_identity, 0, ACCESS_TOKEN_ARGUMENT },
+    { "GET", "/metrics", show_metrics, 0, ACCESS_TOKEN },
+    { "GET", "/healthz", show_alive, 0, ACCESS_OPEN },
+    { "GET", "/readyz", show_ready, 0, ACCESS_OPEN },
     { NULL, NULL, NULL, 0, 0 },
 };
 
@@ -57,7 +61,8 @@ static enum status open_links(struct endpoint *endpoint, struct err *err)
         if (!endpoint->links[i].redis)
             return err->status;
     }
-    return ST_OK;
+    endpoint->numbers = queue_metrics_new(config->redis_url, err);
+    return endpoint->numbers ? ST_OK : err->status;
 }
 
 static enum status listen_and_serve(struct endpoint *endpoint, struct err *err)
@@ -79,7 +84,8 @@ static enum status listen_and_serve(struct endpoint *endpoint, struct err *err)
     return ST_OK;
 }
 
-enum status endpoint_start(struct endpoint **started, const struct config *config, struct err *err)
+enum status endpoint_start(struct endpoint **started, const struct config *config, const struct endpoint_about *about,
+                           struct err *err)
 {
     struct endpoint *endpoint;
 
@@ -88,6 +94,9 @@ enum status endpoint_start(struct endpoint **started, const struct config *confi
         return ST_OK;
     endpoint = xcalloc(1, sizeof *endpoint);
     endpoint->config = config;
+    if (about)
+        endpoint->about = *about;
+    pthread_mutex_init(&endpoint->numbers_lock, NULL);
     locators_init(&endpoint->locators);
     if (read_tokens(endpoint, err) != ST_OK || open_links(endpoint, err) != ST_OK ||
         listen_and_serve(endpoint, err) != ST_OK) {
@@ -111,6 +120,8 @@ void endpoint_stop(struct endpoint *endpoint)
     http_server_stop(endpoint->server);
     for (int i = 0; i < HANDLER_THREADS; i++)
         redis_free(endpoint->links[i].redis);
+    queue_metrics_free(endpoint->numbers);
+    pthread_mutex_destroy(&endpoint->numbers_lock);
     locators_release(&endpoint->locators);
     token_forget(&endpoint->reader);
     token_forget(&endpoint->operator);

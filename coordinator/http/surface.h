@@ -2,13 +2,14 @@
 #ifndef BGOP_COORDINATOR_HTTP_SURFACE_H
 #define BGOP_COORDINATOR_HTTP_SURFACE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "common/http/http.h"
 #include "common/query/ask.h"
 #include "common/record/id.h"
+#include "coordinator/http/endpoint.h"
 #include "coordinator/http/locators.h"
-#include "common/config/config.h"
 #include "coordinator/http/token.h"
 
 /* Of the API; every one of them has the same fields. Collections are there from COLLECTIONS on. */
@@ -29,6 +30,9 @@ struct endpoint {
     struct token reader, operator;
     struct link links[HANDLER_THREADS];
     struct locators locators;
+    struct endpoint_about about;
+    pthread_mutex_t numbers_lock;
+    struct queue_metrics *numbers; /* under that lock */
     atomic_bool stopping;
 };
 
@@ -71,6 +75,7 @@ http_route_handler show_sobjects, show_object, show_describe;                   
 http_route_handler show_record, show_by_field, show_many, take_many;                        /* records.c */
 http_route_handler show_updated, show_deleted;                                              /* replication.c */
 http_route_handler show_query, show_more;                                                   /* query.c */
+http_route_handler show_metrics, show_alive, show_ready;                                    /* numbers.c */
 
 /* ---- identity.c ---- */
 /* <base>/id/<organisation>/<user> */

@@ -45,7 +45,7 @@ static int start(void **state)
     set("redis", "url", server.url);
     set("http", "listen", "127.0.0.1:0");
     set("http", "token_file", token_file);
-    if (endpoint_start(&endpoint, &config, &err) != ST_OK)
+    if (endpoint_start(&endpoint, &config, NULL, &err) != ST_OK)
         fail_msg("%s", err.text);
     return 0;
 }

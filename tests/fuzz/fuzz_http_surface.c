@@ -41,7 +41,7 @@ static int port(void)
     set("redis", "url", "unix:///nowhere/redis.sock");
     set("http", "listen", "127.0.0.1:0");
     set("http", "token_file", token_file);
-    FUZZ_CHECK(endpoint_start(&endpoint, &config, &err) == ST_OK);
+    FUZZ_CHECK(endpoint_start(&endpoint, &config, NULL, &err) == ST_OK);
     unlink(token_file);
     return endpoint_port(endpoint);
 }

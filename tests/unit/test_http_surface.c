@@ -39,8 +39,16 @@ static void set(const char *section, const char *name, const char *value)
         fail_msg("%s", err.text);
 }
 
+static bool asleep(void *arg, char *why, size_t size)
+{
+    (void)arg;
+    snprintf(why, size, "the shards are asleep");
+    return false;
+}
+
 static int start(void **state)
 {
+    const struct endpoint_about about = { .ready = asleep };
     struct err err = ERR_INIT;
 
     (void)state;
@@ -54,7 +62,7 @@ static int start(void **state)
     set("http", "listen", "127.0.0.1:0");
     set("http", "token_file", token_file);
     set("http", "operator_token_file", operator_file);
-    if (endpoint_start(&endpoint, &config, &err) != ST_OK)
+    if (endpoint_start(&endpoint, &config, &about, &err) != ST_OK)
         fail_msg("%s", err.text);
     return 0;
 }
@@ -307,6 +315,23 @@ static void a_redis_that_is_away_is_told_of_without_its_address(void **state)
     }
 }
 
+/* Redis is away: that is one of the numbers. */
+static void numbers_and_readiness_are_told_without_redis(void **state)
+{
+    const struct http_reply *reply = http_client_ask(endpoint_port(endpoint), "GET", "/metrics", BEARER, NULL);
+
+    (void)state;
+    assert_int_equal(reply->status, 200);
+    assert_non_null(strstr(reply->body, "\nbgop_redis_up 0\n"));
+    assert_non_null(strstr(reply->body, "program=\"bgop-coordinator\""));
+    assert_int_equal(http_client_ask(endpoint_port(endpoint), "GET", "/metrics", "", NULL)->status, 401);
+    reply = http_client_ask(endpoint_port(endpoint), "GET", "/healthz", "", NULL);
+    assert_int_equal(reply->status, 200);
+    reply = http_client_ask(endpoint_port(endpoint), "GET", "/readyz", "", NULL);
+    assert_int_equal(reply->status, 503);
+    assert_string_equal(reply->body, "the shards are asleep");
+}
+
 static void a_start_that_cannot_be_says_why(void **state)
 {
     static const struct {
@@ -325,24 +350,24 @@ static void a_start_that_cannot_be_says_why(void **state)
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         write_file(operator_file, cases[i].token);
-        assert_int_equal(endpoint_start(&other, &config, &err), ST_INVALID);
+        assert_int_equal(endpoint_start(&other, &config, NULL, &err), ST_INVALID);
         assert_non_null(strstr(err.text, "[http] operator_token_file: /tmp/"));
         assert_non_null(strstr(err.text, cases[i].says));
     }
     set("http", "operator_token_file", "");
     set("http", "token_file", "/nowhere/token");
-    assert_int_equal(endpoint_start(&other, &config, &err), ST_INVALID);
+    assert_int_equal(endpoint_start(&other, &config, NULL, &err), ST_INVALID);
     assert_string_equal(err.text, "[http] token_file: /nowhere/token: No such file or directory");
     set("http", "token_file", "");
-    assert_int_equal(endpoint_start(&other, &config, &err), ST_INVALID);
+    assert_int_equal(endpoint_start(&other, &config, NULL, &err), ST_INVALID);
     assert_non_null(strstr(err.text, "[http] listen needs token_file"));
     set("http", "token_file", token_file);
     snprintf(listen, sizeof listen, "127.0.0.1:%d", endpoint_port(endpoint));
     set("http", "listen", listen);
-    assert_int_equal(endpoint_start(&other, &config, &err), ST_FAILED);
+    assert_int_equal(endpoint_start(&other, &config, NULL, &err), ST_FAILED);
     assert_non_null(strstr(err.text, "is the port taken"));
     set("http", "listen", "");
-    assert_int_equal(endpoint_start(&other, &config, &err), ST_OK);
+    assert_int_equal(endpoint_start(&other, &config, NULL, &err), ST_OK);
     assert_null(other);
 }
 
@@ -378,6 +403,7 @@ int main(void)
         cmocka_unit_test(a_query_tells_its_columns),
         cmocka_unit_test(a_redis_that_is_away_is_told_of_without_its_address),
         cmocka_unit_test(a_token_is_compared_whole),
+        cmocka_unit_test(numbers_and_readiness_are_told_without_redis),
         cmocka_unit_test(a_start_that_cannot_be_says_why), /* the last: it takes the configuration apart */
     };
     return cmocka_run_group_tests(tests, start, stop);
