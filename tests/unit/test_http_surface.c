@@ -329,7 +329,7 @@ static void numbers_and_readiness_are_told_without_redis(void **state)
     assert_int_equal(reply->status, 200);
     reply = http_client_ask(endpoint_port(endpoint), "GET", "/readyz", "", NULL);
     assert_int_equal(reply->status, 503);
-    assert_string_equal(reply->body, "the shards are asleep");
+    assert_string_equal(reply->body, "the shards are asleep\n");
 }
 
 static void a_start_that_cannot_be_says_why(void **state)
