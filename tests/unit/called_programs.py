@@ -23,7 +23,7 @@ ENTRY_POINTS = {
     "deploy/deps": ["deploy/deps"],
     "deploy/up": ["deploy/up", "deploy/down", "deploy/*.sh", "deploy/*.ini", "deploy/kafka/*", *SOURCES],
     "deploy/demo": ["deploy/demo", "deploy/*.sh", "deploy/demo-work/*", *SOURCES],
-    "deploy/package": ["deploy/package", *SOURCES],
+    "deploy/package": ["deploy/package", "deploy/*.cmake", "CMakeLists.txt"],
     "tests/run": ["*"],
 }
 BY_CHOICE = {"gdb", "valgrind"}                         # documents may name them, with their package
