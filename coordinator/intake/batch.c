@@ -87,6 +87,7 @@ struct batch_item *batch_add(struct batch *batch, const struct batch_rules *rule
                           .offset = message->offset,
                       });
     item->repeated = epoch_repeated(rules->epochs, message->partition, message->offset);
+    item->removed = false;
     item_copy_traceparent(item);
     (void)shard_queues_add(&batch->queues, item->shard, message->value_size);
     return item;

@@ -208,8 +208,7 @@ static void without_permission_all_else_goes_on(void **state)
     assert_int_equal(subscriber_connect(redis, &err), ST_OK);
     wait_for_failure(redis, &err);
     assert_non_null(strstr(err.text, "NOPERM"));
-    assert_string_equal(shard_submit(shard, 1, (struct shard_op){ 0 }),
-                        "OK 1700000030000 0 WebCart 08P03000000001000A");
+    assert_string_equal(shard_submit(shard, 1, (struct shard_op){ 0 }), "OK 1700000030000 WebCart 08P03000000001000A");
     shard_command(shard, "ACL SETUSER default allchannels");
     redis_free(redis);
 }

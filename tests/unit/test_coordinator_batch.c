@@ -228,6 +228,19 @@ static void nothing_of_a_halted_partition_is_taken(void **state)
     assert_false(batch_build_call(&batch, shard, &cursors, CALL_MAX_ITEMS, &call));
 }
 
+static void a_batch_that_is_used_again_knows_nothing_of_before(void **state)
+{
+    struct batch_item *item = add_parent(0, 10, "k");
+
+    (void)state;
+    item->removed = item->repeated = item->rejected = item->bad_traceparent = true;
+    batch_clear(&batch);
+    assert_ptr_equal(add_parent(0, 11, "k"), item);
+    assert_false(item->removed || item->repeated || item->rejected || item->bad_traceparent);
+    assert_true(batch_build_call(&batch, item->shard, &cursors, 1, &call));
+    assert_int_equal(call.call.op_count, 1);
+}
+
 static void an_item_that_redis_refuses_becomes_a_reject(void **state)
 {
     int shard = add_parent(0, 10, "k")->shard;
@@ -292,6 +305,7 @@ int main(void)
         T(items_below_the_cursor_are_skipped),
         T(a_long_queue_goes_in_several_calls_whose_moves_join),
         T(a_refused_call_is_worked_out_again),
+        T(a_batch_that_is_used_again_knows_nothing_of_before),
         T(nothing_of_a_halted_partition_is_taken),
         T(an_item_that_redis_refuses_becomes_a_reject),
         T(fingerprints_differ_by_key_value_and_time),
