@@ -5,7 +5,7 @@
 #define BGOP_COORDINATOR_HTTP_ENDPOINT_H
 
 #include "common/config/config.h"
-#include "common/metrics/metrics.h"
+#include "coordinator/http/about.h"
 
 enum {
     ENDPOINT_DESCRIPTORS = 160,
@@ -13,13 +13,6 @@ enum {
 }; /* connections of clients, and to Redis: one a thread and one */
 
 struct endpoint;
-
-/* The process that it is part of, asked from any thread. NULL: it has nothing to say. */
-struct endpoint_about {
-    void *arg;
-    void (*metrics)(void *arg, struct metrics *metrics);
-    bool (*ready)(void *arg, char *why, size_t size); /* why: READY_WHY_SIZE, also when it is */
-};
 
 /* As [http] of the configuration says, which is borrowed (about: copied; may be NULL); *endpoint NULL: it says that there is none. ST_INVALID: only
  * a person can change what is wrong; ST_FAILED: it cannot be bound. Redis is asked when somebody asks here. */

@@ -8,7 +8,7 @@
 #include "common/http/http.h"
 #include "common/query/ask.h"
 #include "common/record/id.h"
-#include "coordinator/http/endpoint.h"
+#include "coordinator/http/about.h"
 #include "coordinator/http/locators.h"
 #include "coordinator/http/token.h"
 

@@ -82,9 +82,10 @@ static void take_entries(struct removed *removed, int shard, const struct redis_
 
         snprintf(removed->read_to[shard], sizeof *removed->read_to, "%s",
                  redis_reply_text(redis_reply_at(entry, 0), NULL));
-        if (redis_reply_count(fields) >= 4) /* one of an earlier version has no checksums */
-            take_entry(removed, redis_reply_text(redis_reply_at(fields, 1), NULL),
-                       redis_reply_text(redis_reply_at(fields, 3), NULL));
+        if (redis_reply_count(fields) < 4)
+            continue; /* one of an earlier version has no checksums */
+        take_entry(removed, redis_reply_text(redis_reply_at(fields, 1), NULL),
+                   redis_reply_text(redis_reply_at(fields, 3), NULL));
     }
 }
 

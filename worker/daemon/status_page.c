@@ -179,12 +179,9 @@ static void show_ready(void *arg, const struct http_request *request, struct htt
 }
 
 static const struct http_route routes[] = {
-    { "GET", "/", show_html, 0, 0 },
-    { "GET", "/json", show_json, 0, 0 },
-    { "GET", "/metrics", show_metrics, 0, 0 },
-    { "GET", "/healthz", show_alive, 0, 0 },
-    { "GET", "/readyz", show_ready, 0, 0 },
-    { NULL, NULL, NULL, 0, 0 },
+    { "GET", "/", show_html, 0, 0 },           { "GET", "/json", show_json, 0, 0 },
+    { "GET", "/metrics", show_metrics, 0, 0 }, { "GET", "/healthz", show_alive, 0, 0 },
+    { "GET", "/readyz", show_ready, 0, 0 },    { NULL, NULL, NULL, 0, 0 },
 };
 
 static void page_free(struct status_page *page)
