@@ -7,15 +7,13 @@
 #include "common/config/config.h"
 #include "coordinator/http/about.h"
 
-enum {
-    ENDPOINT_DESCRIPTORS = 160,
-    READY_WHY_SIZE = 512
-}; /* connections of clients, and to Redis: one a thread and one */
+enum { ENDPOINT_DESCRIPTORS = 160 }; /* connections of clients, and to Redis: one for each thread and one */
 
 struct endpoint;
 
-/* As [http] of the configuration says, which is borrowed (about: copied; may be NULL); *endpoint NULL: it says that there is none. ST_INVALID: only
- * a person can change what is wrong; ST_FAILED: it cannot be bound. Redis is asked when somebody asks here. */
+/* As [http] of the configuration says, which is borrowed; *endpoint NULL: it says that there is none. about is copied, and
+ * may be NULL. ST_INVALID: only a person can change what is wrong; ST_FAILED: it cannot be bound. Redis is asked when
+ * somebody asks here. */
 enum status endpoint_start(struct endpoint **endpoint, const struct config *config, const struct endpoint_about *about,
                            struct err *err) MUST_CHECK;
 int endpoint_port(const struct endpoint *endpoint);

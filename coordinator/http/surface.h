@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/config/config.h"
 #include "common/http/http.h"
 #include "common/query/ask.h"
 #include "common/record/id.h"
