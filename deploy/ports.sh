@@ -1,12 +1,13 @@
 # Sourced by setup.sh: the ports of a set-up, whether they can be had, and who has them.
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # kafka_port and redis_port are theirs who start something
+# shellcheck disable=SC2154 # kafka_port, redis_port and http_port are theirs who start something
 
 # What listens where, one "process port variable" a line, after choose_settings has chosen.
 ports() {
     echo "kafka $kafka_port BGOP_KAFKA_PORT"
     echo "controller $((kafka_port + 1)) BGOP_KAFKA_PORT"
     echo "redis $redis_port BGOP_REDIS_PORT"
+    echo "coordinator-1 $http_port BGOP_HTTP_PORT"
 }
 
 # valid_port NAME VALUE HIGHEST: complains with wrong, which the caller has.
@@ -16,11 +17,15 @@ valid_ports() {
     local process port variable other
     valid_port BGOP_KAFKA_PORT "$kafka_port" 65534      # its controller takes the next one
     valid_port BGOP_REDIS_PORT "$redis_port" 65535
+    valid_port BGOP_HTTP_PORT "$http_port" 65535
     while read -r process port variable; do
-        other=$(ports | awk -v port="$port" -v variable="$variable" '$2 == port && $3 != variable { print $3 " (" $1 ")" }')
+        other=$(wanted_ports | awk -v port="$port" -v variable="$variable" '$2 == port && $3 != variable { print $3 " (" $1 ")" }')
         [ -z "$other" ] || wrong "$variable ($process) and $other cannot both be port $port; Kafka takes two, its own and the one above"
-    done < <(ports)
+    done < <(wanted_ports)
 }
+
+# Without that of HTTP when nobody wants a certain one: then it is one that is free.
+wanted_ports() { if [ -n "${BGOP_HTTP_PORT:-}" ]; then ports; else ports | grep -v BGOP_HTTP_PORT; fi; }
 
 # Sockets that hold this port on loopback or on every address, as "inode uid"; with a state (0A: listening) those only.
 # Closed ones that the kernel only remembers do not hold it.
@@ -34,6 +39,12 @@ port_sockets() {
 }
 
 port_open() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Not taken, nor another port of this set-up.
+port_free() {
+    [ -z "$(port_sockets "$1" 0A)" ] && ! port_open "$1" && [ "$1" -ne "$kafka_port" ] &&
+        [ "$1" -ne $((kafka_port + 1)) ] && [ "$1" -ne "$redis_port" ]
+}
 
 # "redis-server (pid 812, in /var/lib/redis)", or what this user may know.
 port_holder() {

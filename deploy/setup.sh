@@ -27,7 +27,7 @@ home=${BGOP_HOME:-~/.bgop}
 programs=${BGOP_BIN:-$repository/build/release/bin}
 absolute home
 absolute programs
-kafka_port=0 redis_port=0       # chosen by who starts something
+kafka_port=0 redis_port=0 http_port=0       # chosen by who starts something
 
 # In single quotes, which every shell reads (printf %q writes what only bash does).
 quoted() { printf "'%s'" "${1//"'"/"'\\''"}"; }
@@ -259,11 +259,21 @@ start_redis() {
 
 # ---- coordinators and workers ----
 
-# coordinator-2 or worker-3: one instance of the program.
+# coordinator-2 or worker-3: one instance of the program. The first coordinator answers HTTP; it gets its token as an
+# open file, since the name of our folder may hold what no option can.
 # shellcheck disable=SC2154 # config is the sourcing script's
 start_instance() {
-    launch "$1" env BGOP_KAFKA="127.0.0.1:$kafka_port" BGOP_REDIS="redis://127.0.0.1:$redis_port" \
-        "$programs/bgop-${1%-*}" --config "$config"
+    local -a http=()
+    make_token
+    [ "$1" != coordinator-1 ] || http=(BGOP_HTTP_LISTEN="127.0.0.1:$http_port" BGOP_HTTP_TOKEN_FILE=/dev/fd/6)
+    launch "$1" env BGOP_KAFKA="127.0.0.1:$kafka_port" BGOP_REDIS="redis://127.0.0.1:$redis_port" "${http[@]}" \
+        "$programs/bgop-${1%-*}" --config "$config" 6<"$home/http-token"
+}
+
+# Made once, for this user to read. Of the form that the sf command line wants.
+make_token() {
+    [ -s "$home/http-token" ] ||
+        (umask 077 && echo "00Dxx0000000001!$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')" >"$home/http-token")
 }
 
 # One command for each shard, in one go.
@@ -344,17 +354,22 @@ start_missing() {
     rm -f "$before"
 }
 
+# It has the token, so it is for this user.
 write_env() {
-    cat >"$home/env" <<EOF
+    make_token
+    rm -f "$home/env"
+    (umask 077 && cat >"$home/env") <<EOF
 export BGOP_KAFKA=127.0.0.1:$kafka_port
 export BGOP_REDIS=redis://127.0.0.1:$redis_port
+export BGOP_HTTP=http://127.0.0.1:$http_port
+export BGOP_HTTP_TOKEN=$(quoted "$(<"$home/http-token")")
 export PATH=$(quoted "$programs"):"\$PATH"
 EOF
 }
 
 # shellcheck disable=SC2154 # the sourcing script sets all of these
 write_settings() {
-    printf '%s=%q\n' kafka_port "$kafka_port" redis_port "$redis_port" config "$config" \
+    printf '%s=%q\n' kafka_port "$kafka_port" redis_port "$redis_port" http_port "$http_port" config "$config" \
         started_coordinators "$coordinators" started_workers "$workers" >"$home/settings"
 }
 

@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -107,4 +108,24 @@ char *clock_format_part(char text[CLOCK_TEXT_SIZE], int64_t epoch_ms, enum clock
 void clock_date(int64_t days, int *year, int *month, int *day)
 {
     date_from_days(days, year, month, day);
+}
+
+char *clock_format_local(char text[CLOCK_TEXT_SIZE], int64_t epoch_ms, bool with_ms)
+{
+    enum { SECONDS_SIZE = 19 }; /* 2026-11-23T10:00:00 */
+    time_t second = (time_t)(epoch_ms / 1000);
+    char whole[CLOCK_TEXT_SIZE];
+    struct tm local;
+    long minutes;
+
+    tzset();
+    if (!localtime_r(&second, &local) || local.tm_gmtoff / 60 == 0)
+        return with_ms ? clock_format(text, epoch_ms, "Z") : clock_format_part(text, epoch_ms, CLOCK_SECONDS);
+    minutes = local.tm_gmtoff / 60;
+    clock_format(whole, epoch_ms + minutes * 60000, "");
+    if (!with_ms)
+        whole[SECONDS_SIZE] = '\0';
+    snprintf(text, CLOCK_TEXT_SIZE, "%.23s%c%02d:%02d", whole, minutes < 0 ? '-' : '+', abs((int)minutes) / 60 % 100,
+             abs((int)minutes) % 60);
+    return text;
 }

@@ -17,6 +17,9 @@ char *clock_format(char text[CLOCK_TEXT_SIZE], int64_t epoch_ms, const char *zon
 /* What people read of it: "2026-11-23T10:00:00Z", "2026-11-23", "10:00:00Z"; returns text. */
 enum clock_part { CLOCK_SECONDS, CLOCK_DATE, CLOCK_TIME_OF_DAY };
 char *clock_format_part(char text[CLOCK_TEXT_SIZE], int64_t epoch_ms, enum clock_part part);
+/* As the reader's clock on the wall shows it (TZ, else the machine's zone): "2026-11-23T11:00:00+01:00", with or without
+ * milliseconds; "Z" where that is UTC. Returns text. */
+char *clock_format_local(char text[CLOCK_TEXT_SIZE], int64_t epoch_ms, bool with_ms);
 
 /* ---- clock_read.c: times that a person or a program wrote ---- */
 #define CLOCK_2000_MS INT64_C(946684800000)

@@ -13,16 +13,18 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/journal.h"
 #include "common/base/text.h"
 
 enum { FIELDS_MAX_BYTES = 2048, TEXT_MAX_BYTES = 2048, LINE_MAX_BYTES = 64 * 1024, JSON_NUMBER_MAX_DIGITS = 15 };
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
+static const char *const priorities[] = { "<3>", "<4>", "<6>", "<7>" }; /* the same levels, as syslog numbers them */
 static struct {
     const char *component;
     enum log_level level;
-    bool json;
-} settings = { "bgop", LOG_LEVEL_INFO, false }; /* written by log_start only, before there are threads */
+    bool json, priorities;
+} settings = { "bgop", LOG_LEVEL_INFO, false, false }; /* written by log_start only, before there are threads */
 
 struct text_field {
     const char *key, *value;
@@ -33,6 +35,7 @@ void log_start(const char *component, enum log_level level, bool json)
     settings.component = component;
     settings.level = level;
     settings.json = json;
+    settings.priorities = journal_reads_stderr();
 }
 
 bool log_level_parse(const char *name, enum log_level *level)
@@ -148,6 +151,7 @@ static void log_line(enum log_level level, const char *event, const struct text_
         fields[0] = '\0';
     clock_format(time, clock_wall_ms(), "Z");
     buf_init(&line, LINE_MAX_BYTES);
+    buf_append_string(&line, settings.priorities ? priorities[level] : "");
     (settings.json ? append_json : append_logfmt)(&line, time, level_names[level], event, fields, texts, count);
     buf_append_char(&line, '\n');
     write_line(&line);

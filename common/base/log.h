@@ -1,7 +1,7 @@
 /* One line per event on stderr, logfmt or JSON:
  *   2026-01-05T10:11:12.345Z info worker claimed op=08P5... type=WebCart attempt=2 count=3
  * level: error (someone must act), warning (we coped; look soon), info (daemons and outages), debug (decisions
- * with their inputs). The event is one or two fixed words; the rest is key=value. Payloads and secrets never. */
+ * with their inputs). Where systemd's journal reads them, lines begin with their priority (<3> ...). The event is one or two fixed words; the rest is key=value. Payloads and secrets never. */
 #ifndef BGOP_BASE_LOG_H
 #define BGOP_BASE_LOG_H
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/journal.h"
 
 enum { MESSAGE_MAX_BYTES = 4 * 1024 * 1024, EXIT_OUTPUT_LOST = 1 };
 
@@ -83,13 +84,14 @@ void process_show(FILE *to, const char *text, size_t size)
     buf_release(&shown);
 }
 
-static void append_message(struct buf *line, const char *text)
+static void append_message(struct buf *line, const char *text, const char *priority)
 {
     const char *end;
 
     while ((end = strstr(text, "\n  "))) {
         buf_append_shown(line, text, (size_t)(end - text), "");
         buf_append_char(line, '\n');
+        buf_append_string(line, priority);
         text = end + 1;
     }
     buf_append_shown(line, text, strlen(text), "");
@@ -99,14 +101,15 @@ void process_complain_args(const char *program, const char *format, va_list args
 {
     struct buf text, line;
     int saved_errno = errno; /* the format may hold %m */
+    const char *priority = journal_reads_stderr() ? "<3>" : "";
 
     buf_init(&text, MESSAGE_MAX_BYTES);
     buf_init(&line, 8 * MESSAGE_MAX_BYTES);
     errno = saved_errno;
     if (!buf_vprintf(&text, format, args))
         buf_append_string(&text, "(a message that is too long)");
-    buf_printf(&line, "%s: ", program);
-    append_message(&line, text.data);
+    buf_printf(&line, "%s%s: ", priority, program);
+    append_message(&line, text.data, priority);
     buf_append_char(&line, '\n');
     (void)process_flush();
     fwrite(line.data, 1, line.size, stderr);

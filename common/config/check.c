@@ -44,13 +44,24 @@ static enum status check_properties(const struct config *config, struct err *err
     return kafka_settings_check(&settings, err) == ST_OK ? ST_OK : err_prefix(err, "[kafka]");
 }
 
-static enum status check_listen(const struct config *config, struct err *err)
+static bool is_listen(const char *listen)
 {
-    const char *colon = strrchr(config->listen, ':');
+    const char *colon = strrchr(listen, ':');
     int64_t port;
 
-    if (!colon || colon == config->listen || !text_parse_int64(colon + 1, 0, 65535, &port))
+    return colon && colon != listen && text_parse_int64(colon + 1, 0, 65535, &port);
+}
+
+static enum status check_listen(const struct config *config, struct err *err)
+{
+    const char *url = config->http_page_url;
+
+    if (!is_listen(config->listen))
         return err_set(err, ST_INVALID, "[worker] listen: %s: expected address:port", config->listen);
+    if (config->http_listen[0] && !is_listen(config->http_listen))
+        return err_set(err, ST_INVALID, "[http] listen: %s: expected address:port", config->http_listen);
+    if (url[0] && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return err_set(err, ST_INVALID, "[http] page_url: %s: expected http://... or https://...", url);
     return ST_OK;
 }
 
@@ -119,10 +130,9 @@ enum status config_check(struct config *config, struct err *err)
 static const struct {
     const char *variable, *section, *name;
 } variables[] = {
-    { "BGOP_KAFKA", "kafka", "brokers" },
-    { "BGOP_REDIS", "redis", "url" },
-    { "BGOP_LOG_LEVEL", "log", "level" },
-    { "BGOP_LOG_FORMAT", "log", "format" },
+    { "BGOP_KAFKA", "kafka", "brokers" },     { "BGOP_REDIS", "redis", "url" },
+    { "BGOP_HTTP_LISTEN", "http", "listen" }, { "BGOP_HTTP_TOKEN_FILE", "http", "token_file" },
+    { "BGOP_LOG_LEVEL", "log", "level" },     { "BGOP_LOG_FORMAT", "log", "format" },
 };
 
 enum status config_read_environment(struct config *config, struct err *err)

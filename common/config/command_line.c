@@ -12,9 +12,7 @@ struct common_values {
     const char *config, *kafka, *redis, *print, *version, *help;
 };
 
-enum { COMMON_FLAGS = 6 };
-
-static void common_flags(struct flag flags[COMMON_FLAGS], struct common_values *values)
+static void common_flags(struct flag flags[CONFIG_COMMON_FLAGS], struct common_values *values)
 {
     *values = (struct common_values){ 0 };
     flags[0] = (struct flag){ "config", "FILE", "read this configuration file", &values->config };
@@ -26,6 +24,15 @@ static void common_flags(struct flag flags[COMMON_FLAGS], struct common_values *
                               &values->print };
     flags[4] = (struct flag){ "version", NULL, "print the version", &values->version };
     flags[5] = (struct flag){ "help", NULL, "print this", &values->help };
+}
+
+void config_common_flags(struct flag flags[CONFIG_COMMON_FLAGS])
+{
+    struct common_values values;
+
+    common_flags(flags, &values);
+    for (size_t i = 0; i < CONFIG_COMMON_FLAGS; i++)
+        flags[i].value = NULL;
 }
 
 /* ---- parsing ---- */
@@ -41,7 +48,7 @@ struct parsing {
 
 static const struct flag *find_flag(const struct parsing *parsing, const char *name, size_t size)
 {
-    for (size_t i = 0; i < parsing->line->flag_count + COMMON_FLAGS; i++) {
+    for (size_t i = 0; i < parsing->line->flag_count + CONFIG_COMMON_FLAGS; i++) {
         const struct flag *flag =
             i < parsing->line->flag_count ? &parsing->line->flags[i] : &parsing->common[i - parsing->line->flag_count];
 
@@ -53,7 +60,7 @@ static const struct flag *find_flag(const struct parsing *parsing, const char *n
 
 static enum status unknown_flag(const struct parsing *parsing, const char *argument)
 {
-    size_t count = parsing->line->flag_count + COMMON_FLAGS;
+    size_t count = parsing->line->flag_count + CONFIG_COMMON_FLAGS;
     const char **names = xcalloc(count, sizeof *names);
     char name[128];
     const char *nearest;
@@ -155,7 +162,7 @@ static void print_help(const struct command_line *line, const struct flag *commo
         fprintf(to, "\n%s\n", line->about);
     fprintf(to, "\nOptions:\n");
     print_flags(line->flags, line->flag_count, to);
-    print_flags(common, COMMON_FLAGS, to);
+    print_flags(common, CONFIG_COMMON_FLAGS, to);
     if (line->tail)
         fprintf(to, "\n%s\n", line->tail);
     print_options(to);
@@ -194,7 +201,7 @@ int config_command_line(struct config *config, const struct command_line *line, 
 {
     struct err err = ERR_INIT;
     struct common_values values;
-    struct flag common[COMMON_FLAGS];
+    struct flag common[CONFIG_COMMON_FLAGS];
     struct parsing parsing = { .line = line, .common = common, .argv = argv, .argc = *argc, .err = &err };
 
     common_flags(common, &values);

@@ -51,6 +51,9 @@ struct config {
     char *log_level, *log_format; /* error warning info debug; logfmt json */
     /* [coordinator] */
     int64_t intake_loops, status_loops, batch_max_messages, tick_max_ms;
+    /* [http] */
+    char *http_listen; /* empty: no endpoint */
+    char *http_token_file, *http_operator_token_file, *http_page_url;
     /* [worker] */
     char *worker_types; /* names separated by blanks or commas; empty: all with a handler */
     int64_t worker_concurrency, drain_timeout_ms;
@@ -65,7 +68,7 @@ void config_init(struct config *config); /* defaults */
 void config_release(struct config *config);
 /* Reads an INI file over what is there. ST_INVALID: err names file, line, option and the nearest known one. */
 enum status config_read_file(struct config *config, const char *path, struct err *err) MUST_CHECK;
-/* BGOP_KAFKA, BGOP_REDIS, BGOP_LOG_LEVEL, BGOP_LOG_FORMAT. */
+/* BGOP_KAFKA, BGOP_REDIS, BGOP_HTTP_LISTEN, BGOP_HTTP_TOKEN_FILE, BGOP_LOG_LEVEL, BGOP_LOG_FORMAT. */
 enum status config_read_environment(struct config *config, struct err *err) MUST_CHECK;
 /* One option as "section" (or "type NAME"), "name", "value". */
 enum status config_set(struct config *config, const char *section, const char *name, const char *value,
@@ -98,6 +101,9 @@ struct command_line {
     size_t flag_count;
     const char *tail;
 };
+/* The flags of every program, for pages and completions; they set nothing. */
+enum { CONFIG_COMMON_FLAGS = 6 };
+void config_common_flags(struct flag flags[CONFIG_COMMON_FLAGS]);
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE_ERROR = 64, EXIT_UNREACHABLE = 69, EXIT_CONFIG = 78 };
 /* Reads file, environment and flags into config. Answers -1 to go on, else the exit code (after having printed help,
  * version, the configuration or an error). Operands are moved to the front of argv; *argc becomes their count. */

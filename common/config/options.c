@@ -57,6 +57,15 @@ const struct option options[] = {
     { "coordinator", "tick_max_ms", OPTION_INT, OF(tick_max_ms), "100", 1, 10000, NULL,
       "longest sleep between two looks at a shard's timers" },
 
+    { "http", "listen", OPTION_TEXT, OF(http_listen), "", 0, 0, NULL,
+      "address:port where coordinators answer HTTP; empty: they do not. BGOP_HTTP_LISTEN goes over it" },
+    { "http", "token_file", OPTION_LINE, OF(http_token_file), "", 0, 0, NULL,
+      "file with the token of who may read; BGOP_HTTP_TOKEN_FILE goes over it" },
+    { "http", "operator_token_file", OPTION_LINE, OF(http_operator_token_file), "", 0, 0, NULL,
+      "file with the token of who may also act; empty: nobody may" },
+    { "http", "page_url", OPTION_LINE, OF(http_page_url), "", 0, 0, NULL,
+      "how browsers and clients reach it, when that is not what they ask: http://queue.example.org" },
+
     { "worker", "types", OPTION_TEXT, OF(worker_types), "", 0, 0, NULL,
       "Types to serve, separated by blanks or commas; empty: all that have a handler" },
     { "worker", "concurrency", OPTION_INT, OF(worker_concurrency), "1024", 1, 100000, NULL,

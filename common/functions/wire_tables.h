@@ -406,7 +406,8 @@
     XX(L, EXECUTION_GROUP, "ExecutionGroup") \
     XX(L, LEADER_ID,       "GroupLeaderId") \
     XX(L, SUCCEEDED,       "ok") \
-    XX(L, LED,             "led")
+    XX(L, LED,             "led") \
+    XX(L, MODSTAMP,        "SystemModstamp")
 
 #define WIRE_CLAIMABLE(XX, L)       /* a claim, of each it looks at */ \
     XX(L, STATUS,   "Status") \
@@ -473,7 +474,8 @@
 
 #define WIRE_LANED_BY(XX, L)        /* what says whether it has a lane, and which */ \
     XX(L, MORE,       "more") \
-    XX(L, PARENT_KEY, "ParentKey")
+    XX(L, PARENT_KEY, "ParentKey") \
+    XX(L, MODSTAMP,   "SystemModstamp")
 
 /* ---- all of them ---- */
 

@@ -47,11 +47,20 @@ static int append_json(const char *data, size_t size, void *to)
     return buf_append(to, data, size) ? 0 : -1;
 }
 
+/* A decimal of 17 digits, as jansson writes it unless told otherwise, is 2.2999999999999998 for 2.3. */
+void http_append_json(struct buf *to, const json_t *value)
+{
+    enum { DIGITS = 15 };
+
+    if (!value ||
+        json_dump_callback(value, append_json, to, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(DIGITS)) != 0)
+        to->overflow = true;
+}
+
 void http_answer_json(struct http_answer *answer, int code, json_t *value)
 {
     buf_clear(&answer->body);
-    if (!value || json_dump_callback(value, append_json, &answer->body, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
-        answer->body.overflow = true;
+    http_append_json(&answer->body, value);
     buf_append_char(&answer->body, '\n');
     json_decref(value);
     answer->code = code;

@@ -20,7 +20,7 @@ static void end_the_quietest(struct http_places *places)
 
     TAILQ_FOREACH(client, &places->clients, entry)
     {
-        if (client->leaving)
+        if (client->leaving || client->busy)
             continue;
         client->leaving = true;
         places->count--;
@@ -43,8 +43,15 @@ struct http_client *http_places_enter(struct http_places *places, int descriptor
 
 void http_places_alive(struct http_places *places, struct http_client *client)
 {
+    client->busy = false;
     TAILQ_REMOVE(&places->clients, client, entry);
     TAILQ_INSERT_TAIL(&places->clients, client, entry);
+}
+
+void http_places_busy(struct http_places *places, struct http_client *client)
+{
+    http_places_alive(places, client);
+    client->busy = true;
 }
 
 void http_places_leave(struct http_places *places, struct http_client *client)

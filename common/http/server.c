@@ -1,4 +1,5 @@
-/* One thread of libmicrohttpd that listens, reads requests whole, and calls the handlers of a table of routes. */
+/* One thread of libmicrohttpd that listens, reads requests whole, and calls the handlers of a table of routes, or has
+ * them called. */
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +15,8 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct http_settings settings;
     struct http_places places;
+    struct http_threads threads;
     char host[HOST_SIZE];
-};
-
-/* A request between its head and its end; kept in libmicrohttpd's pointer for it. */
-struct exchange {
-    const struct http_route *route; /* NULL: refused, answer says why */
-    struct http_answer answer;
-    struct buf body;
 };
 
 static struct http_client *client_of(struct MHD_Connection *connection)
@@ -47,74 +42,55 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 
 /* ---- one request ---- */
 
-static struct exchange *exchange_begin(const struct http_server *server, const char *method, const char *path)
+/* Called with a request's first line, before anything else of it is known. */
+static void *on_uri(void *arg, const char *uri, struct MHD_Connection *connection)
 {
-    struct exchange *exchange = xcalloc(1, sizeof *exchange);
-
-    http_answer_init(&exchange->answer);
-    exchange->route = http_route_find(server->settings.routes, method, path, &exchange->answer);
-    buf_init(&exchange->body, exchange->route ? exchange->route->body_max_bytes : 0);
-    return exchange;
+    (void)arg, (void)connection;
+    return http_exchange_new(uri);
 }
 
-/* A body that is too large is read to its end and thrown away, so that the client sees the answer. */
-static void exchange_take_body(struct exchange *exchange, const char *data, size_t size)
+/* The request is there, whole: its handler is called here, or by a thread which gives the connection back, so that
+ * libmicrohttpd calls here once more. */
+static enum MHD_Result answer_request(struct http_server *server, struct MHD_Connection *connection,
+                                      struct http_exchange *exchange)
 {
-    if (!exchange->route || buf_append(&exchange->body, data, size))
-        return;
-    http_answer_text(&exchange->answer, MHD_HTTP_CONTENT_TOO_LARGE, "a body may have %zu bytes here",
-                     exchange->route->body_max_bytes);
-    exchange->route = NULL;
+    struct http_client *client = client_of(connection);
+
+    if (!exchange->refused && !exchange->queued && server->settings.threads > 0) {
+        exchange->queued = http_threads_take(&server->threads, exchange);
+        if (exchange->queued) {
+            if (client)
+                http_places_busy(&server->places, client);
+            return MHD_YES;
+        }
+        http_answer_text(&exchange->answer, MHD_HTTP_SERVICE_UNAVAILABLE, "this server is about to end");
+    } else if (!exchange->refused && !exchange->queued) {
+        http_exchange_handle(exchange, &server->settings);
+    }
+    if (client)
+        http_places_alive(&server->places, client);
+    return http_answer_send(&exchange->answer, connection);
 }
 
-static void exchange_handle(const struct http_server *server, struct exchange *exchange,
-                            struct MHD_Connection *connection, const char *path)
-{
-    const struct http_route *route = exchange->route;
-    size_t size = strlen(route->path);
-    bool prefix = size > 0 && route->path[size - 1] == '*';
-    const struct http_request request = {
-        .method = route->method,
-        .path = path,
-        .rest = prefix ? path + size - 1 : "",
-        .body = exchange->body.data,
-        .body_size = exchange->body.size,
-        .connection = connection,
-    };
-
-    route->handle(server->settings.arg, &request, &exchange->answer);
-}
-
-static void exchange_free(struct exchange *exchange)
-{
-    http_answer_release(&exchange->answer);
-    buf_release(&exchange->body);
-    free(exchange);
-}
-
-/* Called with a request's head, with each piece of its body, and once more at its end. */
+/* Called with a request's head, with each piece of its body, and at its end. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *upload, size_t *upload_size, void **state)
 {
     struct http_server *server = arg;
-    struct exchange *exchange = *state;
-    struct http_client *client = client_of(connection);
+    struct http_exchange *exchange = *state;
 
     (void)version;
-    if (!exchange) {
-        *state = exchange_begin(server, method, path);
+    if (!exchange->begun) {
+        http_exchange_begin(exchange, &server->settings, connection, method, path);
         return MHD_YES;
     }
     if (*upload_size > 0) {
-        exchange_take_body(exchange, upload, *upload_size);
+        bool fine = http_exchange_take_body(exchange, &server->settings, upload, *upload_size);
+
         *upload_size = 0;
-        return MHD_YES;
+        return fine ? MHD_YES : MHD_NO;
     }
-    if (client)
-        http_places_alive(&server->places, client);
-    if (exchange->route)
-        exchange_handle(server, exchange, connection, path);
-    return http_answer_send(&exchange->answer, connection);
+    return answer_request(server, connection, exchange);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
@@ -122,24 +98,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 {
     (void)arg, (void)connection, (void)how;
     if (*state)
-        exchange_free(*state);
+        http_exchange_free(*state);
     *state = NULL;
-}
-
-const char *http_query(const struct http_request *request, const char *name)
-{
-    const char *value = NULL;
-    size_t size = 0;
-
-    if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &size) !=
-        MHD_YES)
-        return NULL;
-    return value ? value : "";
-}
-
-const char *http_header(const struct http_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 /* ---- listening ---- */
@@ -168,13 +128,16 @@ static enum status resolve(const struct http_settings *settings, struct addrinfo
  * connection more than there are places may be between its shutdown and its close. */
 static struct MHD_Daemon *listen_at(struct http_server *server, const struct addrinfo *at)
 {
-    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | (at->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+
+    if (at->ai_family == AF_INET6)
+        flags |= MHD_USE_IPv6;
 
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_SOCK_ADDR, at->ai_addr,
                             MHD_OPTION_CONNECTION_LIMIT, 2u * HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                             (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEAD_MAX_BYTES,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED,
-                            on_completed, server, MHD_OPTION_END);
+                            on_completed, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_END);
 }
 
 struct http_server *http_server_start(const struct http_settings *settings, struct err *err)
@@ -184,16 +147,22 @@ struct http_server *http_server_start(const struct http_settings *settings, stru
 
     server->settings = *settings;
     http_places_init(&server->places);
-    if (resolve(settings, &at, server->host, err) == ST_OK) {
+    if (resolve(settings, &at, server->host, err) != ST_OK) {
+        free(server);
+        return NULL;
+    }
+    if (http_threads_start(&server->threads, &server->settings, err) == ST_OK) {
         server->daemon = listen_at(server, at);
-        freeaddrinfo(at);
         if (!server->daemon) {
             err_set(err, ST_FAILED, "cannot listen at %s (%s): is the port taken, or the address another machine's?",
                     settings->listen, settings->option);
+            http_threads_stop(&server->threads);
         }
     }
+    freeaddrinfo(at);
     if (server->daemon)
         return server;
+    http_threads_release(&server->threads);
     free(server);
     return NULL;
 }
@@ -212,6 +181,8 @@ void http_server_stop(struct http_server *server)
 {
     if (!server)
         return;
+    http_threads_stop(&server->threads); /* libmicrohttpd cannot end while a connection is suspended */
     MHD_stop_daemon(server->daemon);
+    http_threads_release(&server->threads);
     free(server);
 }

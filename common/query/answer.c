@@ -21,10 +21,21 @@ bool answer_full(const struct answer *answer)
     return answer->stopped || answer->left == 0;
 }
 
-/* The members of SELECT in their order; those of the leader in one object, where the first of them stands. */
-static json_t *selected(const struct query *query, const json_t *row)
+/* An object of the answer, with the Id that this field of the row holds when that is wanted. */
+static json_t *record_of(const struct answer *answer, const json_t *row, enum field_index field)
 {
-    json_t *out = json_object(), *leader = NULL;
+    json_t *out = json_object();
+
+    if (answer->identified)
+        json_object_set(out, QUERY_IDENTITY, json_object_get(row, record_fields[field].name));
+    return out;
+}
+
+/* The members of SELECT in their order; those of the leader in one object, where the first of them stands. */
+static json_t *selected(const struct answer *answer, const json_t *row)
+{
+    const struct query *query = answer->plan->query;
+    json_t *out = record_of(answer, row, FIELD_INDEX_ID), *leader = NULL;
     bool has_leader = json_is_object(json_object_get(row, QUERY_LEADER));
 
     for (size_t i = 0; i < query->item_count; i++) {
@@ -37,7 +48,7 @@ static json_t *selected(const struct query *query, const json_t *row)
             continue;
         }
         if (!leader) {
-            leader = has_leader ? json_object() : json_null();
+            leader = has_leader ? record_of(answer, row, FIELD_INDEX_GROUP_LEADER_ID) : json_null();
             json_object_set_new(out, QUERY_LEADER, leader);
         }
         if (has_leader)
@@ -62,7 +73,7 @@ enum status answer_flush(struct answer *answer)
     {
         if (st != ST_OK || answer->stopped)
             break;
-        out = aggregate ? json_incref(row) : selected(plan->query, row);
+        out = aggregate ? json_incref(row) : selected(answer, row);
         answer->stopped = !answer->on_row(answer->arg, out);
         answer->total++;
         json_decref(out);

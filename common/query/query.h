@@ -137,7 +137,10 @@ struct query_options {
     int64_t rows_held_max; /* 0: QUERY_ROWS_HELD_MAX */
     int64_t recovering_ms; /* how long a shard that replays its log is waited for; 0: not at all */
     int64_t now_ms;        /* the moment that TODAY is of; 0: that of Redis, as times of records are */
+    bool identified;       /* rows that are records, and leaders in them, begin with a member QUERY_IDENTITY: the Id,
+                              whether or not it is selected */
 };
+#define QUERY_IDENTITY "attributes"
 /* One row, its members in the order of SELECT: texts, numbers, booleans, null, times as "2026-11-23T10:00:00.000+0000",
  * "GroupLeader": an object or null. Borrowed. false: no more rows, please (query_run then answers ST_OK). The
  * connection is free for other calls meanwhile. */

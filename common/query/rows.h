@@ -15,7 +15,8 @@ struct answer {
     json_t *waiting;    /* records to be answered, until their leaders are looked up */
     int64_t skip, left; /* left -1: no LIMIT */
     int64_t total;
-    bool stopped; /* on_row wants no more */
+    bool stopped;    /* on_row wants no more */
+    bool identified; /* as query_options has it */
 };
 void answer_start(struct answer *answer, const struct plan *plan, struct ask *ask, query_on_row *on_row, void *arg);
 void answer_release(struct answer *answer);

@@ -259,6 +259,7 @@ enum status query_run(const struct query *query, struct redis *redis, const stru
         return st;
     plan_make(&plan, query, now_ms);
     run_start(&run, &plan, held_max, on_row, arg);
+    run.answer.identified = options && options->identified;
     st = find_all(&run);
     if (st == ST_OK && !query->count_only)
         st = answer_held(&run);

@@ -95,7 +95,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
        "`T:<Type>`, `P:<ParentKey>` -> \"ms reason\": nothing of it is claimed") \
     XX(ASIDE, SHARD, "aside", "<of paused>", "zset by time of release", "C A T", \
        "what claims met of it; may hold what has gone another way since") \
-    XX(RESUMING, SHARD, "resuming", NULL, "zset by time", "A T", \
+    XX(RESUMING, SHARD, "resuming", NULL, "zset by time of the pause", "A T", \
        "resumed, and not all of it put back") \
     XX(NAMES, SHARD, "names", NULL, "hash", "I T", \
        "Name -> JSON list of [Id, Type, routing key, content checksum]") \
@@ -127,11 +127,13 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
        "\"Type:Status\" -> number of records; totals since ever: `accepted`, `duplicates`, `rejected`, " \
        "`finished`, `failed` (for good), `canceled`, `retried`, `redriven`, `redrive_refused`, `lost` " \
        "(leases taken back), `superseded`, `repeated`, `late`, `dup_exec` (two successes), `adopted`, " \
-       "`parked`") \
+       "`parked`; ms spent waiting, of all together, by cause: `waited_schedule`, `waited_retry`, `waited_predecessor`, " \
+       "`waited_turn`, `waited_pause`, `waited_worker`; of times, up to the last minute rolled: `w<n>`, `r<n>`, where n holds " \
+       "[2^(n-1), 2^n) ms, `ws`, `rs`") \
     XX(STATS, SHARD, "stats", "<minute>", "hash", "all, T", \
        "the totals of `counts` in one minute (epoch minute); `removed`; `w<n>`, `r<n>` wait and run times: " \
        "bucket 0 is below 1 ms, n holds [2^((n-1)/4), 2^(n/4)) ms. `stats:5` and `stats:60`: of the last 5 " \
-       "and 60 full minutes") \
+       "and 60 full minutes. `ws`, `rs`: sums of ms") \
     XX(PARKED, SHARD, "parked", NULL, "hash", "A R I T", \
        "Id -> JSON list of what was read before its submission: entries as in `apply`, or a worker's claim " \
        "(\"held\", Id, token, StartedAt, instance, WorkerUri). A day") \

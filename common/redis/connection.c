@@ -367,9 +367,17 @@ static enum status lost_reply(struct redis *redis, struct err *err)
     return fail_broken(redis, err, " (reply lost)");
 }
 
+static struct histogram round_trips; /* of all connections of the process */
+
+struct histogram *redis_round_trips(void)
+{
+    return &round_trips;
+}
+
 enum status redis_receive(struct redis *redis, struct redis_reply **reply, struct err *err)
 {
     void *received = NULL;
+    int64_t sent_us = redis->out_size > 0 ? clock_boot_us() : 0; /* else the answer may have been here for a while */
     char text[256];
     enum status st;
 
@@ -389,6 +397,8 @@ enum status redis_receive(struct redis *redis, struct redis_reply **reply, struc
         return st;
     }
     redis->outstanding--;
+    if (sent_us)
+        histogram_add(&round_trips, clock_boot_us() - sent_us);
     if (((redisReply *)received)->type == REDIS_REPLY_ERROR)
         return error_reply(redis, received, err);
     *reply = received;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/histogram.h"
 
 struct redis;
 
@@ -32,6 +33,9 @@ bool redis_connected(const struct redis *redis);
 void redis_disconnect(struct redis *redis);
 /* Rises with every new connection: whoever keeps facts about the server reads them again when it changed. */
 uint64_t redis_connection_number(const struct redis *redis);
+
+/* How long this process has waited for answers: of the calls that one receive sent, to the first answer. */
+struct histogram *redis_round_trips(void);
 
 /* One argument of a command. */
 struct redis_arg {

@@ -7,13 +7,15 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/record/tables.h"
+#include "coordinator/ctl/print.h"
 #include "coordinator/ctl/queue_types.h"
 
 const struct subcommand *const commands[] = {
-    &command_submit,   &command_get,    &command_list,    &command_wait,  &command_stats,   &command_why,
-    &command_blocked,  &command_cancel, &command_redrive, &command_pause, &command_resume,  &command_paused,
-    &command_workers,  &command_lookup, &command_find,    &command_query, &command_updated, &command_deleted,
-    &command_describe, &command_doctor, &command_recover, &command_watch, &command_top,     &command_help,
+    &command_submit,  &command_get,     &command_list,    &command_wait,       &command_stats,
+    &command_why,     &command_blocked, &command_cancel,  &command_redrive,    &command_pause,
+    &command_resume,  &command_paused,  &command_workers, &command_lookup,     &command_find,
+    &command_query,   &command_updated, &command_deleted, &command_describe,   &command_doctor,
+    &command_recover, &command_watch,   &command_top,     &command_completion, &command_help,
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 
@@ -35,13 +37,34 @@ const char *command_nearest(const char *name)
     return text_nearest(name, names, command_count);
 }
 
-static bool flag_takes_argument(const char *name)
-{
-    static const char *const common[] = { "config", "kafka", "redis" };
+static const char *json_value, *utc_value;
 
-    for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
-        if (strcmp(common[i], name) == 0)
-            return true;
+/* bgopctl's own, of every command. */
+static const struct flag own_flags[] = {
+    { "json", NULL, "answer in JSON: one array for lists, one object for one thing, an object per line for streams",
+      &json_value },
+    { "utc", NULL, "show times in UTC, not in your zone (TZ)", &utc_value },
+};
+enum { OWN_FLAGS = sizeof own_flags / sizeof *own_flags };
+
+struct flag *command_common_flags(size_t *count)
+{
+    struct flag *flags = xcalloc(CONFIG_COMMON_FLAGS + OWN_FLAGS, sizeof *flags);
+
+    config_common_flags(flags);
+    memcpy(flags + CONFIG_COMMON_FLAGS, own_flags, sizeof own_flags);
+    *count = CONFIG_COMMON_FLAGS + OWN_FLAGS;
+    return flags;
+}
+
+bool command_flag_takes_argument(const char *name)
+{
+    struct flag common[CONFIG_COMMON_FLAGS];
+
+    config_common_flags(common);
+    for (size_t i = 0; i < CONFIG_COMMON_FLAGS; i++) {
+        if (strcmp(common[i].name, name) == 0)
+            return common[i].argument;
     }
     for (size_t i = 0; i < command_count; i++) {
         for (size_t f = 0; f < commands[i]->flag_count; f++) {
@@ -59,45 +82,42 @@ int command_position(int argc, char **argv)
             return i;
         if (!argv[i][2])
             return i + 1 < argc ? i + 1 : 0;
-        if (!strchr(argv[i], '=') && flag_takes_argument(argv[i] + 2))
+        if (!strchr(argv[i], '=') && command_flag_takes_argument(argv[i] + 2))
             i++;
     }
     return 0;
 }
 
 /* The command's own flags behind those of all commands. */
-static int read_command_line(const struct subcommand *command, struct config *config, bool *json, int *argc,
-                             char **argv)
+static int read_command_line(const struct subcommand *command, struct session *session, int *argc, char **argv)
 {
-    const char *json_value = NULL;
     char program[64], usage[512];
-    struct flag *flags = xcalloc(command->flag_count + 1, sizeof *flags);
+    struct flag *flags = xcalloc(OWN_FLAGS + command->flag_count, sizeof *flags);
     int code;
 
-    flags[0] =
-        (struct flag){ "json", NULL,
-                       "answer in JSON: one array for lists, one object for one thing, an object per line for streams",
-                       &json_value };
+    memcpy(flags, own_flags, sizeof own_flags);
     if (command->flag_count)
-        memcpy(flags + 1, command->flags, command->flag_count * sizeof *flags);
+        memcpy(flags + OWN_FLAGS, command->flags, command->flag_count * sizeof *flags);
     snprintf(program, sizeof program, "bgopctl %s", command->name);
     snprintf(usage, sizeof usage, "%s", command->usage);
-    code = config_command_line(config,
+    json_value = utc_value = NULL;
+    code = config_command_line(&session->config,
                                &(struct command_line){ .program = program,
                                                        .usage = usage,
                                                        .about = command->about,
                                                        .flags = flags,
-                                                       .flag_count = command->flag_count + 1,
+                                                       .flag_count = OWN_FLAGS + command->flag_count,
                                                        .tail = command->help },
                                argc, argv);
-    *json = json_value;
+    session->json = json_value;
+    print_times_in_utc(utc_value);
     free(flags);
     return code;
 }
 
 int command_execute(const struct subcommand *command, struct session *session, int argc, char **argv)
 {
-    int count = argc, code = read_command_line(command, &session->config, &session->json, &count, argv);
+    int count = argc, code = read_command_line(command, session, &count, argv);
 
     if (code >= 0)
         return code;
@@ -118,7 +138,7 @@ void command_list_print(FILE *to)
         to,
         "Usage: bgopctl COMMAND [options]\n\nSubmits, reads and steers the operations of a bgop queue.\n\nCommands:\n");
     for (size_t i = 0; i < command_count; i++)
-        fprintf(to, "  %-9s  %s\n", commands[i]->name, commands[i]->about);
+        fprintf(to, "  %-10s  %s\n", commands[i]->name, commands[i]->about);
     fprintf(to, "\n`bgopctl help COMMAND` tells more. Options may stand anywhere.\n"
                 "Servers: --kafka LIST, --redis URL or BGOP_KAFKA, BGOP_REDIS; --config FILE as for the daemons.\n"
                 "Exit: 0 fine, 1 failure, 64 wrong usage, 69 a server unreachable, 78 wrong configuration.\n");
@@ -128,13 +148,12 @@ void command_list_print(FILE *to)
 static int command_help_print(const struct subcommand *command)
 {
     char program[] = "bgopctl", help[] = "--help", *argv[] = { program, help, NULL };
-    struct config config;
-    bool json;
+    struct session session;
     int argc = 2, code;
 
-    config_init(&config);
-    code = read_command_line(command, &config, &json, &argc, argv);
-    config_release(&config);
+    session_init(&session);
+    code = read_command_line(command, &session, &argc, argv);
+    session_release(&session);
     return code < 0 ? EXIT_OK : code;
 }
 
@@ -161,6 +180,7 @@ const struct subcommand command_help = {
     .usage = "[COMMAND]",
     .about = "the commands, or one command's options",
     .max_operands = 1,
+    .first_operand = OPERAND_COMMAND,
     .run = run_help,
 };
 

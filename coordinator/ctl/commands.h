@@ -5,6 +5,9 @@
 
 #include "coordinator/ctl/session.h"
 
+/* What a command's first operand can be, for completion. */
+enum operand_words { OPERAND_ANY, OPERAND_COMMAND, OPERAND_LOOKUP_FIELD, OPERAND_SHELL };
+
 struct subcommand {
     const char *name;
     const char *usage; /* behind the name */
@@ -13,6 +16,7 @@ struct subcommand {
     const struct flag *flags;
     size_t flag_count;
     int min_operands, max_operands; /* max -1: any number */
+    enum operand_words first_operand;
     int (*run)(struct session *session, int count, char **operands);
 };
 #define COMMAND_FLAGS(array) (array), sizeof(array) / sizeof *(array)
@@ -20,7 +24,7 @@ struct subcommand {
 extern const struct subcommand command_submit, command_get, command_list, command_wait, command_stats, command_cancel,
     command_redrive, command_workers, command_describe, command_why, command_blocked, command_pause, command_resume,
     command_lookup, command_find, command_query, command_updated, command_deleted, command_doctor, command_recover,
-    command_paused, command_watch, command_top, command_help;
+    command_paused, command_watch, command_top, command_completion, command_help;
 
 extern const struct subcommand *const commands[];
 extern const size_t command_count;
@@ -32,6 +36,10 @@ const char *command_nearest(const char *name);                /* NULL: none is n
 int command_position(int argc, char **argv);
 /* Reads options and operands of argv (without the command's name) and runs the command. */
 int command_execute(const struct subcommand *command, struct session *session, int argc, char **argv);
+/* The flags that every command takes: those of all programs, then bgopctl's own. The caller frees them. */
+struct flag *command_common_flags(size_t *count);
+/* Does an option of this name take a value? It does so in every command that has it. */
+bool command_flag_takes_argument(const char *name);
 /* The list of commands, for `bgopctl help`. */
 void command_list_print(FILE *to);
 

@@ -117,6 +117,32 @@ static void shrink(const struct table *table, size_t *widths, size_t room)
     }
 }
 
+/* Takes out the rightmost extra column that is still there. */
+static bool leave_out(const struct table *table, size_t *widths)
+{
+    for (size_t c = table->column_count; c-- > 0;) {
+        if (widths[c] && (table->columns[c].flags & COLUMN_EXTRA)) {
+            widths[c] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What may be cut is cut first. When that is not enough, an extra column goes and the others have their room back. */
+static void fit(const struct table *table, size_t *widths, size_t room)
+{
+    size_t *whole = xcalloc(table->column_count, sizeof *whole);
+
+    memcpy(whole, widths, table->column_count * sizeof *whole);
+    shrink(table, widths, room);
+    while (total_width(table, widths) > room && leave_out(table, whole)) {
+        memcpy(widths, whole, table->column_count * sizeof *whole);
+        shrink(table, widths, room);
+    }
+    free(whole);
+}
+
 static const char *status_colour(const char *status)
 {
     static const struct {
@@ -173,7 +199,7 @@ void table_print(const struct table *table, FILE *to, int width, bool colour)
 
     measure(table, widths);
     if (width > 0)
-        shrink(table, widths, (size_t)width);
+        fit(table, widths, (size_t)width);
     print_row(table, to, widths, NULL, false);
     for (size_t r = 0; r < row_count(table); r++)
         print_row(table, to, widths, table->cells + r * table->column_count, colour);
@@ -251,12 +277,26 @@ const char *format_length(char text[32], long long ms)
     return text;
 }
 
+static bool times_in_utc;
+
+void print_times_in_utc(bool utc)
+{
+    times_in_utc = utc;
+}
+
+const char *format_moment(char text[64], long long epoch_ms, bool with_ms)
+{
+    if (!times_in_utc)
+        return clock_format_local(text, epoch_ms, with_ms);
+    return with_ms ? clock_format(text, epoch_ms, "Z") : clock_format_part(text, epoch_ms, CLOCK_SECONDS);
+}
+
 const char *format_time(char text[64], const char *answer)
 {
     int64_t ms;
 
     if (clock_parse(answer, &ms))
-        return clock_format_part(text, ms, CLOCK_SECONDS);
+        return format_moment(text, ms, false);
     snprintf(text, 64, "%s", answer);
     return text;
 }

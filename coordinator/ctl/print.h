@@ -15,6 +15,7 @@ enum column_flags {
     COLUMN_SHRINK = 1u << 1, /* may be cut (...) when the terminal is too narrow */
     COLUMN_ALWAYS = 1u << 2, /* shown even when all its cells are empty */
     COLUMN_STATUS = 1u << 3, /* coloured by status on a terminal */
+    COLUMN_EXTRA = 1u << 4,  /* left out when the terminal is too narrow for all, the rightmost first */
 };
 struct column {
     const char *title;
@@ -52,7 +53,11 @@ void print_json_pretty(FILE *to, const json_t *value);
 const char *format_count(char text[32], long long number);
 /* A length for people: "850 ms", "12.5 s", "3 min 5 s", "2 h 10 min", "3 d 4 h". */
 const char *format_length(char text[32], long long ms);
-/* "2026-11-23T10:00:00.000+0000" -> "2026-11-23T10:00:00Z"; other texts as they are. */
+/* Times are shown in the reader's zone, or in UTC after this (--utc). In JSON they always are as the queue has them. */
+void print_times_in_utc(bool utc);
+/* "2026-11-23T11:00:00+01:00" in a reader's zone, "2026-11-23T10:00:00Z" in UTC; with milliseconds when asked. */
+const char *format_moment(char text[64], long long epoch_ms, bool with_ms);
+/* "2026-11-23T10:00:00.000+0000" as format_moment has it, without milliseconds; other texts as they are. */
 const char *format_time(char text[64], const char *answer);
 
 /* A bar for a person who waits, on stderr; nothing when stderr is no terminal. total 0: unknown. */

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,9 +10,12 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/thread.h"
+#include "common/service/service.h"
+#include "coordinator/http/endpoint.h"
 #include "coordinator/intake/intake.h"
 #include "coordinator/loop/end_poller.h"
 #include "coordinator/loop/health_beat.h"
+#include "coordinator/loop/loop_metrics.h"
 #include "coordinator/daemon/startup.h"
 #include "coordinator/status/statuslog.h"
 
@@ -25,7 +27,8 @@ struct coordinator {
     struct loop *loops;
     int loop_count;
     bool was_ready;
-    int64_t stats_at_ms, systemd_at_ms;
+    int64_t stats_at_ms;
+    struct service service;
 };
 
 /* ---- life ---- */
@@ -152,20 +155,33 @@ static void watch_loops(struct coordinator *coordinator)
     }
 }
 
+/* What the loops own of the two kinds, or of it what is ready. */
+struct share {
+    int shards, partitions;
+};
+
+static void count_share(const struct coordinator *coordinator, struct share *owned, struct share *ready)
+{
+    *owned = *ready = (struct share){ 0 };
+    for (int i = 0; i < coordinator->loop_count; i++) {
+        const struct loop *loop = &coordinator->loops[i];
+        bool is_status = loop->run == statuslog_run;
+
+        *(is_status ? &owned->shards : &owned->partitions) += atomic_load(&loop->owned);
+        *(is_status ? &ready->shards : &ready->partitions) += atomic_load(&loop->ready);
+    }
+}
+
 static void watch_ready(struct coordinator *coordinator)
 {
-    int shards = 0, partitions = 0;
+    struct share owned, ready;
 
     if (coordinator->was_ready || !coordinator_ready(coordinator))
         return;
     coordinator->was_ready = true;
-    for (int i = 0; i < coordinator->loop_count; i++) {
-        const struct loop *loop = &coordinator->loops[i];
-
-        *(loop->run == statuslog_run ? &shards : &partitions) += atomic_load(&loop->owned);
-    }
-    log_event(LOG_LEVEL_INFO, "ready", "shards=%d submit-partitions=%d", shards, partitions);
-    sd_notify(0, "READY=1");
+    count_share(coordinator, &owned, &ready);
+    log_event(LOG_LEVEL_INFO, "ready", "shards=%d submit-partitions=%d", owned.shards, owned.partitions);
+    service_ready();
 }
 
 static void watch_stats(struct coordinator *coordinator, int64_t now_ms)
@@ -181,21 +197,40 @@ static void watch_stats(struct coordinator *coordinator, int64_t now_ms)
     buf_release(&line);
 }
 
+/* For `systemctl status`: what is away first, since everything else follows from it. */
+static void tell_service(struct coordinator *coordinator, int64_t now_ms)
+{
+    const struct counters *counters = &coordinator->shared.counters;
+    struct share owned, ready;
+    char away[128];
+
+    count_share(coordinator, &owned, &ready);
+    if (outage_is_on("redis", away, sizeof away) || outage_is_on("kafka", away, sizeof away)) {
+        service_tell(&coordinator->service, now_ms, "waiting: %s", away);
+    } else if (!coordinator_ready(coordinator)) {
+        service_tell(&coordinator->service, now_ms, "taking over: %d of %d shards and %d of %d submit partitions ready",
+                     ready.shards, owned.shards, ready.partitions, owned.partitions);
+    } else {
+        service_tell(&coordinator->service, now_ms,
+                     "serving %d shards and %d submit partitions; recorded %" PRId64 ", outcomes %" PRId64,
+                     owned.shards, owned.partitions, atomic_load(&counters->ingested),
+                     atomic_load(&counters->outcomes));
+    }
+}
+
 static void watch(struct coordinator *coordinator)
 {
     int64_t now_ms = clock_boot_ms();
 
-    coordinator->stats_at_ms = coordinator->systemd_at_ms = now_ms;
+    coordinator->stats_at_ms = now_ms;
     while (!atomic_load(&coordinator->shared.stop)) {
         nanosleep(&(struct timespec){ .tv_nsec = WATCH_MS * 1000000L }, NULL);
         now_ms = clock_boot_ms();
         watch_loops(coordinator);
         watch_ready(coordinator);
         watch_stats(coordinator, now_ms);
-        if (now_ms - coordinator->systemd_at_ms >= 1000) {
-            coordinator->systemd_at_ms = now_ms;
-            sd_notify(0, "WATCHDOG=1");
-        }
+        if (service_is_due(&coordinator->service, now_ms))
+            tell_service(coordinator, now_ms);
     }
 }
 
@@ -213,21 +248,63 @@ static void coordinator_log_start(const struct coordinator *coordinator)
               coordinator->loop_count);
 }
 
-int coordinator_run(struct coordinator *coordinator)
+static int run_loops(struct coordinator *coordinator)
 {
-    int exit_code;
-
-    coordinator_log_start(coordinator);
-    exit_code = startup_run(&coordinator->shared, coordinator->rebuild);
+    int exit_code = startup_run(&coordinator->shared, coordinator->rebuild);
     if (exit_code != 0 || atomic_load(&coordinator->shared.stop))
         return exit_code;
     loops_start(coordinator);
     watch(coordinator);
     log_event(LOG_LEVEL_INFO, "stopping", "exit=%d", atomic_load(&coordinator->shared.exit_code));
-    sd_notify(0, "STOPPING=1");
+    service_stopping();
     loops_join(coordinator);
     if (atomic_load(&coordinator->shared.exit_code) == 0)
         health_leave(&coordinator->shared); /* one that must end is told of as one that died */
     log_event(LOG_LEVEL_INFO, "stopped", "exit=%d", atomic_load(&coordinator->shared.exit_code));
     return atomic_load(&coordinator->shared.exit_code);
+}
+
+/* ---- what the endpoint asks ---- */
+
+static void about_metrics(void *arg, struct metrics *metrics)
+{
+    struct coordinator *coordinator = arg;
+
+    loop_metrics_put(metrics, &coordinator->shared);
+}
+
+static bool about_ready(void *arg, char *why, size_t size)
+{
+    struct coordinator *coordinator = arg;
+
+    if (outage_is_on("redis", why, size) || outage_is_on("kafka", why, size))
+        return false;
+    if (!coordinator_ready(coordinator)) {
+        snprintf(why, size, "not every shard and partition that it has is being read yet");
+        return false;
+    }
+    snprintf(why, size, "ready");
+    return true;
+}
+
+/* The endpoint is there before everything else, and until everything else has ended: whoever asks meanwhile is told to
+ * come again. */
+int coordinator_run(struct coordinator *coordinator)
+{
+    const struct endpoint_about about = { coordinator, about_metrics, about_ready };
+    struct endpoint *endpoint;
+    struct err err = ERR_INIT;
+    enum status st;
+    int exit_code;
+
+    coordinator_log_start(coordinator);
+    st = endpoint_start(&endpoint, coordinator->shared.config, &about, &err);
+    if (st != ST_OK) {
+        exit_code = st == ST_INVALID ? EXIT_CONFIG : EXIT_FAILED;
+        log_error_text(LOG_LEVEL_ERROR, "cannot start", err.text, "exit=%d", exit_code);
+        return exit_code;
+    }
+    exit_code = run_loops(coordinator);
+    endpoint_stop(endpoint);
+    return exit_code;
 }

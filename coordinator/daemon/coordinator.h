@@ -12,6 +12,10 @@ enum {
     STATS_MS = 60000,    /* between two stats lines */
 };
 
+/* What main reads, and what the manual page is made of. */
+extern const struct command_line coordinator_command_line;
+extern const char *coordinator_rebuild; /* --rebuild; NULL: absent */
+
 struct coordinator;
 struct counters;
 

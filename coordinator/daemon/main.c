@@ -9,6 +9,7 @@
 #include "common/base/process.h"
 #include "common/base/signals.h"
 #include "coordinator/daemon/coordinator.h"
+#include "coordinator/http/endpoint.h"
 
 static struct coordinator *running;
 
@@ -24,7 +25,8 @@ static void on_stop(bool now)
 static enum status check_descriptors(const struct config *config, struct err *err)
 {
     enum { PER_LOOP = 30 };
-    long long needed = DESCRIPTORS_LEAST + PER_LOOP * (config->intake_loops + config->status_loops);
+    long long needed = DESCRIPTORS_LEAST + PER_LOOP * (config->intake_loops + config->status_loops) +
+                       (config->http_listen[0] ? ENDPOINT_DESCRIPTORS : 0);
     long long fit = descriptors_provide(needed);
 
     if (fit >= needed)
@@ -51,17 +53,6 @@ static int run(const struct config *config, bool rebuild)
 
 int main(int argc, char **argv)
 {
-    const char *rebuild = NULL;
-    const struct flag flags[] = {
-        { "rebuild", NULL, "fill an empty Redis from what Kafka still holds", &rebuild },
-    };
-    const struct command_line line = {
-        .program = "bgop-coordinator",
-        .usage = "bgop-coordinator [--config FILE] [--kafka LIST] [--redis URL] [--rebuild]",
-        .about = "Records submissions, applies outcomes, runs the timers. Several may run: they share the work.",
-        .flags = flags,
-        .flag_count = sizeof flags / sizeof *flags,
-    };
     struct config config;
     struct err err = ERR_INIT;
     enum log_level level = LOG_LEVEL_INFO;
@@ -70,7 +61,7 @@ int main(int argc, char **argv)
     process_start();
     first_process();
     config_init(&config);
-    exit_code = config_command_line(&config, &line, &argc, argv);
+    exit_code = config_command_line(&config, &coordinator_command_line, &argc, argv);
     if (exit_code < 0 && argc > 0) {
         process_complain("bgop-coordinator", "takes no operands, got \"%s\" (see --help)", argv[0]);
         exit_code = EXIT_USAGE_ERROR;
@@ -86,7 +77,7 @@ int main(int argc, char **argv)
     if (exit_code < 0) {
         log_level_parse(config.log_level, &level);
         log_start("coordinator", level, config.log_format[0] == 'j');
-        exit_code = run(&config, rebuild != NULL);
+        exit_code = run(&config, coordinator_rebuild != NULL);
     }
     config_release(&config);
     return process_end("bgop-coordinator", exit_code);

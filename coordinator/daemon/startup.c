@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/clock.h"
+#include "common/service/service.h"
 #include "coordinator/daemon/genesis.h"
 #include "coordinator/daemon/redis_checks.h"
 #include "coordinator/daemon/topics.h"
@@ -17,6 +19,7 @@ struct startup {
     struct redis *redis;
     struct appender appender;
     struct topics topics;
+    struct service service;
 };
 
 /* ---- the steps, in order ---- */
@@ -96,6 +99,7 @@ static enum status step_run(const struct step *step, struct startup *startup, st
         if (st != ST_AGAIN)
             return st;
         away = of(step, err);
+        service_tell(&startup->service, clock_boot_ms(), "waiting to start: %s", err->text);
         outage_begin(&outage, away, err->text);
         if (atomic_load(&startup->shared->stop))
             return ST_AGAIN;

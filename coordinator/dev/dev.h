@@ -32,6 +32,7 @@ struct dev {
     int redis_port;
     char redis_uri[64], redis_socket[PATH_MAX];
     struct redis *redis;
+    char http_token[600];
     struct child redis_server, coordinator, workers[DEV_WORKERS_MAX];
     sigset_t signals;
     volatile bool stop, hurry; /* a signal asked for it; a second one */
@@ -61,11 +62,16 @@ int dev_start_kafka(struct dev *dev);
 /* servers.c */
 int dev_start_redis(struct dev *dev);
 int dev_start_daemons(struct dev *dev);
+/* A port that is free now; somebody may take it before it is used. */
+int dev_free_port(void);
 /* Until every shard is OPEN and every worker has registered. */
 int dev_wait_ready(struct dev *dev);
 /* The child that ended though nobody asked it to; NULL: all run. */
 struct child *dev_dead_child(struct dev *dev);
 void dev_stop_all(struct dev *dev);
+
+/* http.c: into the configuration, before the daemons read it */
+int dev_prepare_http(struct dev *dev);
 
 /* welcome.c */
 int dev_write_port_file(const struct dev *dev);

@@ -21,7 +21,7 @@ static struct {
 
 static const struct flag flags[] = {
     { "workers", "N", "worker processes (1)", &options.workers },
-    { "port-file", "FILE", "write BGOP_KAFKA=... and BGOP_REDIS=... there when everything is ready",
+    { "port-file", "FILE", "write BGOP_KAFKA=..., BGOP_REDIS=..., BGOP_HTTP=... there when everything is ready",
       &options.port_file },
     { "keep", "DIR", "an empty folder for logs and data, to be kept", &options.keep },
     { "verbose", NULL, "show the logs here instead of writing them to files", &options.verbose },

@@ -25,8 +25,7 @@ enum {
 };
 
 /* ---- redis-server ---- */
-/* A port that is free now; somebody may take it before Redis does, so the caller tries again. */
-static int free_port(void)
+int dev_free_port(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof address;
@@ -70,7 +69,7 @@ static int launch_redis(struct dev *dev, const char *conf)
 
     if (!*dev->redis_socket)
         argv[6] = NULL;
-    dev->redis_port = free_port();
+    dev->redis_port = dev_free_port(); /* if somebody takes it before Redis does, the caller tries again */
     snprintf(port, sizeof port, "%d", dev->redis_port);
     snprintf(dev->redis_uri, sizeof dev->redis_uri, "redis://127.0.0.1:%d", dev->redis_port);
     if (child_start(&dev->redis_server, "redis", (char *const *)(void *)(uintptr_t)argv, log_path(dev, "redis", log),
@@ -176,8 +175,10 @@ static int write_config(struct dev *dev, char *path)
 int dev_start_daemons(struct dev *dev)
 {
     char config[PATH_MAX], name[32];
-    int code = write_config(dev, config);
+    int code = dev_prepare_http(dev);
 
+    if (code == EXIT_OK)
+        code = write_config(dev, config);
     setenv("BGOP_KAFKA", kafka_mock_brokers(dev->mock), 1);
     setenv("BGOP_REDIS", dev->redis_uri, 1);
     if (code == EXIT_OK)

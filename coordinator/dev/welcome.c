@@ -1,4 +1,5 @@
 /* What a person, or a script, is told when everything is ready. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,20 +9,33 @@
 #include "common/base/process.h"
 #include "coordinator/dev/dev.h"
 
+/* It has the token. */
+static FILE *open_private(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    return fd >= 0 ? fdopen(fd, "w") : NULL;
+}
+
 /* Written beside and renamed: whoever sees the file sees all of it. */
 int dev_write_port_file(const struct dev *dev)
 {
     char path[PATH_MAX];
+    struct buf token;
     FILE *file;
 
     if (!dev->options.port_file)
         return EXIT_OK;
     if (snprintf(path, sizeof path, "%s.%d", dev->options.port_file, (int)getpid()) >= (int)sizeof path)
         return dev_fail(EXIT_FAILED, "--port-file: the path is too long");
-    file = fopen(path, "we");
+    file = open_private(path);
     if (!file)
         return dev_fail(EXIT_FAILED, "--port-file %s: %m", path);
-    fprintf(file, "BGOP_KAFKA=%s\nBGOP_REDIS=%s\n", kafka_mock_brokers(dev->mock), dev->redis_uri);
+    buf_init(&token, 4 * sizeof dev->http_token);
+    buf_append_shell(&token, dev->http_token);
+    fprintf(file, "BGOP_KAFKA=%s\nBGOP_REDIS=%s\nBGOP_HTTP=http://%s\nBGOP_HTTP_TOKEN=%s\n",
+            kafka_mock_brokers(dev->mock), dev->redis_uri, dev->config->http_listen, token.data);
+    buf_release(&token);
     if (fclose(file) != 0 || rename(path, dev->options.port_file) != 0)
         return dev_fail(EXIT_FAILED, "--port-file %s: %m", dev->options.port_file);
     return EXIT_OK;
@@ -73,6 +87,18 @@ static void print_handlers(const struct dev *dev)
                                     : "");
 }
 
+static void print_http(const struct dev *dev)
+{
+    struct buf file;
+
+    buf_init(&file, 4 * PATH_MAX);
+    buf_append_shell(&file, dev->config->http_token_file);
+    printf("  HTTP      http://%s/services/data    (token: ", dev->config->http_listen);
+    process_show(stdout, file.data, file.size);
+    printf(")\n");
+    buf_release(&file);
+}
+
 static void print_logs(const struct dev *dev)
 {
     struct buf folder;
@@ -101,6 +127,7 @@ void dev_print_welcome(const struct dev *dev)
     ctl = bgopctl(dev, &path);
     printf("\nbgop is ready.\n\n  Kafka     %s\n  Redis     %s    (redis-cli -p %d)\n", brokers, dev->redis_uri,
            dev->redis_port);
+    print_http(dev);
     print_handlers(dev);
     if (dev->options.verbose)
         printf("  Logs      below\n\n");

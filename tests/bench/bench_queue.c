@@ -1,185 +1,83 @@
 /* Loads a running queue and says what it reached. The queue is used as anybody would: submissions through Kafka,
- * results read from Redis.
+ * results read from Redis. Prints one JSON object; exit code 1 when an operation did not end Complete.
  *
- *   bench_queue rate COUNT       as fast as possible: submit rate; first submit to last Complete in Redis; what Redis
- *                                spent per operation (CPU, commands, bytes)
- *   bench_queue latency RATE SECONDS   open loop: from produce to Complete visible in Redis (a blocked XREAD on the
- *                                shards' `changes`), p50, p99, max, after 3 s of warm-up
+ *   bench_queue rate COUNT [SHAPE]         as fast as possible: submit rate; first submit to last Complete in Redis; what
+ *                                          Redis spent per operation (CPU, commands, bytes)
+ *   bench_queue latency RATE SECONDS [SHAPE [WARM_UP]]   open loop: from the moment it is due to Complete visible in
+ *                                          Redis (a blocked XREAD on the shards' `changes`): p50, p99, max, after WARM_UP
+ *                                          seconds (default 3) that are not measured
  *
- * BGOP_KAFKA and BGOP_REDIS say where. Prints one JSON object. */
+ * SHAPE is plain (the default) or another of queue_load.c's table. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
-#include "common/codec/codec.h"
-#include "common/config/config.h"
-#include "common/kafka/kafka.h"
-#include "common/record/id.h"
-#include "common/record/routing.h"
-#include "common/redis/redis.h"
+#include "tests/bench/queue_load.h"
 
-#define TYPE "SiteTaskCreate"
-enum { PAYLOAD_SIZE = 200, WARM_UP_S = 3 };
-
-struct sample {
-    char id[ID_SIZE];
-    int64_t produced_us, done_us;
-};
-
-struct bench {
-    struct config config;
-    struct redis *redis;
-    struct kafka_producer *producer;
-    int shards;
-    int64_t delivered, failed;
-    struct sample *samples; /* of `latency`; NULL otherwise */
-};
-
-static _Noreturn void fail(const char *what, const struct err *err)
-{
-    fprintf(stderr, "bench_queue: %s: %s\n", what, err->text);
-    exit(EXIT_FAILED);
-}
-
-static int64_t ask_int(struct bench *bench, const char *verb, const char *key, const char *field)
-{
-    struct err err = ERR_INIT;
-    struct redis_reply *reply;
-    if (redis_call(bench->redis, &reply, &err, verb, key, field, NULL) != ST_OK)
-        fail(key, &err);
-    int64_t value = redis_reply_int(reply, 0);
-    redis_reply_free(reply);
-    return value;
-}
-
-/* "name:value" of an INFO section. */
-static double ask_info(struct bench *bench, const char *section, const char *name)
-{
-    struct err err = ERR_INIT;
-    struct redis_reply *reply;
-    if (redis_call(bench->redis, &reply, &err, "INFO", section, NULL) != ST_OK)
-        fail("INFO", &err);
-    const char *found = strstr(redis_reply_text(reply, NULL), name);
-    double value = found ? strtod(found + strlen(name) + 1, NULL) : 0;
-    redis_reply_free(reply);
-    return value;
-}
-
-/* Calls of every command, those inside functions included. */
-static double ask_commands(struct bench *bench)
-{
-    struct err err = ERR_INIT;
-    struct redis_reply *reply;
-    if (redis_call(bench->redis, &reply, &err, "INFO", "commandstats", NULL) != ST_OK)
-        fail("INFO commandstats", &err);
-    double sum = 0;
-    for (const char *at = redis_reply_text(reply, NULL); (at = strstr(at, "calls=")); at += 6)
-        sum += strtod(at + 6, NULL);
-    redis_reply_free(reply);
-    return sum;
-}
-
-static int64_t complete_count(struct bench *bench)
-{
-    char key[64];
-    int64_t sum = 0;
-    for (int shard = 0; shard < bench->shards; shard++) {
-        snprintf(key, sizeof key, "bgop:{%d}:counts", shard);
-        sum += ask_int(bench, "HGET", key, TYPE ":Complete");
-    }
-    return sum;
-}
-
-static void on_delivery(void *arg, const struct kafka_delivery *delivery)
-{
-    struct bench *bench = arg;
-    if (delivery->status != ST_OK) {
-        bench->failed++;
-        return;
-    }
-    bench->delivered++;
-    if (bench->samples) {
-        struct id_parts parts = { .partition = delivery->partition, .offset = delivery->offset };
-        parts.shard = routing_shard("", 0, parts.partition, parts.offset, bench->shards);
-        id_make(((struct sample *)delivery->arg)->id, &parts);
-    }
-}
-
-static void produce(struct bench *bench, const struct buf *message, void *arg)
-{
-    struct err err = ERR_INIT;
-    enum status st;
-    char topic[256];
-    config_topic(&bench->config, "submit", topic, sizeof topic);
-    while ((st = kafka_producer_send(bench->producer, topic, KAFKA_PARTITION_BY_KEY, NULL, 0, message->data,
-                                     message->size, NULL, arg, &err)) == ST_LIMIT)
-        kafka_producer_poll(bench->producer, 10);
-    if (st != ST_OK)
-        fail("submit", &err);
-    kafka_producer_poll(bench->producer, 0);
-}
-
-static void flush(struct bench *bench)
-{
-    struct err err = ERR_INIT;
-    if (kafka_producer_flush(bench->producer, 60000, &err) != ST_OK)
-        fail("flush", &err);
-}
-
-static void submission_message(struct buf *message)
-{
-    struct submission submission;
-    char payload[PAYLOAD_SIZE];
-    memset(payload, 'x', sizeof payload);
-    submission_init(&submission);
-    text_copy(submission.type, sizeof submission.type, TYPE, strlen(TYPE));
-    submission.payload = payload;
-    submission.payload_size = sizeof payload;
-    codec_write_submission(message, &submission);
-}
+enum { WARM_UP_S = 3, STALL_S = 60 };
 
 static void sleep_ms(int ms)
 {
     nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
 }
 
-static void run_rate(struct bench *bench, int64_t count)
+/* ---- rate ---- */
+
+struct redis_spent {
+    double cpu_s, commands, bytes;
+};
+
+static struct redis_spent redis_spent(struct load *load)
 {
-    struct buf message;
-    buf_init(&message, 4096);
-    submission_message(&message);
-    int64_t before = complete_count(bench);
-    double cpu = ask_info(bench, "cpu", "used_cpu_user") + ask_info(bench, "cpu", "used_cpu_sys");
-    double commands = ask_commands(bench), bytes = ask_info(bench, "memory", "used_memory_dataset");
+    struct redis_spent spent = { .bytes = load_info(load, "memory", "used_memory_dataset") };
+    spent.cpu_s = load_info(load, "cpu", "used_cpu_user") + load_info(load, "cpu", "used_cpu_sys");
+    spent.commands = load_commands(load);
+    return spent;
+}
 
-    int64_t start = clock_boot_us();
-    for (int64_t i = 0; i < count; i++)
-        produce(bench, &message, NULL);
-    flush(bench);
-    int64_t submitted = clock_boot_us();
-    while (complete_count(bench) < before + count && clock_boot_us() - start < 600 * 1000000LL)
+/* Until all have ended, or nothing has for a long while: what is left then will not. Answers how many ended well. */
+static int64_t wait_ended(struct load *load, const struct load_tally *before, int64_t count)
+{
+    int64_t good = -1, changed_us = clock_boot_us();
+    for (;;) {
+        struct load_tally now = load_tally(load);
+        int64_t ended = now.complete + now.merged - before->complete - before->merged;
+        if (ended >= count && now.running == 0)
+            return now.failed == before->failed ? ended : ended - (now.failed - before->failed);
+        if (ended != good)
+            changed_us = clock_boot_us();
+        good = ended;
+        if (clock_boot_us() - changed_us > STALL_S * 1000000LL)
+            return good;
         sleep_ms(20);
-    int64_t done = clock_boot_us();
-    int64_t completed = complete_count(bench) - before;
+    }
+}
 
-    double n = (double)count;
-    cpu = ask_info(bench, "cpu", "used_cpu_user") + ask_info(bench, "cpu", "used_cpu_sys") - cpu;
-    commands = ask_commands(bench) - commands;
-    bytes = ask_info(bench, "memory", "used_memory_dataset") - bytes;
-    printf("{\"bench\":\"rate\",\"operations\":%" PRId64 ",\"completed\":%" PRId64 ",\"submit_per_s\":%.0f,"
-           "\"end_to_end_per_s\":%.0f,\"redis_us_per_operation\":%.1f,\"redis_commands_per_operation\":%.2f,"
-           "\"redis_bytes_per_operation\":%.0f}\n",
-           count, completed, n / ((double)(submitted - start) / 1e6), n / ((double)(done - start) / 1e6), cpu * 1e6 / n,
-           commands / n, bytes / n);
-    buf_release(&message);
-    if (completed != count || bench->failed)
-        exit(EXIT_FAILED);
+static int run_rate(struct load *load, int64_t count)
+{
+    struct load_tally tally = load_tally(load);
+    struct redis_spent before = redis_spent(load);
+    int64_t asked = load->asked, start = clock_boot_us();
+    for (int64_t i = 0; i < count; i++)
+        load_submit(load, i);
+    load_flush(load);
+    int64_t submitted = clock_boot_us();
+    int64_t completed = wait_ended(load, &tally, count);
+    int64_t done = clock_boot_us();
+    struct redis_spent after = redis_spent(load);
+    double n = (double)count, own = (double)(load->asked - asked);
+    printf("{\"bench\":\"rate\",\"shape\":\"%s\",\"operations\":%" PRId64 ",\"submitted\":%" PRId64
+           ",\"completed\":%" PRId64 ",\"submit_per_s\":%.0f,\"end_to_end_per_s\":%.0f,\"redis_us_per_operation\":%.2f,"
+           "\"redis_commands_per_operation\":%.3f,\"redis_bytes_per_operation\":%.0f}\n",
+           load->shape->name, count, count, completed, n / ((double)(submitted - start) / 1e6),
+           n / ((double)(done - start) / 1e6), (after.cpu_s - before.cpu_s) * 1e6 / n,
+           (after.commands - before.commands - own) / n, (after.bytes - before.bytes) / n);
+    return completed == count && load->refused == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 /* ---- latency: one thread reads `changes`, the main one produces ---- */
@@ -189,7 +87,7 @@ struct done_id {
     int64_t at_us;
 };
 struct watch {
-    struct bench *bench;
+    struct load *load;
     struct done_id *done;
     size_t count, capacity, wanted;
 };
@@ -209,50 +107,63 @@ static void note_completed(struct watch *watch, const struct redis_reply *fields
     }
 }
 
+struct feed { /* where each shard's `changes` was read up to */
+    char key[64], last[64];
+};
+
+static void note_entries(struct watch *watch, struct feed *feeds, const struct redis_reply *streams, int64_t now_us)
+{
+    for (size_t i = 0; i < redis_reply_count(streams); i++) {
+        const struct redis_reply *stream = redis_reply_at(streams, i), *entries = redis_reply_at(stream, 1);
+        int shard = (int)strtol(strchr(redis_reply_text(redis_reply_at(stream, 0), NULL), '{') + 1, NULL, 10);
+        for (size_t j = 0; j < redis_reply_count(entries); j++) {
+            const struct redis_reply *entry = redis_reply_at(entries, j);
+            const char *id = redis_reply_text(redis_reply_at(entry, 0), NULL);
+            text_copy(feeds[shard].last, sizeof feeds[shard].last, id, strlen(id));
+            note_completed(watch, redis_reply_at(entry, 1), now_us);
+        }
+    }
+}
+
+static struct redis_reply *read_blocked(struct redis *redis, const struct feed *feeds, int shards)
+{
+    static const char *const words[] = { "XREAD", "BLOCK", "10000", "STREAMS" };
+    struct err err = ERR_INIT;
+    struct redis_command command;
+    struct redis_reply *reply;
+    redis_command_init(&command);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        redis_command_add_text(&command, words[i]);
+    for (int s = 0; s < shards; s++)
+        redis_command_add_text(&command, feeds[s].key);
+    for (int s = 0; s < shards; s++)
+        redis_command_add_text(&command, feeds[s].last);
+    if (redis_send(redis, &command, &err) != ST_OK || redis_receive(redis, &reply, &err) != ST_OK)
+        load_fail("XREAD", &err);
+    redis_command_release(&command);
+    return reply;
+}
+
 static void *watch_changes(void *arg)
 {
     struct watch *watch = arg;
     struct err err = ERR_INIT;
-    struct redis *redis = redis_new(watch->bench->config.redis_url, 30000, &err);
-    int shards = watch->bench->shards;
-    char(*last)[64] = xcalloc((size_t)shards, sizeof *last), (*keys)[64] = xcalloc((size_t)shards, sizeof *keys);
+    int shards = watch->load->shards;
+    struct redis *redis = redis_new(watch->load->config->redis_url, 30000, &err);
+    struct feed *feeds = xcalloc((size_t)shards, sizeof *feeds);
+    if (!redis)
+        load_fail("Redis", &err);
     for (int s = 0; s < shards; s++) {
-        snprintf(keys[s], sizeof keys[s], "bgop:{%d}:changes", s);
-        snprintf(last[s], sizeof last[s], "%" PRId64, clock_wall_ms() - 1);
+        snprintf(feeds[s].key, sizeof feeds[s].key, "bgop:{%d}:changes", s);
+        snprintf(feeds[s].last, sizeof feeds[s].last, "%" PRId64, clock_wall_ms() - 1);
     }
-    while (watch->count < watch->wanted) {
-        struct redis_command command;
-        struct redis_reply *reply;
-        redis_command_init(&command);
-        for (const char *const *word = (const char *const[]){ "XREAD", "BLOCK", "10000", "STREAMS", NULL }; *word;
-             word++)
-            redis_command_add_text(&command, *word);
-        for (int s = 0; s < shards; s++)
-            redis_command_add_text(&command, keys[s]);
-        for (int s = 0; s < shards; s++)
-            redis_command_add_text(&command, last[s]);
-        if (redis_send(redis, &command, &err) != ST_OK || redis_receive(redis, &reply, &err) != ST_OK)
-            fail("XREAD", &err);
-        redis_command_release(&command);
-        int64_t now_us = clock_boot_us();
-        if (redis_reply_count(reply) == 0) {
-            redis_reply_free(reply);
-            break; /* nothing for 10 s: report what is there */
-        }
-        for (size_t i = 0; i < redis_reply_count(reply); i++) {
-            const struct redis_reply *stream = redis_reply_at(reply, i), *entries = redis_reply_at(stream, 1);
-            int shard = (int)strtol(strchr(redis_reply_text(redis_reply_at(stream, 0), NULL), '{') + 1, NULL, 10);
-            for (size_t j = 0; j < redis_reply_count(entries); j++) {
-                const struct redis_reply *entry = redis_reply_at(entries, j);
-                text_copy(last[shard], sizeof last[shard], redis_reply_text(redis_reply_at(entry, 0), NULL),
-                          strlen(redis_reply_text(redis_reply_at(entry, 0), NULL)));
-                note_completed(watch, redis_reply_at(entry, 1), now_us);
-            }
-        }
+    for (bool more = true; more && watch->count < watch->wanted;) {
+        struct redis_reply *reply = read_blocked(redis, feeds, shards);
+        more = redis_reply_count(reply) > 0; /* nothing for 10 s: report what is there */
+        note_entries(watch, feeds, reply, clock_boot_us());
         redis_reply_free(reply);
     }
-    free(last);
-    free(keys);
+    free(feeds);
     redis_free(redis);
     return NULL;
 }
@@ -267,89 +178,118 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void report_latency(const struct sample *samples, size_t skip, size_t count, struct watch *watch, double rate)
+/* Microseconds from due to done of [first, count), in order; *found of them were seen to complete. */
+static int64_t *latencies(struct load *load, const int64_t *due_us, size_t first, size_t count, struct watch *watch,
+                          size_t *found)
 {
-    int64_t *us = xcalloc(count, sizeof *us);
-    size_t found = 0;
+    int64_t *us = xcalloc(count - first, sizeof *us);
+    *found = 0;
     qsort(watch->done, watch->count, sizeof *watch->done, by_id);
-    for (size_t i = skip; i < count; i++) {
-        struct done_id *done = bsearch(samples[i].id, watch->done, watch->count, sizeof *watch->done, by_id);
+    for (size_t i = first; i < count; i++) {
+        struct done_id *done = bsearch(load->ids[i], watch->done, watch->count, sizeof *watch->done, by_id);
         if (done)
-            us[found++] = done->at_us - samples[i].produced_us;
+            us[(*found)++] = done->at_us - due_us[i];
     }
-    qsort(us, found, sizeof *us, by_number);
-    if (found == 0) {
-        fprintf(stderr, "bench_queue: no operation was seen to complete\n");
-        exit(EXIT_FAILED);
-    }
-    printf(
-        "{\"bench\":\"latency\",\"rate_per_s\":%.0f,\"measured\":%zu,\"missing\":%zu,\"p50_ms\":%.2f,\"p99_ms\":%.2f,"
-        "\"max_ms\":%.2f}\n",
-        rate, found, count - skip - found, (double)us[found / 2] / 1e3, (double)us[found * 99 / 100] / 1e3,
-        (double)us[found - 1] / 1e3);
-    free(us);
-    if (found != count - skip)
-        exit(EXIT_FAILED);
+    qsort(us, *found, sizeof *us, by_number);
+    return us;
 }
 
-static void run_latency(struct bench *bench, double rate, int seconds)
+/* The smallest of them that so many percent do not exceed, in ms. */
+static double percentile_ms(const int64_t *us, size_t count, size_t percent)
 {
-    size_t count = (size_t)(rate * (seconds + WARM_UP_S)), warm_up = (size_t)(rate * WARM_UP_S);
-    struct watch watch = { .bench = bench, .wanted = count };
-    struct buf message;
-    pthread_t thread;
-    buf_init(&message, 4096);
-    submission_message(&message);
-    bench->samples = xcalloc(count, sizeof *bench->samples);
-    pthread_create(&thread, NULL, watch_changes, &watch);
-    sleep_ms(500);
+    size_t rank = (count * percent + 99) / 100;
+    return count == 0 ? 0 : (double)us[rank > 0 ? rank - 1 : 0] / 1e3;
+}
 
-    int64_t start = clock_boot_us();
+/* Each at its time, however long others take. */
+static void submit_at_rate(struct load *load, double rate, size_t count, int64_t *due_us)
+{
+    int64_t start = clock_boot_us(), now;
     for (size_t i = 0; i < count; i++) {
-        int64_t due = start + (int64_t)((double)i * 1e6 / rate), now;
-        while ((now = clock_boot_us()) < due) {
-            if (due - now > 1500)
-                kafka_producer_poll(bench->producer, 1);
+        due_us[i] = start + (int64_t)((double)i * 1e6 / rate);
+        while ((now = clock_boot_us()) < due_us[i]) {
+            if (due_us[i] - now > 1500)
+                kafka_producer_poll(load->producer, 1);
             else
-                nanosleep(&(struct timespec){ .tv_nsec = (long)(due - now) * 1000 }, NULL);
+                nanosleep(&(struct timespec){ .tv_nsec = (long)(due_us[i] - now) * 1000 }, NULL);
         }
-        bench->samples[i].produced_us = due; /* open loop: measured from when it was due */
-        produce(bench, &message, &bench->samples[i]);
+        load_submit(load, (int64_t)i);
     }
-    flush(bench);
+    load_flush(load);
+}
+
+static int run_latency(struct load *load, double rate, double seconds, double warm_up_s)
+{
+    size_t first = (size_t)(rate * warm_up_s), count = first + (size_t)(rate * seconds), found;
+    struct watch watch = { .load = load, .wanted = count };
+    int64_t *due_us = xcalloc(count, sizeof *due_us);
+    pthread_t thread;
+    load->ids = xcalloc(count, sizeof *load->ids);
+    pthread_create(&thread, NULL, watch_changes, &watch);
+    sleep_ms(500); /* until it reads */
+    submit_at_rate(load, rate, count, due_us);
     pthread_join(thread, NULL);
-    report_latency(bench->samples, warm_up, count, &watch, rate);
+    int64_t *us = latencies(load, due_us, first, count, &watch, &found);
+    printf(
+        "{\"bench\":\"latency\",\"shape\":\"%s\",\"rate_per_s\":%.0f,\"operations\":%zu,\"submitted\":%zu,\"completed\":%zu,"
+        "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f}\n",
+        load->shape->name, rate, count - first, count, found, percentile_ms(us, found, 50),
+        percentile_ms(us, found, 99), percentile_ms(us, found, 100));
+    free(us);
+    free(due_us);
     free(watch.done);
-    free(bench->samples);
-    buf_release(&message);
+    return found == count - first && load->refused == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+/* ---- command line ---- */
+
+static int usage(const char *what, const char *value)
+{
+    fprintf(stderr, "bench_queue: %s: '%s'; shapes are ", what, value);
+    load_shape_print_names(stderr);
+    fprintf(stderr, "\nusage: bench_queue rate COUNT [SHAPE] | latency RATE SECONDS [SHAPE [WARM_UP]]\n");
+    return EXIT_USAGE_ERROR;
+}
+
+static int run(const struct config *config, int argc, char **argv)
+{
+    bool rate = argc > 0 && strcmp(argv[0], "rate") == 0, latency = argc > 0 && strcmp(argv[0], "latency") == 0;
+    int numbers = latency ? 2 : 1;
+    if (!rate && !latency)
+        return usage("what to do", argc > 0 ? argv[0] : "");
+    if (argc < 1 + numbers || argc > 2 * numbers + 1)
+        return usage("too few or too many arguments", argv[0]);
+    for (int i = 1; i < argc; i++) {
+        if (i != numbers + 1 && strtod(argv[i], NULL) <= 0 && strcmp(argv[i], "0") != 0)
+            return usage("a number is wanted", argv[i]);
+    }
+    const char *name = argc > numbers + 1 ? argv[numbers + 1] : "plain";
+    const struct load_shape *shape = load_shape_find(name);
+    if (!shape)
+        return usage("no such shape", name);
+    if (latency && strcmp(name, "merging") == 0) /* a follower is Merged before its leader has run: when is it done? */
+        return usage("latency is not told of", name);
+    struct load load;
+    load_start(&load, config, shape, latency ? 0 : 5);
+    int code = rate ? run_rate(&load, strtoll(argv[1], NULL, 10))
+                    : run_latency(&load, strtod(argv[1], NULL), strtod(argv[2], NULL),
+                                  argc > 4 ? strtod(argv[4], NULL) : WARM_UP_S);
+    load_end(&load);
+    return code;
 }
 
 int main(int argc, char **argv)
 {
-    struct bench bench = { 0 };
-    struct err err = ERR_INIT;
-    config_init(&bench.config);
-    if (config_read_environment(&bench.config, &err) != ST_OK)
-        fail("environment", &err);
-    if (argc < 3 || (strcmp(argv[1], "rate") != 0 && (strcmp(argv[1], "latency") != 0 || argc < 4))) {
-        fprintf(stderr, "usage: bench_queue rate COUNT | latency RATE SECONDS\n");
-        return EXIT_USAGE_ERROR;
-    }
-    bool latency = strcmp(argv[1], "latency") == 0;
-    bench.redis = redis_new(bench.config.redis_url, 30000, &err);
-    if (!bench.redis || redis_connect(bench.redis, &err) != ST_OK)
-        fail("Redis", &err);
-    bench.shards = (int)ask_int(&bench, "HGET", "bgop:meta", "shards");
-    struct kafka_settings settings = config_kafka(&bench.config, "bench");
-    bench.producer = kafka_producer_new(&settings, latency ? 0 : 5, on_delivery, &bench, &err);
-    if (!bench.producer)
-        fail("Kafka", &err);
-    if (latency)
-        run_latency(&bench, strtod(argv[2], NULL), (int)strtol(argv[3], NULL, 10));
-    else
-        run_rate(&bench, strtoll(argv[2], NULL, 10));
-    kafka_producer_free(bench.producer);
-    redis_free(bench.redis);
-    config_release(&bench.config);
-    return EXIT_OK;
+    const struct command_line line = {
+        .program = "bench_queue",
+        .usage = "[--config FILE] rate COUNT [SHAPE] | latency RATE SECONDS [SHAPE [WARM_UP]]",
+        .about = "Loads a running queue and says what it reached.",
+    };
+    struct config config;
+    config_init(&config);
+    int code = config_command_line(&config, &line, &argc, argv);
+    if (code < 0)
+        code = run(&config, argc, argv);
+    config_release(&config);
+    return code;
 }

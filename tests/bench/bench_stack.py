@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("BGOP_BIN", str(ROOT / "build" / "release" / "bin"))
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
+from arguments import Parser, at_least  # noqa: E402
 from confluent_kafka import Producer  # noqa: E402
 import queue_stack  # noqa: E402
 from queue_stack import eventually, free_ports, operation_id, shard_of  # noqa: E402
@@ -149,23 +150,6 @@ def judged(rounds):
         good = all(map(first.holds, values)) if first.sign == "==" else first.holds(median)
         law = f"{first.sign} {number(first.limit)}" if first.sign else "-"
         yield first.name, median, values, law, good
-
-
-class Parser(argparse.ArgumentParser):
-    """Exits as the scripts do when an argument is wrong."""
-
-    def error(self, message):
-        self.print_usage(sys.stderr)
-        self.exit(64, f"{self.prog}: {message}\n")
-
-
-def at_least(least):
-    def number(text):
-        if int(text) < least:
-            raise ValueError
-        return int(text)
-    number.__name__ = f"number of at least {least}"         # argparse says: invalid ... value
-    return number
 
 
 def main(about, measure, options=()):

@@ -75,9 +75,9 @@ def set_up(config):
     folder.mkdir()
     (folder / "repository").symlink_to(ROOT)
     (folder / "hand.ini").write_text(config)
-    kafka, redis = map(str, free_ports(2))
+    kafka, redis, http = map(str, free_ports(3))
     env = dict(os.environ, BGOP_HOME=str(folder / "home"), BGOP_BIN=str(BIN), BGOP_KAFKA_PORT=kafka, BGOP_REDIS_PORT=redis,
-               REPOSITORY=str(folder / "repository"))
+               BGOP_HTTP_PORT=http, REPOSITORY=str(folder / "repository"))
     try:
         deploy("up", env, "--config", folder / "hand.ini")
         done = subprocess.run(["sh", "-c", '. "$BGOP_HOME/env" && env -0'], env=env, capture_output=True, text=True, check=True)

@@ -101,12 +101,12 @@ class Check:
                 self.wrong("IDENTITY", f"{operation} and {self.record_of[submission.serial]} are one submission")
             self.record_of[submission.serial] = operation
             self.submission_of[operation] = submission
-        # Of what was removed the checksum is gone: what it ran with tells, else the lower epoch was submitted first.
+        # Of what was removed the checksum is gone: what it ran with tells, else its Type, else the lower epoch was first.
         for operation in sorted(set(self.h.removed) - set(self.submission_of)):
             ran = {x.serial for x in self.runs.get(operation, ())}
             candidates = [s for s in self.by_coordinates.get(coordinates_of(operation), [])
                           if s.serial not in self.record_of]
-            candidates.sort(key=lambda s: s.serial not in ran)
+            candidates.sort(key=lambda s: (s.serial not in ran, s.type not in self.h.retention_ms))
             if candidates:
                 self.submission_of[operation] = candidates[0]
                 self.record_of.setdefault(candidates[0].serial, operation)

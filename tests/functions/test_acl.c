@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "tests/support/http_client.h"
 #include "tests/support/port.h"
 #include "tests/support/program.h"
 
@@ -12,6 +13,7 @@
 #define CTL(expected_code, ...) ctl("operator", (expected_code), (const char *[]){ "bgopctl", __VA_ARGS__, NULL })
 
 static char port[8];
+static int http_port;
 static struct program worker;
 
 /* ---- users ---- */
@@ -131,6 +133,22 @@ static void worker_stop(void)
     free(output);
 }
 
+static char token_file[] = "/tmp/bgop-test-acl-XXXXXX";
+
+static void serve_http(void)
+{
+    char listen[32];
+    FILE *file = fdopen(mkstemp(token_file), "w");
+
+    assert_non_null(file);
+    fputs("token", file);
+    fclose(file);
+    http_port = port_take();
+    snprintf(listen, sizeof listen, "127.0.0.1:%d", http_port);
+    stack_set("http", "listen", listen);
+    stack_set("http", "token_file", token_file);
+}
+
 static int setup(void **state)
 {
     FILE *file;
@@ -140,6 +158,7 @@ static int setup(void **state)
     snprintf(port, sizeof port, "%d", port_take());
     server_prepare();
     stack_set("redis", "url", url_of("coordinator", PASSWORD));
+    serve_http();
     stack_set("type ExternalObject", "merge_max", "4");
     file = fdopen(mkstemp(config_file), "w");
     fputs("[worker]\nlisten = 127.0.0.1:0\n[queue]\nlease_ms = 1000\nshards = 4\nsubmit_partitions = 2\n[type "
@@ -161,6 +180,7 @@ static int teardown(void **state)
     (void)state;
     stack_close();
     unlink(config_file);
+    unlink(token_file);
     return 0;
 }
 
@@ -212,6 +232,25 @@ static void work_is_submitted_done_retried_and_failed(void **state)
     EVENTUALLY(strstr(CTL(0, "list", "--type", "ExternalObject", "--json"), "\"Complete\""));
 }
 
+/* What /metrics of a worker and of a coordinator is made from. */
+static void the_numbers_of_the_queue_are_for_everybody(void **state)
+{
+    static const char *const users[] = { "worker", "coordinator", "operator", "monitor" };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(users); i++) {
+        struct err err = ERR_INIT;
+        struct redis *redis = redis_new(url_of(users[i], PASSWORD), 5000, &err);
+        struct redis_reply *reply = NULL;
+
+        if (!redis || redis_connect(redis, &err) != ST_OK ||
+            redis_call(redis, &reply, &err, "FCALL_RO", "bgop_stats", "0", NULL) != ST_OK)
+            fail_msg("%s: %s", users[i], err.text);
+        redis_reply_free(reply);
+        redis_free(redis);
+    }
+}
+
 static void operators_look_steer_and_mend(void **state)
 {
     const char *runs = submitted("WebCart", "30", "--name", "runs"), *id;
@@ -239,6 +278,56 @@ static void operators_look_steer_and_mend(void **state)
     CTL(0, "updated", from, to);
     CTL(0, "deleted", from, to);
     CTL(0, "list", "--status", "Scheduled");
+}
+
+static void get(const char *path, int status)
+{
+    char whole[512];
+    const struct http_reply *reply;
+
+    snprintf(whole, sizeof whole, "/services/data/v66.0%s", path);
+    reply = http_client_ask(http_port, "GET", whole, "Authorization: Bearer token\r\n", NULL);
+    if (reply->status != status)
+        fail_msg("%s: %d %s", path, reply->status, reply->body);
+}
+
+#define SELECT "/query?q=SELECT+Id+FROM+BackgroundOperation"
+#define OBJECT "/sobjects/BackgroundOperation"
+
+static void clients_over_http_read(void **state)
+{
+    static const char *const conditions[] = {
+        "",
+        "+WHERE+Status='Error'+ORDER+BY+FinishedAt+DESC",
+        "+WHERE+Status='New'+ORDER+BY+Id",
+        "+ORDER+BY+LastModifiedDate+DESC+LIMIT+5",
+        "+ORDER+BY+LastModifiedDate+LIMIT+5",
+        "+ORDER+BY+SubmittedAt",
+        "+WHERE+ParentKey='acl'+ORDER+BY+Name",
+        "+WHERE+Name='acl-1'",
+        "+WHERE+Status='Scheduled'+ORDER+BY+ProcessAfter",
+        "+WHERE+Status='Running'",
+        "+WHERE+WorkerUri!=null",
+        "+WHERE+Status='Error'+ORDER+BY+FinishedAt",
+    };
+    char path[512];
+
+    (void)state;
+    get(OBJECT "/describe", 200);
+    get(OBJECT "/Name/acl-1", 200);
+    get(OBJECT "/ParentKey/acl", 300);
+    get(OBJECT "/WorkerUri/http%3A%2F%2Fnobody", 404);
+    for (size_t i = 0; i < TEST_COUNT(conditions); i++) {
+        snprintf(path, sizeof path, SELECT "%s", conditions[i]);
+        get(path, 200);
+    }
+    get("/query?q=SELECT+Type,Status,COUNT(Id)+FROM+BackgroundOperation+GROUP+BY+Type,Status", 200);
+    snprintf(path, sizeof path, OBJECT "/updated?start=%" PRId64 "&end=%" PRId64, clock_wall_ms() - 3600000,
+             clock_wall_ms() + 3600000);
+    get(path, 200);
+    snprintf(path, sizeof path, OBJECT "/deleted?start=%" PRId64 "&end=%" PRId64, clock_wall_ms() - 3600000,
+             clock_wall_ms() + 3600000);
+    get(path, 200);
 }
 
 /* A timer and a turn of nobody, and a counter that is wrong: doctor finds and mends all. */
@@ -437,7 +526,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_is_submitted_done_retried_and_failed),
+        cmocka_unit_test(the_numbers_of_the_queue_are_for_everybody),
         cmocka_unit_test(operators_look_steer_and_mend),
+        cmocka_unit_test(clients_over_http_read),
         cmocka_unit_test(doctor_mends),
         cmocka_unit_test(monitors_read_and_change_nothing),
         cmocka_unit_test(the_lists_hold_nothing_that_nobody_uses),

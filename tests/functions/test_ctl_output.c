@@ -105,6 +105,7 @@ static const struct {
     { "redrive", { "redrive", "--where", "Name = 'nobody'", "--dry-run" } },
     { "submit", { "submit", "--type", "WebCart" } },
     { "help", { "help" } },
+    { "completion", { "completion", "zsh" } },
 };
 
 static void lost_output_is_told_by_every_command(void **state)
@@ -380,5 +381,6 @@ int main(void)
     };
 
     signal(SIGPIPE, SIG_IGN);
+    setenv("TZ", "UTC0", 1); /* times are compared */
     return cmocka_run_group_tests(tests, setup, stack_teardown);
 }

@@ -19,6 +19,7 @@ static int setup(void **state)
     query_queue_fill(queue);
     setenv("BGOP_REDIS", server.url, 1);
     setenv("COLUMNS", "200", 1);
+    setenv("TZ", "UTC0", 1); /* times are compared */
     return 0;
 }
 

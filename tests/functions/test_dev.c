@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/record/id.h"
 #include "tests/support/folder.h"
+#include "tests/support/http_client.h"
 #include "tests/support/program.h"
 #include "tests/support/test.h"
 
@@ -45,6 +46,10 @@ static bool take_port_file(void)
         assert_non_null(value);
         *value++ = '\0';
         value[strcspn(value, "\n")] = '\0';
+        if (value[0] == '\'') { /* for a shell */
+            value++;
+            value[strcspn(value, "'")] = '\0';
+        }
         setenv(line, value, 1);
     }
     fclose(file);
@@ -170,6 +175,28 @@ static void an_operation_goes_its_whole_way(void **state)
     assert_says(CTL(0, "get", "first"), id);
     assert_says(CTL(0, "--json", "lookup", "ParentKey", "acct-1"), id);
     assert_says(CTL(0, "why", id), "complete");
+}
+
+static void records_are_read_over_http(void **state)
+{
+    const char *address = getenv("BGOP_HTTP"), *token = getenv("BGOP_HTTP_TOKEN");
+    char headers[256], id[ID_SIZE], path[128];
+    const struct http_reply *reply;
+    struct stat about;
+
+    (void)state;
+    assert_non_null(token);
+    assert_int_equal(strncmp(address, "http://127.0.0.1:", 17), 0);
+    assert_int_equal(strncmp(token, "00Dxx0000000001!", 16), 0);
+    assert_int_equal(stat(port_file, &about), 0);
+    assert_int_equal(about.st_mode & 077, 0);
+    take_id(id, CTL(0, "submit", "--type", "WebCart"));
+    CTL(0, "wait", id, "--timeout", "30");
+    snprintf(path, sizeof path, "/services/data/v66.0/sobjects/BackgroundOperation/%s?fields=Status", id);
+    snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\n", token);
+    reply = http_client_ask(atoi(address + 17), "GET", path, headers, NULL);
+    assert_says(reply->body, "\"Status\":\"Complete\"}");
+    assert_int_equal(http_client_ask(atoi(address + 17), "GET", path, "", NULL)->status, 401);
 }
 
 static void results_are_shown(void **state)
@@ -377,6 +404,7 @@ static void a_signal_stops_everything_and_leaves_nothing(void **state)
     assert_int_equal(program_end(&dev, &output), 0);
     dev.pid = 0;
     assert_says(output, "bgop is ready");
+    assert_says(output, "\n  HTTP      http://127.0.0.1:");
     assert_says(output, "For development only");
     assert_says(output, "BGOP_KAFKA=");
     assert_says(output, "it'\\''s a $folder/bgop-dev-");
@@ -538,6 +566,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_operation_goes_its_whole_way),
+        cmocka_unit_test(records_are_read_over_http),
         cmocka_unit_test(results_are_shown),
         cmocka_unit_test(what_failed_for_good_is_told_with_its_reason),
         cmocka_unit_test(many_lines_are_submitted_and_bad_ones_named),

@@ -55,6 +55,33 @@ static void errors_are_kept_for_their_own_time(void **state)
     assert_int_equal(keys(shard, "*:errors"), 0);
 }
 
+/* As short as a retention may be, and two of them in one call. */
+static void what_is_kept_for_a_second_leaves_after_it(void **state)
+{
+    struct shard *shard = *state;
+
+    shard->generation++;
+    shard_call(shard, "bgop_arm",
+               "0 0 %d %d 30 15 WebCart '{\"retry_backoff_ms\":1000,\"retry_limit\":3,\"timeout_ms\":60000,"
+               "\"retention_s\":1,\"retention_error_s\":2}'",
+               SHARD_LEASE_MS, SHARD_RETRY_MAX_MS);
+    shard_call(shard, "bgop_open", " ");
+    later(shard, SHARD_LEASE_MS);
+    shard_submit(shard, 1, (struct shard_op){ 0 });
+    shard_claim(shard, 1);
+    shard_apply(shard, "permanent", 1, 1, "no");
+    shard_submit(shard, 2, (struct shard_op){ 0 });
+    shard_claim(shard, 2);
+    shard_apply(shard, "ok", 2, 1, "");
+    assert_string_equal(shard_field(shard, 2, "Status"), "Complete");
+    later(shard, 1000);
+    assert_string_equal(shard_field(shard, 2, "Status"), "");
+    assert_string_equal(shard_field(shard, 1, "Status"), "Error");
+    later(shard, 1000);
+    assert_int_equal(keys(shard, "*:op:*"), 0);
+    assert_int_equal(keys(shard, "*:retentions"), 0);
+}
+
 static void a_redriven_record_does_not_expire_by_its_first_end(void **state)
 {
     struct shard *shard = *state;
@@ -255,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         shard_test(an_expired_record_leaves_with_everything_that_names_it),
         shard_test(errors_are_kept_for_their_own_time),
+        shard_test(what_is_kept_for_a_second_leaves_after_it),
         shard_test(a_redriven_record_does_not_expire_by_its_first_end),
         shard_test(a_name_is_remembered_for_a_day_after_its_record_left),
         shard_test(a_slice_removes_about_its_budget_and_asks_for_the_next),

@@ -38,6 +38,24 @@ static void no_more_run_at_a_time_than_the_limit(void **state)
     groups_stand(shard, 1, "Waiting p");
 }
 
+static void the_wait_for_a_turn_is_counted(void **state)
+{
+    struct shard *shard = *state;
+
+    for (int op = 1; op <= 3; op++)
+        limited(shard, op);
+    shard_claim(shard, 1);
+    shard_claim(shard, 2);
+    shard_clock(shard, shard_now(shard) + 4000);
+    shard_apply(shard, "ok", 1, 1, "");
+    groups_hinted(shard, 3);
+    assert_int_equal(shard_number(shard, "HGET " SHARD_PREFIX ":counts waited_turn"), 4000);
+    shard_clock(shard, shard_now(shard) + 500); /* from here on it waits for a worker */
+    shard_claim(shard, 3);
+    assert_int_equal(shard_number(shard, "HGET " SHARD_PREFIX ":counts waited_turn"), 4000);
+    assert_int_equal(shard_number(shard, "HGET " SHARD_PREFIX ":counts waited_worker"), 500);
+}
+
 static void parents_do_not_wait_for_each_other(void **state)
 {
     struct shard *shard = *state;
@@ -230,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         groups_test(no_more_run_at_a_time_than_the_limit),
+        groups_test(the_wait_for_a_turn_is_counted),
         groups_test(parents_do_not_wait_for_each_other),
         groups_test(a_timed_retry_gives_up_its_turn),
         groups_test(a_cancel_passes_the_turn_on),

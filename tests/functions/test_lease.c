@@ -158,6 +158,7 @@ static void the_fifth_lost_lease_is_a_verdict(void **state)
     shard_apply(shard, "lost", 1, 5, "lease lost 5 times");
     assert_string_equal(shard_places(shard, 1), "Error eD");
     assert_string_equal(shard_field(shard, 1, "Error"), "lease lost 5 times");
+    assert_int_equal(shard_number(shard, "HGET " SHARD_PREFIX ":counts lost"), 5);
     assert_int_equal(shard_number(shard, "LLEN " SHARD_PREFIX ":tries:%s", shard_id(1)), 5);
     shard_apply(shard, "redrive", 1, 5, "");
     assert_string_equal(shard_field(shard, 1, "lost"), "");

@@ -124,6 +124,21 @@ static void conditions_select_rows(void **state)
         expect_names(cases[i].where, cases[i].rows);
 }
 
+static void rows_say_whose_they_are_when_that_is_wanted(void **state)
+{
+    (void)state;
+    query_queue_fill(queue);
+    queue->options.identified = true;
+    query_queue_expect(queue, "SELECT Name, GroupLeader.Name" FROM " WHERE Name IN ('n8', 'n1') ORDER BY Name",
+                       "{\"attributes\":\"08P003000000001EAA\",\"Name\":\"n1\",\"GroupLeader\":null} "
+                       "{\"attributes\":\"08P003000000008EAA\",\"Name\":\"n8\",\"GroupLeader\":"
+                       "{\"attributes\":\"08P003000000005EAA\",\"Name\":\"N5\"}}");
+    query_queue_expect(queue, "SELECT Id" FROM " WHERE Name = 'n1'",
+                       "{\"attributes\":\"08P003000000001EAA\",\"Id\":\"08P003000000001EAA\"}");
+    query_queue_expect(queue, "SELECT Type, COUNT(Id) n" FROM " WHERE Name = 'n1' GROUP BY Type",
+                       "{\"Type\":\"WebCart\",\"n\":1}");
+}
+
 /* The records are of 22:13:51 to :59 on Tuesday, 2023-11-14. */
 static void times_are_compared_with_periods(void **state)
 {
@@ -549,6 +564,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(conditions_select_rows),
+        TEST(rows_say_whose_they_are_when_that_is_wanted),
         TEST(times_are_compared_with_periods),
         TEST(fields_may_bear_the_name_of_the_object),
         TEST(rows_are_ordered_limited_and_skipped),

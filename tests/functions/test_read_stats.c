@@ -285,6 +285,170 @@ static void the_oldest_waiting_is_the_longest_claimable(void **state)
     json_decref(stats);
 }
 
+/* ---- times since ever ---- */
+
+static int64_t bucket_at(json_t *stats, const char *member, size_t at)
+{
+    return json_integer_value(json_array_get(json_object_get(json_object_get(stats, member), "buckets"), at));
+}
+
+/* Runs of 0, 1, 3, 8 and 100 ms, each in a minute of its own: what was rolled up and what was not is counted once. */
+static void times_since_ever_are_whole_whatever_was_rolled(void **state)
+{
+    static const int runs[] = { 0, 1, 3, 8, 100 };
+    json_t *stats;
+
+    (void)state;
+    reads_tick(shard);
+    reads_submit(shard, 3, 1, 5, "WebCart " PLAIN);
+    for (int n = 1; n <= 5; n++) {
+        if (n == 3)
+            go_on(shard_now(shard) + MINUTE);
+        else
+            shard_clock(shard, shard_now(shard) + MINUTE);
+        run_one(n, runs[n - 1]);
+    }
+    for (int later = 0; later < 4; later++) { /* at once; rolled; out of the windows; after a long time without ticks */
+        stats = reads_json(shard, "bgop_stats 0");
+        assert_int_equal(bucket_at(stats, "runEver", 0), 1);
+        assert_int_equal(bucket_at(stats, "runEver", 1), 1);
+        assert_int_equal(bucket_at(stats, "runEver", 2), 1);
+        assert_int_equal(bucket_at(stats, "runEver", 3), 0);
+        assert_int_equal(bucket_at(stats, "runEver", 4), 1);
+        assert_int_equal(bucket_at(stats, "runEver", 7), 1);
+        assert_int_equal(json_array_size(json_object_get(json_object_get(stats, "runEver"), "buckets")), 8);
+        near(stats, "runEver.sumMs", 112);
+        near(stats, "waitEver.sumMs", (1 + 2 + 3 + 4 + 5) * MINUTE);
+        near(stats, "totals.waited_worker", (1 + 2 + 3 + 4 + 5) * MINUTE);
+        json_decref(stats);
+        if (later == 2)
+            shard_clock(shard, shard_now(shard) + 1000 * (int64_t)MINUTE);
+        go_on(shard_now(shard) + (later == 0 ? 2 : 130) * MINUTE);
+    }
+}
+
+/* Nothing ticks for hours, and what was counted before and meanwhile is not forgotten when minutes are skipped. */
+static void minutes_that_are_skipped_are_counted(void **state)
+{
+    json_t *stats;
+
+    (void)state;
+    reads_tick(shard);
+    reads_submit(shard, 3, 1, 3, "WebCart " PLAIN);
+    run_one(1, 5);
+    shard_clock(shard, shard_now(shard) + 100 * (int64_t)MINUTE);
+    run_one(2, 5);
+    shard_clock(shard, shard_now(shard) + 900 * (int64_t)MINUTE);
+    run_one(3, 5);
+    for (int rolled = 0; rolled < 2; rolled++) {
+        stats = reads_json(shard, "bgop_stats 0");
+        assert_int_equal(bucket_at(stats, "runEver", 3), 3);
+        near(stats, "runEver.sumMs", 15);
+        near(stats, "waitEver.sumMs", 1100.0 * MINUTE);
+        json_decref(stats);
+        go_on(shard_now(shard) + 70 * MINUTE);
+    }
+}
+
+/* ---- what operations wait for ---- */
+
+static void waited_is(json_t *stats, const char *cause, double ms)
+{
+    json_t *totals = json_object_get(stats, "totals");
+    char name[64];
+    double number;
+
+    snprintf(name, sizeof name, "waited_%s", cause);
+    number = json_number_value(json_object_get(totals, name));
+    if (fabs(number - ms) > 0.5)
+        fail_msg("waited for %s: %.0f ms, expected %.0f", cause, number, ms);
+}
+
+static void seconds_of_waiting_have_their_cause(void **state)
+{
+    int64_t began = shard_now(shard);
+    char submission[128];
+    json_t *stats;
+
+    (void)state;
+    reads_tick(shard);
+    /* 1 is scheduled for 7 s, then claimed 2 s after it came due */
+    snprintf(submission, sizeof submission, "WebCart \"\" \"\" %" PRId64 " \"\" \"\" \"\" \"\" \"\"",
+             SHARD_T0 + began + 7000);
+    reads_submit(shard, 3, 1, 1, submission);
+    shard_clock(shard, began + 7000);
+    reads_tick(shard);
+    shard_clock(shard, began + 9000);
+    reads_claim(shard, 1);
+    stats = reads_json(shard, "bgop_stats 0");
+    waited_is(stats, "schedule", 7000);
+    waited_is(stats, "worker", 2000);
+    json_decref(stats);
+    /* it fails twice: retry 1 at once, retry 2 after 3 times its backoff */
+    reads_apply(shard, "error", 1, 1, "no");
+    reads_claim(shard, 1);
+    reads_apply(shard, "error", 1, 2, "no");
+    shard_clock(shard, began + 12500); /* the tick is late by half a second: that is waiting, too */
+    reads_tick(shard);
+    stats = reads_json(shard, "bgop_stats 0");
+    waited_is(stats, "retry", 3500);
+    waited_is(stats, "worker", 2000);
+    json_decref(stats);
+}
+
+static void a_predecessor_is_waited_for_until_it_ends(void **state)
+{
+    int64_t began = shard_now(shard);
+    json_t *stats;
+
+    (void)state;
+    reads_submit(shard, 3, 1, 1, "WebCart p \"\" \"\" \"\" \"\" \"\" g 1");
+    reads_submit(shard, 3, 2, 1, "WebCart p \"\" \"\" \"\" \"\" \"\" g 2");
+    shard_clock(shard, began + 1000);
+    reads_claim(shard, 1);
+    shard_clock(shard, began + 5000);
+    reads_apply(shard, "ok", 1, 1, "");
+    shard_clock(shard, began + 5500);
+    reads_claim(shard, 2);
+    stats = reads_json(shard, "bgop_stats 0");
+    waited_is(stats, "predecessor", 5000);
+    waited_is(stats, "worker", 1500);
+    waited_is(stats, "turn", 0);
+    json_decref(stats);
+}
+
+static void pause(const char *kind)
+{
+    char entry[128];
+
+    snprintf(entry, sizeof entry, "%s \"\" 0 \"\" \"\" \"\" why \"\" \"\" WebCart \"\"", kind);
+    shard_apply_entries(shard, entry);
+    assert_memory_equal(shard->answer, "OK ", 3);
+}
+
+/* One was released before the pause, one during it: both wait for it only while it lasted. */
+static void a_pause_is_waited_for_while_it_lasts(void **state)
+{
+    int64_t began = shard_now(shard);
+    json_t *stats;
+
+    (void)state;
+    reads_submit(shard, 3, 1, 1, "WebCart " PLAIN);
+    shard_clock(shard, began + 60000);
+    pause("pause");
+    shard_clock(shard, began + 61000);
+    reads_submit(shard, 3, 2, 1, "WebCart " PLAIN);
+    shard_clock(shard, began + 62000);
+    shard_call(shard, "bgop_claim", "i1 http://w1 paused WebCart 10 %s", reads_id(3, 2));
+    shard_clock(shard, began + 70000);
+    pause("resume");
+    reads_tick(shard);
+    stats = reads_json(shard, "bgop_stats 0");
+    waited_is(stats, "pause", 10000 + 9000);
+    near(stats, "claimable.WebCart", 2);
+    json_decref(stats);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +459,11 @@ int main(void)
         read_test(errors_are_counted_by_their_text),
         read_test(errors_of_all_shards_have_their_share),
         read_test(the_oldest_waiting_is_the_longest_claimable),
+        read_test(times_since_ever_are_whole_whatever_was_rolled),
+        read_test(minutes_that_are_skipped_are_counted),
+        read_test(seconds_of_waiting_have_their_cause),
+        read_test(a_predecessor_is_waited_for_until_it_ends),
+        read_test(a_pause_is_waited_for_while_it_lasts),
     };
 
     return read_tests_run(tests);

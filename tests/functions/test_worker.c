@@ -109,6 +109,37 @@ static void status_page_shows_what_runs(void **state)
     assert_false(queue_page_shows(&queue, "/json", id));
 }
 
+static void metrics_tell_of_queue_worker_and_process(void **state)
+{
+    (void)state;
+    queue_submit(&queue, "XClean", 1, 1, "exit 65", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Error"));
+    queue_wait_for(queue_page_shows(&queue, "/metrics", "bgop_worker_outcomes_total{kind=\"permanent\"} 1"));
+    queue_wait_for(queue_page_shows(&queue, "/metrics", "bgop_operations{type=\"XClean\",status=\"Error\"}"));
+    assert_true(queue_page_shows(&queue, "/metrics", "Content-Type: text/plain; version=0.0.4"));
+    assert_true(queue_page_shows(&queue, "/metrics", "\nbgop_redis_up 1\n"));
+    assert_true(queue_page_shows(&queue, "/metrics", "\nbgop_worker_ready 1\n"));
+    assert_true(queue_page_shows(&queue, "/metrics", "\nbgop_worker_concurrency{type=\"Sweeper\"} 2\n"));
+    assert_true(queue_page_shows(&queue, "/metrics", "\nbgop_mode{mode=\"OPEN\"} 1\n"));
+    assert_true(queue_page_shows(&queue, "/metrics", "\nbgop_build_info{program=\"bgop-worker\","));
+    assert_false(queue_page_shows(&queue, "/metrics", "bgop_redis_round_trip_seconds_count 0\n"));
+}
+
+static void readiness_says_what_is_missing(void **state)
+{
+    (void)state;
+    queue_wait_for(queue_page_shows(&queue, "/readyz", "\r\n\r\nready\n"));
+    assert_true(queue_page_shows(&queue, "/readyz", "HTTP/1.1 200"));
+    queue_redis(&queue, "HSET bgop:{1}:gate mode RECOVERING");
+    queue_wait_for(queue_page_shows(&queue, "/readyz", "3 of 4 shards are open"));
+    assert_true(queue_page_shows(&queue, "/readyz", "HTTP/1.1 503"));
+    assert_true(queue_page_shows(&queue, "/metrics", "\nbgop_worker_ready 0\n"));
+    assert_true(queue_page_shows(&queue, "/healthz", "HTTP/1.1 200"));
+    assert_true(queue_page_shows(&queue, "/healthz", "\r\n\r\nalive\n"));
+    queue_redis(&queue, "HSET bgop:{1}:gate mode OPEN");
+    queue_wait_for(queue_page_shows(&queue, "/readyz", "\r\n\r\nready\n"));
+}
+
 static int count_of(const char *text, const char *part)
 {
     int count = 0;
@@ -368,6 +399,8 @@ int main(void)
         cmocka_unit_test(timeout_is_enforced),
         cmocka_unit_test(merging_types_speak_the_group_protocol),
         cmocka_unit_test(status_page_shows_what_runs),
+        cmocka_unit_test(metrics_tell_of_queue_worker_and_process),
+        cmocka_unit_test(readiness_says_what_is_missing),
         cmocka_unit_test(concurrency_of_a_type_is_kept),
         cmocka_unit_test(worker_that_is_short_of_descriptors_fails_nobody),
         cmocka_unit_test(operations_without_a_hint_are_pulled),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "common/http/http.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -33,17 +34,27 @@ static void show_json(void *arg, const struct http_request *request, struct http
     http_answer_json(answer, 200, json_pack("{s:s%}", "rest", request->rest, strlen(request->rest)));
 }
 
+static void show_named(void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    const char *a = http_param(request, "a"), *b = http_param(request, "b");
+
+    (void)arg;
+    FUZZ_CHECK(a[0] && b[0] && text_utf8_length(a, strlen(a)) > 0 && text_utf8_length(b, strlen(b)) > 0);
+    http_answer_json(answer, 200, json_pack("[s, s]", a, b));
+}
+
 static const struct http_route routes[] = {
-    { "GET", "/", show, 0 },
-    { "POST", "/take", show, 1000 },
-    { "GET", "/all/*", show_json, 0 },
-    { NULL, NULL, NULL, 0 },
+    { "GET", "/", show, 0, 0 },           { "POST", "/take", show, 1000, 0 },
+    { "GET", "/all/*", show_json, 0, 0 }, { "GET", "/of/{a}/{b}/it", show_named, 0, 0 },
+    { NULL, NULL, NULL, 0, 0 },
 };
 
 static struct sockaddr_in listening(void)
 {
     static struct http_server *server;
-    struct http_settings settings = { "127.0.0.1:0", "[worker] listen", routes, NULL };
+    struct http_settings settings = {
+        .listen = "127.0.0.1:0", .option = "[worker] listen", .routes = routes, .threads = 1
+    };
     struct err err = ERR_INIT;
 
     if (!server)

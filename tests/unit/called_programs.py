@@ -23,10 +23,11 @@ ENTRY_POINTS = {
     "deploy/deps": ["deploy/deps"],
     "deploy/up": ["deploy/up", "deploy/down", "deploy/*.sh", "deploy/*.ini", "deploy/kafka/*", *SOURCES],
     "deploy/demo": ["deploy/demo", "deploy/*.sh", "deploy/demo-work/*", *SOURCES],
+    "deploy/package": ["deploy/package", "deploy/*.cmake", "CMakeLists.txt"],
     "tests/run": ["*"],
 }
 BY_CHOICE = {"gdb", "valgrind"}                         # documents may name them, with their package
-WHERE_THERE = {"node"}                              # an example in its language is run only where it is
+WHERE_THERE = {"node", "npm", "beanstalkd"}           # an example in its language, and peers of benchmarks: only where they are
 OWN = re.compile(r"bgop(ctl|-[a-z-]+)?$")           # our own programs
 # Those start the program that stands behind their options.
 WRAPPERS = {"builtin", "command", "env", "exec", "nice", "nohup", "setsid", "stdbuf", "sudo", "time", "timeout", "xargs"}
@@ -300,6 +301,12 @@ def check_itself(packages):
     assert packages.bring_module("json") and packages.bring_module("sys")
 
 
+def pinned_modules(files, folder):
+    """What the requirements.txt beside a program names: who runs it installs them into an environment of its own."""
+    text = files.get(folder / "requirements.txt", "")
+    return {name.replace("-", "_") for name in re.findall(r"^([A-Za-z0-9_-]+)==", text, re.MULTILINE)}
+
+
 def all_files(root):
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts                # this file's samples call what nobody has
@@ -331,7 +338,8 @@ def main():
             what = foreign(*called[path], packages)
             what = [each for each in what if each not in (WHERE_THERE | BY_CHOICE if path.suffix == ".md" else WHERE_THERE)]
             if path.suffix == ".py":
-                what += [f"module {m}" for m in set(python_modules(text)) - own_modules if not packages.bring_module(m)]
+                what += [f"module {m}" for m in set(python_modules(text)) - own_modules - pinned_modules(files, path.parent)
+                         if not packages.bring_module(m)]
             wrong += [f"{path}: {each} comes from no package that deploy/deps {' '.join(groups or [])} names, and {entry} needs it"
                       for each in what]
     print("\n".join(wrong) or f"{len(files)} files call only what is installed")

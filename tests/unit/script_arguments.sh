@@ -28,11 +28,16 @@ helps() {
 helps tests/bench/run "tests/bench/run reads [records"
 refuses "there is no benchmark 'foo'" tests/bench/run foo
 refuses "tests/bench/run [operations" tests/bench/run foo
-refuses "operations: a whole number above 0 is wanted, not '0'" tests/bench/run 0
-refuses "operations: a whole number above 0 is wanted, not '--bogus'" tests/bench/run --bogus
-refuses "rate: a whole number above 0 is wanted, not 'x'" tests/bench/run 1000 x
-refuses "seconds: a whole number above 0 is wanted, not '-1'" tests/bench/run 1000 500 -1
-refuses "'4' is too much" tests/bench/run 1000 500 20 4
+refuses "argument operations: invalid number of at least 1 value: '0'" tests/bench/run 0
+refuses "unrecognized arguments: --bogus" tests/bench/run --bogus
+refuses "argument rate: invalid number of at least 1 value: 'x'" tests/bench/run 1000 x
+refuses "argument seconds: invalid number of at least 1 value: '-1'" tests/bench/run 1000 500 -1
+refuses "unrecognized arguments: 4" tests/bench/run 1000 500 20 4
+refuses "no scenario is called 'foo'" tests/bench/run --only foo
+refuses "argument --compare: expected 2 arguments" tests/bench/run --compare foo
+refuses "'foo' has neither bgop-coordinator and bgop-worker" tests/bench/run --compare foo foo
+refuses "invalid list of bullmq,beanstalkd value: 'foo'" tests/bench/run --beside foo
+ends 0 out "rate/named/64/noop" tests/bench/run --list
 refuses "records: a whole number above 0 is wanted, not 'foo'" tests/bench/run reads foo
 refuses "limit: a number above 0 is wanted, not '0.0'" tests/bench/run reads 1000 0.0
 refuses "is no socket" tests/bench/run reads 1000 0.5 "$scratch/none"
@@ -74,7 +79,10 @@ refuses "takes no arguments, such as 'foo'" .ci/run foo
 helps deploy/up "deploy/up --restart NAME"
 helps deploy/down "Stops what deploy/up started"
 helps deploy/demo "--kafka    a real Apache Kafka"
-helps deploy/deps "Without a group: all"
+helps deploy/deps "Without a group: all but --peers"
+helps deploy/package "deploy/package [FOLDER]"
+refuses "there is no option --bogus" deploy/package --bogus
+refuses "takes one folder" deploy/package a b
 helps deploy/kafka/start "deploy/kafka/start --port PORT"
 helps deploy/kafka/fetch "Brings Apache Kafka's jars"
 refuses "there is no foo" deploy/up foo

@@ -87,6 +87,8 @@ fails "port $taken (controller) is taken by python3 (pid $listener" BGOP_KAFKA_P
     BGOP_REDIS_PORT=$((first + 2)) deploy/up
 fails "port $taken (redis) is taken by python3 (pid $listener" BGOP_REDIS_PORT=$taken deploy/up
 fails "choose another port with BGOP_REDIS_PORT" BGOP_REDIS_PORT=$taken deploy/up
+fails "port $taken (coordinator-1) is taken by python3" BGOP_HTTP_PORT=$taken deploy/up
+fails "choose another port with BGOP_HTTP_PORT" BGOP_HTTP_PORT=$taken deploy/up
 ends 1 err "port $taken (kafka) is taken by python3" deploy/kafka/start --port $taken --data "$scratch/d" --log "$scratch/l"
 ends 1 err "port $taken (controller) is taken" deploy/kafka/start --port "$first" --data "$scratch/d" --log "$scratch/l"
 # what no listener shows, the server itself finds out
@@ -96,6 +98,8 @@ for wrong in 0 x -1 65535 99999 09092 ' 9092' 9092.0 '1 2'; do
     refuses "BGOP_KAFKA_PORT: a port from 1 to 65534 is wanted, not '$wrong'" env BGOP_KAFKA_PORT="$wrong" deploy/up
 done
 refuses "BGOP_REDIS_PORT: a port from 1 to 65535 is wanted, not '65536'" env BGOP_REDIS_PORT=65536 deploy/up
+refuses "BGOP_HTTP_PORT: a port from 1 to 65535 is wanted, not 'http'" env BGOP_HTTP_PORT=http deploy/up
+refuses "cannot both be port 7000" env BGOP_KAFKA_PORT=7000 BGOP_HTTP_PORT=7000 deploy/up
 refuses "cannot both be port 7000" env BGOP_KAFKA_PORT=7000 BGOP_REDIS_PORT=7000 deploy/up
 refuses "cannot both be port 7001" env BGOP_KAFKA_PORT=7000 BGOP_REDIS_PORT=7001 deploy/up
 refuses "65534 at most" deploy/kafka/start --port 65535 --data "$scratch/d" --log "$scratch/l"
@@ -171,10 +175,23 @@ for folder in "a blank" "it's" 'dollar $HOME `id`' 'back\slash' 'double"quote' $
     mkdir -p "$scratch/$folder"
     for shell in sh bash; do
         found=$(BGOP_HOME=$scratch/$folder BGOP_BIN=$scratch/$folder bash -euc '. deploy/setup.sh; write_env' &&
-            $shell -euc '. "$1/env"; printf "%s|%s" "$PATH" "$BGOP_KAFKA"' - "$scratch/$folder")
-        [ "$found" = "$scratch/$folder:$PATH|127.0.0.1:0" ] || { echo "$shell: env of $folder: $found"; failed=1; }
+            $shell -euc '. "$1/env"; printf "%s|%s|%s" "$PATH" "$BGOP_KAFKA" "$BGOP_HTTP_TOKEN"' - "$scratch/$folder")
+        [ "$found" = "$scratch/$folder:$PATH|127.0.0.1:0|$(<"$scratch/$folder/http-token")" ] || { echo "$shell: env of $folder: $found"; failed=1; }
     done
 done
+
+# ---- the token: kept, of the right form, and nobody else's ----
+token=$scratch/a\ blank/http-token
+[[ $(<"$token") =~ ^00Dxx0000000001![0-9a-f]{48}$ ]] || { echo "token: $(<"$token")"; failed=1; }
+for file in "$token" "$scratch/a blank/env"; do
+    [ "$(stat -c %a "$file")" = 600 ] || { echo "$file: mode $(stat -c %a "$file")"; failed=1; }
+done
+
+# ---- HTTP takes a port that is free, unless one is named ----
+found=$(bash -euc '. deploy/setup.sh; kafka_port=$1 redis_port=$1; port_free "$1" || echo ours
+    kafka_port=1; port_free "$1" || echo ours; redis_port=1; port_free "$2" || echo taken; port_free "$1" && echo free' - \
+    "$first" "$taken")
+[ "$found" = $'ours\nours\ntaken\nfree' ] || { echo "port_free: $found"; failed=1; }
 
 # ---- folders by any name: relative, with a ~ in quotes ----
 cd "$scratch"

@@ -11,7 +11,7 @@ static void every_command_has_a_name_a_purpose_and_a_function(void **state)
     for (size_t i = 0; i < command_count; i++) {
         const struct subcommand *command = commands[i];
 
-        assert_true(strlen(command->name) > 0 && strlen(command->name) <= 9);
+        assert_true(strlen(command->name) > 0 && strlen(command->name) <= 10);
         assert_true(strlen(command->about) > 0 && strlen(command->about) < 80);
         assert_non_null(command->usage);
         assert_non_null(command->run);

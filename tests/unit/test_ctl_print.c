@@ -93,6 +93,54 @@ static void a_table_never_shrinks_below_what_can_be_read(void **state)
     table_release(&table);
 }
 
+/* The rightmost goes first, and none before what may be cut has been cut. */
+static void extra_columns_go_when_the_terminal_is_too_narrow(void **state)
+{
+    static const struct column some_extra[] = {
+        { "ID", COLUMN_ALWAYS },
+        { "STATUS", COLUMN_EXTRA },
+        { "RETRIES", COLUMN_RIGHT | COLUMN_EXTRA },
+        { "ERROR", COLUMN_SHRINK },
+    };
+    struct table table;
+
+    (void)state;
+    table_init(&table, some_extra, TEST_COUNT(some_extra));
+    add_row(&table, "a", "Complete", "2", "a long error text");
+    assert_printed(&table, 40, false,
+                   "ID  STATUS    RETRIES  ERROR\n"
+                   "a   Complete        2  a long error text\n");
+    assert_printed(&table, 31, false,
+                   "ID  STATUS    RETRIES  ERROR\n"
+                   "a   Complete        2  a long …\n");
+    assert_printed(&table, 30, false,
+                   "ID  STATUS    ERROR\n"
+                   "a   Complete  a long error te…\n");
+    assert_printed(&table, 20, false,
+                   "ID  ERROR\n"
+                   "a   a long error te…\n");
+    table_release(&table);
+}
+
+static void times_are_the_readers_or_utc(void **state)
+{
+    char text[64];
+
+    (void)state;
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    assert_string_equal(format_time(text, "2026-11-23T10:00:00.000+0000"), "2026-11-23T11:00:00+01:00");
+    assert_string_equal(format_time(text, "2026-07-23T23:00:00.000+0000"), "2026-07-24T01:00:00+02:00");
+    assert_string_equal(format_moment(text, 1795860000123, true), "2026-11-28T11:00:00.123+01:00");
+    setenv("TZ", "NST3:30", 1);
+    assert_string_equal(format_time(text, "2026-11-23T10:00:00.000+0000"), "2026-11-23T06:30:00-03:30");
+    print_times_in_utc(true);
+    assert_string_equal(format_time(text, "2026-11-23T10:00:00.000+0000"), "2026-11-23T10:00:00Z");
+    assert_string_equal(format_moment(text, 1795860000123, true), "2026-11-28T10:00:00.123Z");
+    print_times_in_utc(false);
+    setenv("TZ", "UTC0", 1);
+    assert_string_equal(format_time(text, "2026-11-23T10:00:00.000+0000"), "2026-11-23T10:00:00Z");
+}
+
 static void control_characters_cannot_reach_the_terminal(void **state)
 {
     struct table table;
@@ -162,6 +210,8 @@ int main(void)
         cmocka_unit_test(columns_without_text_are_left_out),
         cmocka_unit_test(long_texts_are_cut_to_the_terminal_in_whole_characters),
         cmocka_unit_test(a_table_never_shrinks_below_what_can_be_read),
+        cmocka_unit_test(extra_columns_go_when_the_terminal_is_too_narrow),
+        cmocka_unit_test(times_are_the_readers_or_utc),
         cmocka_unit_test(control_characters_cannot_reach_the_terminal),
         cmocka_unit_test(a_status_is_coloured_only_when_asked),
         cmocka_unit_test(json_values_become_cells),

@@ -93,7 +93,7 @@ static void expect_with(const char *name, const char *more, const char *other, i
 
 static bool is_local(const struct subcommand *command)
 {
-    return command == &command_help;
+    return command == &command_help || command == &command_completion;
 }
 
 static void every_command_tells_its_usage(void **state)

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,26 +57,125 @@ static void show_too_much(void *arg, const struct http_request *request, struct 
         ;
 }
 
+static void show_named(void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    (void)arg;
+    http_answer_text(answer, 200, "a=%s b=%s", http_param(request, "a"), http_param(request, "b"));
+}
+
+static void show_one(void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    (void)arg;
+    http_answer_text(answer, 200, "one %s", http_param(request, "b"));
+}
+
+/* A gate in front of a handler: how many wait at it, and whether they may pass. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int waiting, seen[HTTP_THREADS_MAX];
+    bool open;
+} gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static void wait_at_the_gate(void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    (void)arg;
+    pthread_mutex_lock(&gate.lock);
+    gate.waiting++;
+    gate.seen[request->thread]++;
+    pthread_cond_broadcast(&gate.changed);
+    while (!gate.open)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    gate.waiting--;
+    pthread_mutex_unlock(&gate.lock);
+    http_answer_text(answer, 200, "passed");
+}
+
+static void gate_await(int waiting)
+{
+    pthread_mutex_lock(&gate.lock);
+    while (gate.waiting < waiting)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void gate_set(bool open)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.open = open;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+enum { SECRET = 1 };
 static const struct http_route routes[] = {
-    { "GET", "/hello", show_hello, 0 }, { "GET", "/all/*", show_rest, 0 },    { "POST", "/take", take_body, 1000 },
-    { "GET", "/page", show_page, 0 },   { "GET", "/much", show_too_much, 0 }, { NULL, NULL, NULL, 0 },
+    { "GET", "/hello", show_hello, 0, 0 },
+    { "GET", "/all/*", show_rest, 0, 0 },
+    { "POST", "/take", take_body, 1000, 0 },
+    { "GET", "/page", show_page, 0, 0 },
+    { "GET", "/much", show_too_much, 0, 0 },
+    { "GET", "/of/one/{b}", show_one, 0, 0 },
+    { "GET", "/of/{a}/{b}", show_named, 0, 0 },
+    { "GET", "/of/{a}/{b}/it", show_named, 0, 0 },
+    { "GET", "/gate", wait_at_the_gate, 0, 0 },
+    { "POST", "/secret", take_body, 1000, SECRET },
+    { NULL, NULL, NULL, 0, 0 },
 };
 
-static struct http_server *server;
+static bool admit(void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    (void)arg;
+    if (request->route->access != SECRET || http_header(request, "x-secret"))
+        return true;
+    http_answer_text(answer, 401, "not without the secret");
+    return false;
+}
+
+static void refuse_as_json(void *arg, const struct http_request *request, const char *methods,
+                           struct http_answer *answer)
+{
+    (void)arg;
+    http_answer_json(answer, answer->code,
+                     json_pack("{s:s, s:i, s:s}", "path", request->path, "code", answer->code, "methods", methods));
+}
+
+static struct http_server *server;   /* the one that is asked */
+static struct http_server *threaded; /* its handlers have two threads; it has rules of its own */
 
 static int server_start(void **state)
 {
     struct err err = ERR_INIT;
+    struct http_settings settings = { .listen = "127.0.0.1:0", .option = "[test] listen", .routes = routes };
 
     (void)state;
-    server = http_server_start(&(struct http_settings){ "127.0.0.1:0", "[test] listen", routes, NULL }, &err);
-    return server ? 0 : -1;
+    server = http_server_start(&settings, &err);
+    settings.threads = 2;
+    settings.admit = admit;
+    settings.refuse = refuse_as_json;
+    threaded = http_server_start(&settings, &err);
+    return server && threaded ? 0 : -1;
 }
 
 static int server_stop(void **state)
 {
     (void)state;
     http_server_stop(server);
+    http_server_stop(threaded);
+    return 0;
+}
+
+static void swap_servers(void)
+{
+    struct http_server *other = threaded;
+
+    threaded = server;
+    server = other;
+}
+
+static int use_threads(void **state)
+{
+    (void)state;
+    swap_servers();
     return 0;
 }
 
@@ -160,6 +260,183 @@ static void what_is_not_there_is_told_with_what_is(void **state)
     answer = ask("DELETE /take HTTP/1.1\r\n" CLOSE "\r\n");
     answer_has(answer, "HTTP/1.1 405 ");
     answer_has(answer, "Allow: POST");
+}
+
+static void segments_have_names(void **state)
+{
+    (void)state;
+    answer_has(ask("GET /of/x/y HTTP/1.1\r\n" CLOSE "\r\n"), "a=x b=y\n");
+    answer_has(ask("GET /of/x/y/ HTTP/1.1\r\n" CLOSE "\r\n"), "a=x b=y\n");
+    answer_has(ask("GET /of/one/y HTTP/1.1\r\n" CLOSE "\r\n"), "one y\n");
+    answer_has(ask("GET /of/o%6Ee/y?a=1/2 HTTP/1.1\r\n" CLOSE "\r\n"), "one y\n");
+    answer_has(ask("GET /of/a+b%2Fc/%c3%a4%zz%2/it HTTP/1.1\r\n" CLOSE "\r\n"), "a=a+b/c b=\xc3\xa4%zz%2\n");
+}
+
+static void what_is_no_text_in_a_path_leads_nowhere(void **state)
+{
+    static const char *const paths[] = { "/of//y",    "/of/x",       "/of/x//",
+                                         "/of/x/y/z", "/of/x%00y/z", "/of/%ff/y",
+                                         "/of/x/y//", "/hello//",    "//hello",
+                                         "of/x/y",    "/all",        "/of/a/b/it/d/e/f/g/h/i/j/k/l/m/n",
+                                         "*" };
+    char request[128];
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(paths); i++) {
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" CLOSE "\r\n", paths[i]);
+        answer_has(ask(request), "HTTP/1.1 404 ");
+    }
+}
+
+static void a_path_that_is_too_long_is_refused(void **state)
+{
+    static char letters[HTTP_URL_MAX_BYTES + 1], request[HTTP_URL_MAX_BYTES + 200];
+    int fits = HTTP_URL_MAX_BYTES - (int)strlen("/hello?who=");
+
+    (void)state;
+    memset(letters, 'x', HTTP_URL_MAX_BYTES);
+    snprintf(request, sizeof request, "GET /hello?who=%.*s HTTP/1.1\r\n" CLOSE "\r\n", fits, letters);
+    answer_has(ask(request), "HTTP/1.1 200 ");
+    snprintf(request, sizeof request, "GET /hello?who=%.*s HTTP/1.1\r\n" CLOSE "\r\n", fits + 1, letters);
+    answer_has(ask(request), "HTTP/1.1 414 ");
+}
+
+static void an_endless_body_is_cut_off(void **state)
+{
+    static const char head[] = "POST /take HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static char chunk[65536 + 16];
+    int client = client_connect(), i = 0;
+
+    (void)state;
+    memset(chunk, 'x', sizeof chunk);
+    memcpy(chunk, "10000\r\n", 7);
+    memcpy(chunk + 7 + 65536, "\r\n", 2);
+    assert_int_equal(send(client, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
+    while (i < 1000 && send(client, chunk, 7 + 65536 + 2, MSG_NOSIGNAL) > 0)
+        i++;
+    assert_true(i < 1000);
+    close(client);
+    answer_has(ask("GET /hello HTTP/1.1\r\n" CLOSE "\r\n"), "hello nobody");
+}
+
+/* ---- handlers with threads of their own ---- */
+
+static int send_request(const char *request)
+{
+    int client = client_connect();
+
+    assert_int_equal(send(client, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+    return client;
+}
+
+#define GATE "GET /gate HTTP/1.1\r\n" CLOSE "\r\n"
+
+static void handlers_run_side_by_side(void **state)
+{
+    int first = send_request(GATE), second = send_request(GATE), third = send_request(GATE);
+
+    (void)state;
+    memset(gate.seen, 0, sizeof gate.seen);
+    gate_set(false);
+    gate_await(2);
+    assert_true(gate.seen[0] == 1 && gate.seen[1] == 1);
+    answer_has(ask("GET /nothing HTTP/1.1\r\n" CLOSE "\r\n"), "HTTP/1.1 404 "); /* others are read meanwhile */
+    gate_set(true);
+    answer_has(client_read(first), "passed");
+    answer_has(client_read(second), "passed");
+    answer_has(client_read(third), "passed");
+    close(first);
+    close(second);
+    close(third);
+}
+
+static void who_waits_for_a_handler_keeps_its_place(void **state)
+{
+    int waiting[2], idle[HTTP_CONNECTIONS_MAX * 2];
+
+    (void)state;
+    gate_set(false);
+    waiting[0] = send_request(GATE);
+    waiting[1] = send_request(GATE);
+    gate_await(2);
+    for (size_t i = 0; i < TEST_COUNT(idle); i++) {
+        idle[i] = client_connect();
+        answer_has(ask("GET /nothing HTTP/1.1\r\n" CLOSE "\r\n"), "HTTP/1.1 404 ");
+    }
+    gate_set(true);
+    answer_has(client_read(waiting[0]), "passed");
+    answer_has(client_read(waiting[1]), "passed");
+    for (size_t i = 0; i < TEST_COUNT(idle); i++)
+        close(idle[i]);
+    close(waiting[0]);
+    close(waiting[1]);
+}
+
+static void a_client_that_leaves_its_handler_disturbs_nobody(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        int client;
+
+        gate_set(false);
+        client = send_request(GATE);
+        gate_await(1);
+        close(client);
+        gate_set(true);
+        answer_has(ask(GATE), "passed");
+    }
+}
+
+static void *stop_a_server(void *arg)
+{
+    http_server_stop(arg);
+    return NULL;
+}
+
+static void a_server_that_stops_answers_what_it_has_read(void **state)
+{
+    struct http_settings settings = { .listen = "127.0.0.1:0", .option = "[test]", .routes = routes, .threads = 1 };
+    struct http_server *kept = server;
+    struct err err = ERR_INIT;
+    pthread_t stopping;
+    int client;
+
+    (void)state;
+    gate_set(false);
+    server = http_server_start(&settings, &err);
+    client = send_request(GATE);
+    gate_await(1);
+    assert_int_equal(pthread_create(&stopping, NULL, stop_a_server, server), 0);
+    gate_set(true);
+    pthread_join(stopping, NULL);
+    client_read(client); /* ends: with the answer, or with the connection */
+    close(client);
+    server = kept;
+}
+
+static void who_may_not_is_told_before_a_body_is_taken(void **state)
+{
+    const char *answer;
+    char request[4096];
+
+    (void)state;
+    snprintf(request, sizeof request, "POST /secret HTTP/1.1\r\n" CLOSE "Content-Length: 2000\r\n\r\n%02000d", 7);
+    answer_has(ask(request), "HTTP/1.1 401 ");
+    answer = ask("POST /secret HTTP/1.1\r\n" CLOSE "X-Secret: 1\r\nContent-Length: 2\r\n\r\nab");
+    answer_has(answer, "2 bytes, ab");
+}
+
+static void a_server_may_refuse_in_its_own_words(void **state)
+{
+    static char request[4096];
+
+    (void)state;
+    answer_has(ask("GET /no%20thing HTTP/1.1\r\n" CLOSE "\r\n"),
+               "{\"path\":\"/no thing\",\"code\":404,\"methods\":\"\"}");
+    answer_has(ask("PUT /hello HTTP/1.1\r\n" CLOSE "\r\n"),
+               "{\"path\":\"/hello\",\"code\":405,\"methods\":\"HEAD, GET\"}");
+    snprintf(request, sizeof request, "POST /take HTTP/1.1\r\n" CLOSE "Content-Length: 2000\r\n\r\n%02000d", 7);
+    answer_has(ask(request), "{\"path\":\"/take\",\"code\":413,\"methods\":\"\"}");
 }
 
 static void a_body_comes_whole_or_not_at_all(void **state)
@@ -299,7 +576,7 @@ static void who_is_served_keeps_its_place_before_who_is_quiet(void **state)
 
 static void what_cannot_be_listened_at_is_named(void **state)
 {
-    struct http_settings settings = { NULL, "[test] listen", routes, NULL };
+    struct http_settings settings = { .option = "[test] listen", .routes = routes };
     struct err err = ERR_INIT;
     char taken[64];
 
@@ -318,11 +595,17 @@ static void what_cannot_be_listened_at_is_named(void **state)
     answer_has(err.text, "is the port taken");
 }
 
+#define threads_test(test) cmocka_unit_test_setup_teardown(test, use_threads, use_threads)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_route_is_found_by_method_and_path),
         cmocka_unit_test(what_is_not_there_is_told_with_what_is),
+        cmocka_unit_test(segments_have_names),
+        cmocka_unit_test(what_is_no_text_in_a_path_leads_nowhere),
+        cmocka_unit_test(a_path_that_is_too_long_is_refused),
+        cmocka_unit_test(an_endless_body_is_cut_off),
         cmocka_unit_test(a_body_comes_whole_or_not_at_all),
         cmocka_unit_test(every_answer_says_that_nothing_comes_from_elsewhere),
         cmocka_unit_test(texts_cannot_leave_their_place),
@@ -332,6 +615,17 @@ int main(void)
         cmocka_unit_test(idle_and_slow_clients_shut_nobody_out),
         cmocka_unit_test(who_is_served_keeps_its_place_before_who_is_quiet),
         cmocka_unit_test(what_cannot_be_listened_at_is_named),
+        threads_test(a_route_is_found_by_method_and_path),
+        threads_test(a_body_comes_whole_or_not_at_all),
+        threads_test(an_answer_that_is_too_large_is_an_error),
+        threads_test(what_is_no_http_disturbs_nobody),
+        threads_test(idle_and_slow_clients_shut_nobody_out),
+        threads_test(handlers_run_side_by_side),
+        threads_test(who_waits_for_a_handler_keeps_its_place),
+        threads_test(a_client_that_leaves_its_handler_disturbs_nobody),
+        threads_test(a_server_that_stops_answers_what_it_has_read),
+        threads_test(who_may_not_is_told_before_a_body_is_taken),
+        threads_test(a_server_may_refuse_in_its_own_words),
     };
     return cmocka_run_group_tests(tests, server_start, server_stop);
 }

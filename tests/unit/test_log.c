@@ -2,10 +2,14 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "tests/support/test.h"
 
 enum { CAPTURE_SIZE = 256 * 1024 };
@@ -66,6 +70,51 @@ static void free_text_is_quoted_and_one_line(void **state)
     capture_start();
     log_error_text(LOG_LEVEL_WARNING, "failed", "a\"b\nc\xff", "op=%s", "08P5\n");
     assert_string_equal(behind_time(capture_end()), "warning worker failed op=08P5\\n error=\"a\\\"b\\nc\\xff\"\n");
+}
+
+/* $JOURNAL_STREAM as systemd sets it, for what standard error is now or for another stream. */
+static void journal_stream(bool ours)
+{
+    char stream[64];
+    struct stat status;
+
+    fstat(STDERR_FILENO, &status);
+    snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino + !ours);
+    setenv("JOURNAL_STREAM", stream, 1);
+}
+
+static void the_journal_is_told_priorities(void **state)
+{
+    const char *text;
+
+    (void)state;
+    capture_start();
+    journal_stream(true);
+    log_start("worker", LOG_LEVEL_DEBUG, false);
+    log_event(LOG_LEVEL_ERROR, "a", "%s", "");
+    log_event(LOG_LEVEL_WARNING, "b", "%s", "");
+    log_event(LOG_LEVEL_INFO, "c", "%s", "");
+    log_event(LOG_LEVEL_DEBUG, "d", "%s", "");
+    process_complain("bgop-worker", "no such file:\n  a.ini");
+    text = capture_end();
+    assert_memory_equal(text, "<3>", 3);
+    assert_non_null(strstr(text, "\n<4>"));
+    assert_non_null(strstr(text, "\n<6>"));
+    assert_non_null(strstr(text, "\n<7>"));
+    assert_non_null(strstr(text, "\n<3>bgop-worker: no such file:\n<3>  a.ini\n"));
+}
+
+/* As of a child of a service whose standard error is a file. */
+static void another_stream_is_told_none(void **state)
+{
+    (void)state;
+    capture_start();
+    journal_stream(false);
+    log_start("worker", LOG_LEVEL_INFO, false);
+    log_event(LOG_LEVEL_ERROR, "stopped", "%s", "");
+    process_complain("bgop-worker", "no");
+    assert_string_equal(behind_time(capture_end()), "error worker stopped\nbgop-worker: no\n");
+    unsetenv("JOURNAL_STREAM");
 }
 
 static void levels_above_the_set_one_are_silent(void **state)
@@ -207,6 +256,8 @@ int main(void)
         cmocka_unit_test(a_line_says_when_who_and_what),
         cmocka_unit_test(an_event_may_have_no_fields),
         cmocka_unit_test(free_text_is_quoted_and_one_line),
+        cmocka_unit_test(the_journal_is_told_priorities),
+        cmocka_unit_test(another_stream_is_told_none),
         cmocka_unit_test(levels_above_the_set_one_are_silent),
         cmocka_unit_test(levels_are_read_by_name),
         cmocka_unit_test(json_lines_have_the_fields_as_members),

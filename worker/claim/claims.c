@@ -42,7 +42,8 @@ struct claims {
     struct lane **calls; /* sent in this round */
     size_t call_count;
     size_t first; /* lane at which the next round begins: slots go round */
-    uint64_t last_nonce, granted;
+    uint64_t last_nonce;
+    _Atomic uint64_t granted; /* the status page reads it */
     unsigned random;
     bool draining;
     struct outage outage; /* refusals of a Redis that is there: OOM, BUSY ...; its absence is renewal's */

@@ -55,13 +55,6 @@ static int run(const struct config *config)
 
 int main(int argc, char **argv)
 {
-    const struct command_line line = {
-        .program = "bgop-worker",
-        .usage = "[--config FILE] [--kafka LIST] [--redis URL]",
-        .about = "Claims operations of the queue, runs their handlers and reports the outcomes.",
-        .tail = "SIGTERM drains and leaves (so do SIGINT, SIGQUIT and, when its terminal closes, SIGHUP); a second one "
-                "means now.",
-    };
     struct err err = ERR_INIT;
     struct config config;
     int code;
@@ -70,7 +63,7 @@ int main(int argc, char **argv)
     first_process();
     signals_catch(on_stop);
     config_init(&config);
-    code = config_command_line(&config, &line, &argc, argv);
+    code = config_command_line(&config, &worker_command_line, &argc, argv);
     if (code < 0 && argc > 0) {
         process_complain("bgop-worker", "unexpected argument \"%s\"", argv[0]);
         code = EXIT_USAGE_ERROR;

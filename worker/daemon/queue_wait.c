@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/service/service.h"
 
 enum { RETRY_MS = 250, TOPICS_TIMEOUT_MS = 5000 };
 
@@ -79,6 +81,7 @@ enum status queue_wait(const struct config *config, const struct types *types, c
     struct queue_identity queue = { 0 };
     struct redis *redis = redis_new(config->redis_url, (int)config->redis_timeout_ms, err);
     struct outage outage = { 0 };
+    struct service service = { 0 };
     enum status st = redis ? ST_AGAIN : err->status;
     int shards = 0;
 
@@ -96,6 +99,7 @@ enum status queue_wait(const struct config *config, const struct types *types, c
         if (st == ST_OK || st == ST_INVALID)
             break;
         outage_begin(&outage, "start", err->text);
+        service_tell(&service, clock_boot_ms(), "waiting to start: %s", err->text);
         usleep(RETRY_MS * 1000);
     }
     if (st == ST_OK) {

@@ -10,9 +10,14 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/http/http.h"
+#include "common/metrics/process_metrics.h"
+#include "common/metrics/queue_metrics.h"
+#include "worker/daemon/readiness.h"
+#include "worker/daemon/worker_metrics.h"
 
 struct status_page {
     struct http_server *server;
+    struct queue_metrics *queue; /* the server's thread only */
     pthread_mutex_t lock;
     struct status_source source; /* identity NULL: not yet */
 };
@@ -52,7 +57,7 @@ static json_t *page_json(const struct status_source *source)
     inflight_visit(source->inflight, add_running, running);
     return json_pack("{s:s, s:s, s:s, s:i, s:I, s:o, s:o}", "state", "serving", "instance", source->identity->instance,
                      "uri", source->identity->uri, "slots", source->slots->concurrency, "undelivered",
-                     (json_int_t)source->undelivered(source->arg), "types", types_json(source->types), "running",
+                     (json_int_t)reporter_undelivered(source->reporter), "types", types_json(source->types), "running",
                      running);
 }
 
@@ -133,22 +138,74 @@ static void show_html(void *arg, const struct http_request *request, struct http
     json_decref(shown);
 }
 
+/* Redis is asked before the lock is taken: the worker waits for that when it shows and hides what it is. */
+static void show_metrics(void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    struct status_page *page = arg;
+    struct metrics metrics;
+
+    (void)request;
+    metrics_begin(&metrics, &answer->body);
+    queue_metrics_put(page->queue, &metrics);
+    pthread_mutex_lock(&page->lock);
+    worker_metrics_put(&metrics, &page->source);
+    pthread_mutex_unlock(&page->lock);
+    process_metrics_put(&metrics, "bgop-worker");
+    answer->content_type = METRICS_CONTENT_TYPE;
+}
+
+static void show_state(struct status_page *page, struct http_answer *answer,
+                       bool (*is)(const struct status_source *source, char *why, size_t size))
+{
+    char why[READINESS_SIZE];
+    bool fine;
+
+    pthread_mutex_lock(&page->lock);
+    fine = is(&page->source, why, sizeof why);
+    pthread_mutex_unlock(&page->lock);
+    http_answer_text(answer, fine ? 200 : 503, "%s", why);
+}
+
+static void show_alive(void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    (void)request;
+    show_state(arg, answer, worker_is_alive);
+}
+
+static void show_ready(void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    (void)request;
+    show_state(arg, answer, worker_is_ready);
+}
+
 static const struct http_route routes[] = {
-    { "GET", "/", show_html, 0 },
-    { "GET", "/json", show_json, 0 },
-    { NULL, NULL, NULL, 0 },
+    { "GET", "/", show_html, 0, 0 },           { "GET", "/json", show_json, 0, 0 },
+    { "GET", "/metrics", show_metrics, 0, 0 }, { "GET", "/healthz", show_alive, 0, 0 },
+    { "GET", "/readyz", show_ready, 0, 0 },    { NULL, NULL, NULL, 0, 0 },
 };
 
-struct status_page *status_page_start(const char *listen, struct identity *identity, struct err *err)
+static void page_free(struct status_page *page)
+{
+    queue_metrics_free(page->queue);
+    pthread_mutex_destroy(&page->lock);
+    free(page);
+}
+
+struct status_page *status_page_start(const struct config *config, struct identity *identity, struct err *err)
 {
     struct status_page *page = xcalloc(1, sizeof *page);
     const char *host;
 
     pthread_mutex_init(&page->lock, NULL);
-    page->server = http_server_start(&(struct http_settings){ listen, "[worker] listen", routes, page }, err);
+    page->queue = queue_metrics_new(config->redis_url, err);
+    if (page->queue) {
+        page->server = http_server_start(
+            &(struct http_settings){
+                .listen = config->listen, .option = "[worker] listen", .routes = routes, .arg = page },
+            err);
+    }
     if (!page->server) {
-        pthread_mutex_destroy(&page->lock);
-        free(page);
+        page_free(page);
         return NULL;
     }
     host = http_server_host(page->server);
@@ -168,6 +225,5 @@ void status_page_show(struct status_page *page, const struct status_source *sour
 void status_page_stop(struct status_page *page)
 {
     http_server_stop(page->server);
-    pthread_mutex_destroy(&page->lock);
-    free(page);
+    page_free(page);
 }

@@ -4,12 +4,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/service/service.h"
 #include "worker/claim/claims.h"
 #include "worker/lease/guard.h"
 #include "worker/claim/pushed_hints.h"
@@ -33,6 +33,8 @@ struct worker {
     struct types types;
     struct slots slots;
     struct status_page *page;
+    atomic_bool draining;
+    struct service service;
     /* from here on known or started by worker_run, in this order */
     int shard_count;
     struct inflight inflight;
@@ -83,7 +85,7 @@ struct worker *worker_new(const struct config *config, struct err *err)
         worker_free(worker);
         return NULL;
     }
-    worker->page = status_page_start(config->listen, &worker->identity, err);
+    worker->page = status_page_start(config, &worker->identity, err);
     if (worker->page && types_open(&worker->types, &sink, err) == ST_OK)
         return worker;
     worker_free(worker);
@@ -111,13 +113,6 @@ const char *worker_instance(const struct worker *worker)
 }
 
 /* ---- starting and ending the parts ---- */
-
-static size_t undelivered(void *arg)
-{
-    const struct worker *worker = arg;
-
-    return reporter_undelivered(worker->reporter);
-}
 
 static enum status start_renewal(struct worker *worker, struct err *err)
 {
@@ -216,6 +211,22 @@ static void log_stats(struct worker *worker)
               atomic_load(&worker->slots.running), reporter_undelivered(reporter), renewal_workers(worker->renewal));
 }
 
+/* For `systemctl status`. */
+static void tell_service(struct worker *worker, const char *doing)
+{
+    int64_t now_ms = clock_boot_ms();
+    char away[128];
+
+    if (!service_is_due(&worker->service, now_ms))
+        return;
+    if (outage_is_on("redis", away, sizeof away) || outage_is_on("kafka", away, sizeof away)) {
+        service_tell(&worker->service, now_ms, "waiting: %s", away);
+    } else {
+        service_tell(&worker->service, now_ms, "%s: %d of %d running; %s", doing, atomic_load(&worker->slots.running),
+                     worker->slots.concurrency, worker->types.names);
+    }
+}
+
 /* A turn of the main loop, in this order:
  *
  *   1. beat     the guard expects one every 30 s
@@ -232,6 +243,7 @@ static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
 
     while (!*stop) {
         guard_beat(worker->guard);
+        tell_service(worker, "serving");
         if (clock_boot_ms() >= next_stats) {
             log_stats(worker);
             next_stats += STATS_EVERY_MS;
@@ -247,8 +259,10 @@ static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
 
 static bool wait_until_none_runs(struct worker *worker, int64_t until_boot_ms)
 {
-    while (atomic_load(&worker->slots.running) > 0 && clock_boot_ms() < until_boot_ms)
+    while (atomic_load(&worker->slots.running) > 0 && clock_boot_ms() < until_boot_ms) {
         slots_wait(&worker->slots, POLL_MS);
+        tell_service(worker, "draining");
+    }
     return atomic_load(&worker->slots.running) == 0;
 }
 
@@ -260,7 +274,8 @@ static void drain(struct worker *worker)
 
     log_event(LOG_LEVEL_INFO, "draining", "running=%d timeout_ms=%lld", atomic_load(&worker->slots.running),
               (long long)worker->config->drain_timeout_ms);
-    sd_notify(0, "STOPPING=1");
+    atomic_store(&worker->draining, true);
+    service_stopping();
     guard_rest(worker->guard);
     claims_drain(worker->claims);
     pushed_hints_stop(worker->pushed); /* others know at once that they have to do our share */
@@ -289,8 +304,11 @@ static void show(struct worker *worker)
         .types = &worker->types,
         .slots = &worker->slots,
         .inflight = &worker->inflight,
-        .undelivered = undelivered,
-        .arg = worker,
+        .gates = &worker->gates,
+        .claims = worker->claims,
+        .reporter = worker->reporter,
+        .guard = worker->guard,
+        .draining = &worker->draining,
     };
 
     status_page_show(worker->page, &source);
@@ -310,7 +328,7 @@ enum status worker_run(struct worker *worker, const volatile sig_atomic_t *stop,
         log_event(LOG_LEVEL_INFO, "serving", "instance=%s uri=%s shards=%d slots=%d types=\"%s\"",
                   worker->identity.instance, worker->identity.uri, worker->shard_count, worker->slots.concurrency,
                   worker->types.names);
-        sd_notify(0, "READY=1");
+        service_ready();
         serve(worker, stop);
         drain(worker);
     }

@@ -10,6 +10,9 @@
 
 #include "common/config/config.h"
 
+/* What main reads, and what the manual page is made of. */
+extern const struct command_line worker_command_line;
+
 struct worker;
 
 /* Checks the configuration and opens the status page and the handlers; touches neither Redis nor Kafka. NULL:

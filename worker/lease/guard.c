@@ -92,6 +92,13 @@ void guard_beat(struct guard *guard)
     atomic_store(&guard->beat_boot_ms, clock_boot_ms());
 }
 
+int64_t guard_stalled_ms(const struct guard *guard)
+{
+    int64_t beat = atomic_load(&guard->beat_boot_ms);
+
+    return beat == 0 ? 0 : clock_boot_ms() - beat;
+}
+
 void guard_rest(struct guard *guard)
 {
     atomic_store(&guard->beat_boot_ms, 0);

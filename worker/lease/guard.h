@@ -17,6 +17,8 @@ struct guard *guard_start(struct inflight *inflight, const struct renewal *renew
 void guard_stop(struct guard *guard);
 /* The consume loop lives; to be called at least every GUARD_STALL_MS from now on. */
 void guard_beat(struct guard *guard);
+/* For how long it has not been heard of; 0 when no beats are expected. */
+int64_t guard_stalled_ms(const struct guard *guard);
 /* The consume loop has ended; no more beats are expected. */
 void guard_rest(struct guard *guard);
 

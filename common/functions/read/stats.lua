@@ -6,6 +6,8 @@
 --          "wait":{"p50","p95","p99","count"},"run":{..},            ms, of the last hour
 --          "errors":[{"error","count"}..],"errorsLookedAt","workers","workerList":[{..}],
 --          "accepted","duplicates","rejected","totals":{every counter since ever},"recovering":[shards],
+--          "claimable":{Type:n},"blocked":n,                      in `pending`; members that failed and hold others
+--          "waitEver":{"buckets":[n..],"sumMs"},"runEver":{..},    since ever; bucket i: below 2^i ms, and not below 2^(i-1)
 --          "health":[{"what","where","since","text"}..]}           what is wrong: health.lua; empty when all is well
 -- mode: OPEN; RECOVERING while any shard replays its log (numbers are what Redis knows so far); EMPTY: no queue yet.
 read.part({'bgop_stats'}, function()
@@ -52,14 +54,16 @@ read.part({'bgop_stats'}, function()
         answer.mode = empty == #shards and 'EMPTY' or answer.recovering[1] and 'RECOVERING' or 'OPEN'
     end
 
-    -- `counts` holds "Type:Status", and totals since ever under names without a colon.
+    -- `counts` holds "Type:Status", and under names without a colon totals since ever, those of times among them.
     local function take_counts(answer, shards)
         local sums = {}
-        answer.by_type, answer.totals = {}, {accepted = 0, duplicates = 0, rejected = 0}
+        answer.by_type, answer.totals, answer.ever = {}, {accepted = 0, duplicates = 0, rejected = 0}, {}
         for _, shard in ipairs(shards) do take_hash(sums, read.prefix(shard) .. KEY.COUNTS) end
         for name, number in pairs(sums) do
             local type, status = name:match('^(.*):(%a+)$')
-            if not type then
+            if name:find('^[wr][%ds]%d*$') then
+                answer.ever[name] = number
+            elseif not type then
                 answer.totals[name] = number
             elseif number ~= 0 then
                 answer.by_type[type] = answer.by_type[type] or {}
@@ -76,19 +80,29 @@ read.part({'bgop_stats'}, function()
         return '{' .. table.concat(out, ',') .. '}'
     end
 
-    -- How long the oldest claimable operation of each Type has been waiting.
-    local function take_oldest(answer, shards, now)
-        answer.oldest = {}
+    -- How many of each Type can be claimed, and how long the oldest of them has been waiting.
+    local function take_claimable(answer, shards, now)
+        answer.oldest, answer.claimable = {}, {}
         for type, statuses in pairs(answer.by_type) do
             if (statuses.New or 0) + (statuses.Waiting or 0) > 0 then
-                local oldest
+                local oldest, count = nil, 0
                 for _, shard in ipairs(shards) do
-                    local head = call('ZRANGE', read.prefix(shard) .. KEY.PENDING .. type, 0, 0, 'WITHSCORES')
-                    if head[2] then oldest = math.min(oldest or tonumber(head[2]), tonumber(head[2])) end
+                    local pending = read.prefix(shard) .. KEY.PENDING .. type
+                    local head = call('ZRANGE', pending, 0, 0, 'WITHSCORES')
+                    if head[2] then
+                        oldest = math.min(oldest or tonumber(head[2]), tonumber(head[2]))
+                        count = count + call('ZCARD', pending)
+                    end
                 end
-                if oldest then answer.oldest[type] = math.max(now - oldest, 0) end
+                if oldest then answer.oldest[type], answer.claimable[type] = math.max(now - oldest, 0), count end
             end
         end
+    end
+
+    local function blocked_count(shards)
+        local count = 0
+        for _, shard in ipairs(shards) do count = count + call('ZCARD', read.prefix(shard) .. KEY.BLOCKED) end
+        return count
     end
 
     -- ---- rates and times: stats:<minute> of this minute, stats:5 and stats:60 of full minutes up to `rolled` ----
@@ -125,6 +139,30 @@ read.part({'bgop_stats'}, function()
         take_minutes(sums, stats, minute - late, minute - 1, 1)
     end
 
+    -- Times since ever, of one minute that is not rolled up: each of its buckets is a fourth of one of these.
+    local function add_ever(ever, name, number)
+        local kind, n = name:match('^([wr])(%d+)$')
+        if kind then
+            add(ever, kind .. math.ceil(n / 4), number)
+        elseif name == 'ws' or name == 'rs' then
+            add(ever, name, number)
+        end
+    end
+
+    -- Full minutes that nobody has rolled up (none, but for a moment, where somebody ticks): most of them are not there.
+    local function take_unrolled_ever(ever, stats, from, to)
+        for first = from, to, 8 do
+            local keys = {}
+            for minute = first, math.min(first + 7, to) do keys[#keys + 1] = stats .. integer(minute) end
+            if call('EXISTS', unpack(keys)) > 0 then
+                for _, key in ipairs(keys) do
+                    local all = call('HGETALL', key)
+                    for i = 1, #all, 2 do add_ever(ever, all[i], all[i + 1]) end
+                end
+            end
+        end
+    end
+
     -- A rate is what was counted in the last full minutes and in this one, over the time that these took.
     local function take_windows(answer, shards, now)
         local minute, elapsed = math.floor(now / 60000), now % 60000 / 1000
@@ -137,6 +175,7 @@ read.part({'bgop_stats'}, function()
             take_hash(hour, stats .. '60')
             take_rates(sums[1], stats .. integer(minute - 1), 1)
             for w = 2, #WINDOWS do take_window(sums[w], stats, WINDOWS[w].minutes, rolled, minute) end
+            take_unrolled_ever(answer.ever, stats, math.max(rolled + 1, minute - 1440), minute - 1)
         end
         answer.rates, answer.hour = {}, hour
         for i, name in ipairs(RATES) do
@@ -145,7 +184,10 @@ read.part({'bgop_stats'}, function()
             for w = 2, #WINDOWS do rates[w] = (sums[w][i] + now_count) / (WINDOWS[w].minutes * 60 + elapsed) end
             answer.rates[name] = rates
         end
-        for name, number in pairs(current) do add(hour, name, number) end
+        for name, number in pairs(current) do
+            add(hour, name, number)
+            add_ever(answer.ever, name, number)
+        end
     end
 
     local function rates_json(rates)
@@ -194,6 +236,18 @@ read.part({'bgop_stats'}, function()
             out[i] = '"p' .. share .. '":' .. (ms and string.format('%.1f', ms) or 'null')
         end
         return '{' .. table.concat(out, ',') .. ',"count":' .. read.json_number(total) .. '}'
+    end
+
+    -- ---- times since ever ----
+
+    local function ever_json(ever, kind)
+        local buckets, last = {}, 0
+        for name in pairs(ever) do
+            local n = name:match('^' .. kind .. '(%d+)$')
+            if n then last = math.max(last, tonumber(n)) end
+        end
+        for n = 0, last do buckets[n + 1] = read.json_number(ever[kind .. n] or 0) end
+        return '{"buckets":[' .. table.concat(buckets, ',') .. '],"sumMs":' .. read.json_number(ever[kind .. 's'] or 0) .. '}'
     end
 
     -- ---- errors, workers ----
@@ -286,7 +340,7 @@ read.part({'bgop_stats'}, function()
         local shards, now, answer = read.shards(keys), clock_ms(), {}
         take_modes(answer, shards)
         take_counts(answer, shards)
-        take_oldest(answer, shards, now)
+        take_claimable(answer, shards, now)
         take_windows(answer, shards, now)
         local errors, looked_at = errors_json(shards)
         local workers, worker_count = workers_json(shards, now)
@@ -299,6 +353,8 @@ read.part({'bgop_stats'}, function()
             ',"workers":', worker_count, ',"workerList":', workers,
             ',"accepted":', read.json_number(totals.accepted), ',"duplicates":', read.json_number(totals.duplicates),
             ',"rejected":', read.json_number(totals.rejected), ',"totals":', numbers_json(totals),
+            ',"claimable":', numbers_json(answer.claimable), ',"blocked":', blocked_count(shards),
+            ',"waitEver":', ever_json(answer.ever, 'w'), ',"runEver":', ever_json(answer.ever, 'r'),
             ',"recovering":[', table.concat(answer.recovering, ','), '],"health":', read.health(shards, now), '}',
         })
     end

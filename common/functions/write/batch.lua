@@ -5,7 +5,7 @@
 -- touched, sequence groups before lanes (a member that its group lets go may enter a lane), each name once, and writes what
 -- that moved; until nothing is touched any more. So whoever changes one operation need not know what that means for others.
 local batch_open, flush, at_flush, finish, batch_answer, time_text
-local op_touch, release, moved, count_total, edited, stat_time, done_add
+local op_touch, release, moved, count_total, count_waited, edited, stat_time, done_add
 
 -- A list per name, names in the order of their first use: no pairs(), so that replays write the same bytes.
 local function add_to(groups, name, value)
@@ -31,6 +31,7 @@ do
     -- What a flush looks at when everything else is written, in this order: lists of a batch that name what was touched.
     -- Whoever keeps such a list says at_flush how one name of it is settled.
     local SETTLED = {'sequences', 'lanes'}
+    local TIME_SUMS = {w = 'ws', r = 'rs'}
     local settle_of = {}
 
     function at_flush(list, settle) settle_of[list] = settle end
@@ -136,10 +137,9 @@ do
         for _, parent in ipairs(b.parents) do
             call('ZADD', prefix .. KEY.PARENT .. parent, unpack(b.parents[parent]))
         end
-        for _, retention in ipairs(b.done) do
-            local seconds = integer(retention)
+        for _, seconds in ipairs(b.done) do
             call('SADD', prefix .. KEY.RETENTIONS, seconds)
-            call('XADD', prefix .. KEY.DONE .. seconds, b.stream_id, 'ids', table.concat(b.done[retention], ' '))
+            call('XADD', prefix .. KEY.DONE .. seconds, b.stream_id, 'ids', table.concat(b.done[seconds], ' '))
         end
     end
 
@@ -235,8 +235,14 @@ do
         add_number(b.stats, name, number)
     end
 
+    -- So many ms (of all that waited, together) were spent waiting for this; the causes are those of
+    -- common/metrics/queue_metrics.h.
+    function count_waited(b, cause, ms)
+        if ms > 0 then add_number(b.counts, 'waited_' .. cause, ms) end
+    end
+
     -- Times go into buckets of a log scale, four a doubling: 0 holds less than 1 ms, n holds [2^((n-1)/4), 2^(n/4)) ms.
-    -- Fields w<n> (wait: claimable until claimed) and r<n> (run).
+    -- Fields w<n> (wait: claimable until claimed) and r<n> (run); ws and rs are the sums of ms.
     function stat_time(b, kind, ms)
         local name = b.buckets[kind][ms]
         if not name then
@@ -244,8 +250,10 @@ do
             b.buckets[kind][ms] = name
         end
         add_number(b.stats, name, 1)
+        if ms > 0 then add_number(b.stats, TIME_SUMS[kind], ms) end
     end
 
     -- Ended: looked at for expiry when this retention has passed.
-    function done_add(b, retention_s, id) add_to(b.done, retention_s, id) end
+    -- As a text: a number would be a place in the list.
+    function done_add(b, retention_s, id) add_to(b.done, integer(retention_s), id) end
 end

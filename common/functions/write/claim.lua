@@ -65,7 +65,9 @@ do
                    'token', offer.token, 'ExecutionGroup', group.name, 'GroupLeaderId', group.leader)
         f[CLAIMABLE.MORE] = f[CLAIMABLE.MORE] or '1'
         grant(b, offer, id, f, group.leader)
-        stat_time(b, 'w', b.now - tonumber(f[CLAIMABLE.MODSTAMP]))
+        local waited = b.now - tonumber(f[CLAIMABLE.MODSTAMP])
+        stat_time(b, 'w', waited)
+        count_waited(b, 'turn', waited)
     end
 
     -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was; what is
@@ -91,8 +93,9 @@ do
         local timeout, payload, parent = grant(b, offer, id, f, '')
         if laned and group_gather(b, offer, id, token, more, parent) then payload = payload .. 'g' end
         lease_add(b, type, id, token, b.now, timeout, offer.instance, payload, parent)
-        stat_time(b, 'w', b.now - tonumber(waits_since))
-        offer.executions = offer.executions + 1
+        local waited = b.now - tonumber(waits_since)
+        stat_time(b, 'w', waited)
+        offer.waited, offer.executions = offer.waited + waited, offer.executions + 1
         return true
     end
 
@@ -172,7 +175,7 @@ do
         end})
         local settings = b.types.current[type] or none
         local offer = {instance = args[CLAIM.INSTANCE], uri = args[CLAIM.WORKER_URI], type = type,
-                       want = tonumber(args[CLAIM.WANT]), all = {}, bytes = 0, executions = 0,
+                       want = tonumber(args[CLAIM.WANT]), all = {}, bytes = 0, executions = 0, waited = 0,
                        most = settings.merge_max or 1, timeout = timeout, first = tonumber(b.generation) * ATTEMPTS + 1,
                        answer = answer_ok(b.now), next = CLAIM_ANSWER.SIZE + 1}
         offer.answer[CLAIM_ANSWER.LEASE_MS] = b.lease_ms
@@ -193,6 +196,7 @@ do
         else
             pause_check(b)
             claim_all(b, offer, args)
+            count_waited(b, 'worker', offer.waited)
         end
         if offer.all[1] then
             local ids = table.concat(offer.all, ' ')

@@ -198,10 +198,27 @@ do
         end
     end
 
+    -- Times are counted since ever, too: in `counts`, in buckets of one a doubling (n holds [2^(n-1), 2^n) ms), and their sums.
+    local function ever_add(b, minute)
+        local all, sums = call('HGETALL', b.prefix .. KEY.STATS .. integer(minute)), {}
+        for i = 1, #all, 2 do
+            local kind, n = all[i]:match('^([wr])(%d+)$')
+            if kind then
+                add_number(sums, kind .. math.ceil(n / 4), tonumber(all[i + 1]))
+            elseif all[i] == 'ws' or all[i] == 'rs' then
+                add_number(sums, all[i], tonumber(all[i + 1]))
+            end
+        end
+        for _, name in ipairs(sums) do call('HINCRBY', b.prefix .. KEY.COUNTS, name, integer(sums[name])) end
+    end
+
     -- After a long time without ticks: what the windows held is over; drops minutes from `rolled` on, some at a time.
     local function stats_skip(b, rolled, to)
         local keys, last = {b.prefix .. KEY.STATS .. '5', b.prefix .. KEY.STATS .. '60'}, math.min(rolled + 500, to)
-        for minute = rolled - 60, last do keys[#keys + 1] = b.prefix .. KEY.STATS .. integer(minute) end
+        for minute = rolled - 60, last do
+            keys[#keys + 1] = b.prefix .. KEY.STATS .. integer(minute)
+            if minute > rolled and call('EXISTS', keys[#keys]) == 1 then ever_add(b, minute) end
+        end
         call('DEL', unpack(keys))
         return last
     end
@@ -217,6 +234,7 @@ do
             for minute = rolled + 1, last do
                 stats_add(b, minute, '5', 1)
                 stats_add(b, minute, '60', 1)
+                ever_add(b, minute)
                 stats_add(b, minute - 5, '5', -1)
                 stats_add(b, minute - 60, '60', -1)
                 call('DEL', b.prefix .. KEY.STATS .. integer(minute - 60))

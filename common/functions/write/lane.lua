@@ -54,10 +54,11 @@ do
         lane_enter(b, lane, id)
     end
 
-    -- The same for who knows the Id only.
+    -- The same for who knows the Id only. Answers when its record last changed.
     function ready_id(b, type, id)
         local f = call('HMGET', b.ops .. id, LANED_BY.NAMES)
         ready(b, type, id, LANED[f[LANED_BY.MORE]] and lane_name(type, f[LANED_BY.PARENT_KEY]) or nil)
+        return tonumber(f[LANED_BY.MODSTAMP])
     end
 
     -- The turn of one that ran is over.
@@ -128,6 +129,7 @@ do
         for n = 1, #popped, 2 do
             call('SADD', out, popped[n])
             release(b, type, popped[n])
+            count_waited(b, 'turn', b.now - tonumber(popped[n + 1]))
         end
     end
     at_flush('lanes', settle)

@@ -23,13 +23,11 @@ do
     -- An attempt failed: canceled when that was asked for, final, or retried by the law. grouped: others ran with it. What
     -- may be the fault of one of them ends nobody: it runs alone then.
     local function fail(b, rec, kind, finished, text, retry_after, grouped)
+        if kind == 'lost' then count_total(b, 'lost', 1) end
         local reason = cancel_requested(b, rec.id)
         if reason then return end_canceled(b, rec, reason) end
         local shared = grouped and OUTCOMES[kind].shared
-        if shared and kind == 'lost' then
-            count_total(b, 'lost', 1)
-            return wait_again(b, rec, 'alone', '1')
-        end
+        if shared and kind == 'lost' then return wait_again(b, rec, 'alone', '1') end
         local crashes = kind == 'crashed' and not shared and rec.crashes + 1 or 0
         if crashes > 0 then
             call('HSET', b.ops .. rec.id, 'crashes', crashes)

@@ -40,7 +40,8 @@ do
                      backoff = f[LOADED.RETRY_BACKOFF], timeout = f[LOADED.TIMEOUT], version = f[LOADED.VERSION],
                      lost = tonumber(f[LOADED.LOST] or 0), crashes = tonumber(f[LOADED.CRASHES] or 0),
                      started = tonumber(f[LOADED.STARTED_AT] or nil), worker = f[LOADED.WORKER_URI] or '',
-                     large = f[LOADED.LARGE], expires = f[LOADED.EXPIRES_AT], payload = f[LOADED.PAYLOAD]}
+                     large = f[LOADED.LARGE], expires = f[LOADED.EXPIRES_AT], payload = f[LOADED.PAYLOAD],
+                     changed = tonumber(f[LOADED.MODSTAMP] or nil)}
         local more, parent = f[LOADED.MORE], f[LOADED.PARENT_KEY]
         if SEQUENCED[more] then
             rec.sequence = sequence_name(rec.type, parent or '', f[LOADED.SEQUENCE_GROUP])

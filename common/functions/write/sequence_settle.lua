@@ -75,7 +75,7 @@ do
         if released == id then return end
         if released then withdraw(b, type, released) end
         if not id then return call('HDEL', p .. KEY.SEQ_RELEASED, name) end
-        ready_id(b, type, id)
+        count_waited(b, 'predecessor', b.now - ready_id(b, type, id))
         call('HSET', p .. KEY.SEQ_RELEASED, name, id)
     end
     at_flush('sequences', settle)

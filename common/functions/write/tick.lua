@@ -13,6 +13,7 @@ do
 
     -- Scheduled -> New, or Waiting when its sequence group or its lane holds it.
     local function come_due(b, rec)
+        count_waited(b, 'schedule', b.now - rec.changed)
         local open = not rec.sequence or sequence_is_open(b, rec.sequence, rec.id)
         open = open and (not rec.lane or lane_admit(b, rec.type, rec.lane, rec.id))
         transition(b, rec.type, rec.id, 'Scheduled', open and 'New' or 'Waiting')
@@ -28,6 +29,7 @@ do
             if rec and rec.status == 'Scheduled' then
                 come_due(b, rec)
             elseif rec and rec.status == 'Error' then
+                count_waited(b, 'retry', b.now - rec.changed)
                 wait_again(b, rec)
             else
                 call('ZREM', b.prefix .. KEY.DUE, id)

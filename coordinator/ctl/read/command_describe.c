@@ -53,9 +53,23 @@ static void print_fields(const json_t *fields)
     table_release(&table);
 }
 
+/* A word behind others, on a new line when a terminal has no room for it on this one. at: places taken. */
+static void print_word(const char *word, const char *note, int width, int *at)
+{
+    int length = 1 + (int)(strlen(word) + strlen(note));
+
+    if (width && *at + length > width) {
+        fputs("\n ", stdout);
+        *at = 1;
+    }
+    printf(" %s%s", word, note);
+    *at += length;
+}
+
 static void print_picklists(const json_t *fields)
 {
     const json_t *field, *value;
+    int width = terminal_width(stdout), at;
     size_t i, v;
 
     json_array_foreach(fields, i, field)
@@ -64,10 +78,12 @@ static void print_picklists(const json_t *fields)
 
         if (!json_array_size(values))
             continue;
-        printf("\n%s:", shown(json_string_value(json_object_get(field, "name"))));
+        at = printf("\n%s:", shown(json_string_value(json_object_get(field, "name")))) - 1;
         json_array_foreach(values, v, value)
-            printf(" %s%s", shown(json_string_value(json_object_get(value, "value"))),
-                   json_is_false(json_object_get(value, "active")) ? " (reserved)" : "");
+        {
+            print_word(shown(json_string_value(json_object_get(value, "value"))),
+                       json_is_false(json_object_get(value, "active")) ? " (reserved)" : "", width, &at);
+        }
     }
     putchar('\n');
 }

@@ -106,10 +106,10 @@ static void print_field(const struct record_field *field, const json_t *record)
 
 static void add_attempt_cell(struct table *table, const json_t *value, bool is_time)
 {
-    char text[CLOCK_TEXT_SIZE];
+    char text[64];
 
     if (is_time && json_is_integer(value))
-        table_add(table, clock_format(text, json_integer_value(value), "Z"));
+        table_add(table, format_moment(text, json_integer_value(value), true));
     else
         table_add_json(table, value);
 }

@@ -101,11 +101,16 @@ static int print_rows(struct session *session, json_t *query, struct rows *rows)
 
 /* ---- list ---- */
 static const struct column list_columns[] = {
-    { "ID", COLUMN_ALWAYS },     { "TYPE", 0 },
-    { "STATUS", COLUMN_STATUS }, { "SUBMITTED", 0 },
-    { "PARENT", COLUMN_SHRINK }, { "NAME", COLUMN_SHRINK },
-    { "RETRIES", COLUMN_RIGHT }, { "AFTER", 0 },
-    { "FINISHED", 0 },           { "ERROR", COLUMN_SHRINK },
+    { "ID", COLUMN_ALWAYS },
+    { "TYPE", COLUMN_SHRINK },
+    { "STATUS", COLUMN_STATUS },
+    { "SUBMITTED", COLUMN_EXTRA },
+    { "PARENT", COLUMN_SHRINK },
+    { "NAME", COLUMN_SHRINK },
+    { "RETRIES", COLUMN_RIGHT | COLUMN_EXTRA },
+    { "AFTER", COLUMN_EXTRA },
+    { "FINISHED", COLUMN_EXTRA },
+    { "ERROR", COLUMN_SHRINK },
 };
 static const char *const list_fields[] = {
     "Id", "Type", "Status", "SubmittedAt", "ParentKey", "Name", "RetryCount", "ProcessAfter", "FinishedAt", "Error",

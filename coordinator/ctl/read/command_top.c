@@ -154,10 +154,9 @@ static double rate(const struct moment *moment, const struct moment *before, con
 static void print_head(const struct moment *moment, const struct moment *before, FILE *to)
 {
     static const char *const names[] = { "accepted", "finished", "failed", "retried" };
-    char clock[CLOCK_TEXT_SIZE];
+    char clock[64];
 
-    fprintf(to, "bgop  %s  %s  %lld shards  %lld workers\n",
-            clock_format_part(clock, clock_wall_ms(), CLOCK_TIME_OF_DAY),
+    fprintf(to, "bgop  %s  %s  %lld shards  %lld workers\n", format_moment(clock, clock_wall_ms(), false),
             shown(json_string_value(json_object_get(moment->stats, "mode"))),
             (long long)json_integer_value(json_object_get(moment->stats, "shards")),
             (long long)json_integer_value(json_object_get(moment->stats, "workers")));

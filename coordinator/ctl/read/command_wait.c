@@ -45,11 +45,11 @@ static size_t count_ended(const enum bgop_outcome *outcomes, size_t count)
 static enum bgop_code wait_all(struct session *session, const char *const *ids, size_t count, int64_t timeout_ms,
                                enum bgop_outcome *outcomes)
 {
-    int64_t deadline = clock_boot_ms() + timeout_ms;
+    int64_t begun_ms = clock_boot_ms(), deadline = begun_ms + timeout_ms;
     struct progress progress;
     enum bgop_code code;
     bool heard = false;
-    char text[96];
+    char text[96], length[32];
 
     progress_start(&progress);
     do {
@@ -62,7 +62,8 @@ static enum bgop_code wait_all(struct session *session, const char *const *ids, 
                                                  : slice_ms),
                          outcomes);
         heard = heard || code == BGOP_TIMED_OUT || code == BGOP_RECOVERING;
-        snprintf(text, sizeof text, "%zu of %zu ended", count_ended(outcomes, count), count);
+        snprintf(text, sizeof text, "%zu of %zu ended, %s", count_ended(outcomes, count), count,
+                 format_length(length, clock_boot_ms() - begun_ms));
         progress_draw(&progress, (double)count_ended(outcomes, count) / (double)count, text);
     } while ((code == BGOP_TIMED_OUT || code == BGOP_RECOVERING || (code == BGOP_UNREACHABLE && heard)) &&
              (timeout_ms < 0 || clock_boot_ms() < deadline));

@@ -151,7 +151,7 @@ static enum status read_changes(struct watch *watch, struct err *err)
 static void print_line(const struct watch *watch, const struct change *change, const char *id, const char *type,
                        const char *parent, const char *error)
 {
-    char time[CLOCK_TEXT_SIZE];
+    char time[64];
 
     if (watch->session->json) {
         json_t *line = json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?}", "at", clock_format(time, change->at_ms, "+0000"),
@@ -161,7 +161,7 @@ static void print_line(const struct watch *watch, const struct change *change, c
         print_json(stdout, line);
         json_decref(line);
     } else {
-        printf("%s  %s  %-9s  %s%s%s%s%s\n", clock_format(time, change->at_ms, "Z"), id, shown(change->status),
+        printf("%s  %s  %-9s  %s%s%s%s%s\n", format_moment(time, change->at_ms, true), id, shown(change->status),
                *type ? shown(type) : "(removed)", *parent ? "  " : "", shown(parent), *error ? "  " : "", shown(error));
     }
 }

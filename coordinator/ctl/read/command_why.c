@@ -147,6 +147,7 @@ static int run_lookup(struct session *session, int count, char **operands)
 const struct subcommand command_lookup = {
     .name = "lookup",
     .usage = "Id|Name|ParentKey|WorkerUri VALUE",
+    .first_operand = OPERAND_LOOKUP_FIELD,
     .about = "Ids by one of the look-up fields",
     .min_operands = 2,
     .max_operands = 2,

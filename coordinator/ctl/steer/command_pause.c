@@ -151,8 +151,8 @@ static int run_resume(struct session *session, int count, char **operands)
 }
 
 static const struct flag pause_flags[] = {
-    { "type", "T", "all operations of this Type", &options.type },
-    { "parent", "K", "all operations with this ParentKey", &options.parent },
+    { "type", "TYPE", "all operations of this Type", &options.type },
+    { "parent", "KEY", "all operations with this ParentKey", &options.parent },
     { "reason", "TEXT", "kept with the pause", &options.reason },
     { "timeout", "S", "seconds to wait for the effect (15)", &options.timeout },
 };

@@ -1,0 +1,83 @@
+/* The coordinator's HTTP endpoint: where it listens and its token, both made here unless the configuration has them. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "coordinator/dev/dev.h"
+
+/* Of the form that the sf command line takes: "00D", 12 letters or digits, "!", and more of them. */
+static int make_token(struct dev *dev)
+{
+    unsigned char random[24];
+    char *to = dev->http_token + snprintf(dev->http_token, sizeof dev->http_token, "00Dxx0000000001!");
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return dev_fail(EXIT_FAILED, "no random numbers: %m");
+    for (size_t i = 0; i < sizeof random; i++)
+        to += sprintf(to, "%02x", random[i]);
+    return EXIT_OK;
+}
+
+static int write_token(struct dev *dev, const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool fine = fd >= 0 && dprintf(fd, "%s\n", dev->http_token) > 0;
+
+    if (!fine)
+        dev_fail(EXIT_FAILED, "%s: %m", path);
+    if (fd >= 0)
+        close(fd);
+    return fine ? EXIT_OK : EXIT_FAILED;
+}
+
+/* What is no token the coordinator will say. */
+static int read_token(struct dev *dev)
+{
+    FILE *file = fopen(dev->config->http_token_file, "re");
+
+    if (!file)
+        return dev_fail(EXIT_CONFIG, "[http] token_file: %s: %m", dev->config->http_token_file);
+    if (!fgets(dev->http_token, sizeof dev->http_token, file))
+        dev->http_token[0] = '\0';
+    dev->http_token[strcspn(dev->http_token, "\r\n")] = '\0';
+    fclose(file);
+    return EXIT_OK;
+}
+
+static int set(struct dev *dev, const char *name, const char *value)
+{
+    struct err err = ERR_INIT;
+
+    return config_set(dev->config, "http", name, value, &err) == ST_OK ? EXIT_OK
+                                                                       : dev_fail(EXIT_FAILED, "%s", err.text);
+}
+
+/* Port 0 is any, and clients must know which. */
+static int choose_port(struct dev *dev)
+{
+    const char *listen = dev->config->http_listen[0] ? dev->config->http_listen : "127.0.0.1:0";
+    size_t host = strlen(listen) - 1;
+    char chosen[300];
+
+    if (strcmp(listen + host - 1, ":0") != 0)
+        return EXIT_OK;
+    snprintf(chosen, sizeof chosen, "%.*s%d", (int)host, listen, dev_free_port());
+    return set(dev, "listen", chosen);
+}
+
+int dev_prepare_http(struct dev *dev)
+{
+    char path[PATH_MAX];
+    int code = choose_port(dev);
+
+    if (code == EXIT_OK && dev->config->http_token_file[0])
+        return read_token(dev);
+    if (code == EXIT_OK)
+        code = make_token(dev);
+    snprintf(path, sizeof path, "%s/http-token", dev->folder);
+    if (code == EXIT_OK)
+        code = write_token(dev, path);
+    return code == EXIT_OK ? set(dev, "token_file", path) : code;
+}

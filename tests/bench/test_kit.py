@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""The benchmark kit: its arithmetic and its arguments (without --real), and one tiny scenario on real Kafka and Redis (with
+it). What the figures are is nobody's business here; that they are there is."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import kit_figures
+import kit_options
+import kit_scenarios
+
+HERE = pathlib.Path(__file__).resolve().parent
+OF_A_RUN = {"load_average", "operations", "completed", "submit_per_s", "end_to_end_per_s", "redis_us_per_operation",
+            "redis_commands_per_operation", "redis_bytes_per_operation", "kafka_requests_per_operation"}
+PROCESSES = ("kafka", "redis", "coordinator", "worker", "load", "others")
+
+
+class Figures(unittest.TestCase):
+    def test_median_and_spread(self):
+        figure = kit_figures.summary([{"x": 4}, {"x": 1}, {"x": 3}, {"x": 2}, {"x": 100}])["x"]
+        self.assertEqual(figure, {"median": 3, "least": 1, "most": 100, "values": [4, 1, 3, 2, 100]})
+        self.assertEqual(kit_figures.spread({"median": 50, "least": 40, "most": 60}), 40)
+
+    def test_what_a_run_lacks_is_null(self):
+        figures = kit_figures.summary([{"x": 4, "y": 1}, {"x": 2}])
+        self.assertEqual(figures["y"], {"median": 1, "least": 1, "most": 1, "values": [1, None]})
+        self.assertIsNone(kit_figures.summary([{"z": None}])["z"]["median"])
+
+    def test_ratios_are_of_medians(self):
+        a, b = [{"x": 10, "zero": 0}, {"x": 30, "zero": 0}, {"x": 20, "zero": 0}], [{"x": 1}, {"x": 50}, {"x": 25}]
+        self.assertEqual(kit_figures.ratios(a, b), {"x": 1.25})
+
+    def test_line_is_one_line(self):
+        line = kit_figures.line({"scenario": "s"}, [{"x": 1}, {"x": 2}])
+        self.assertNotIn("\n", line)
+        self.assertEqual(json.loads(line)["runs"], 2)
+        self.assertEqual(json.loads(line)["figures"]["x"]["median"], 1.5)
+
+    def test_table_has_a_row_for_each(self):
+        rows = [("a", [{"end_to_end_per_s": 1000, "cpu_us_per_operation_redis": 20.5}]), ("b", [{"p99_ms": 3.5}])]
+        head, first, second = kit_figures.table(rows)
+        self.assertIn("ops/s", head)
+        self.assertIn("1,000", first)
+        self.assertIn("redis 20.5", first)
+        self.assertIn("3.50", second)
+        self.assertNotIn("Redis us", head)
+
+    def test_ratio_table(self):
+        """Of what was measured: neither how many there were nor how busy the machine was."""
+        rows = [("s", [{"p99_ms": 4.0, "load_average": 1, "operations": 5}], [{"p99_ms": 2.0, "load_average": 9, "operations": 5}])]
+        lines = kit_figures.ratio_table(rows)
+        self.assertEqual(len(lines), 2)
+        self.assertTrue(lines[1].endswith("0.500"))
+
+
+class Scenarios(unittest.TestCase):
+    def test_names_are_unique(self):
+        names = [scenario.name for scenario in kit_scenarios.SCENARIOS]
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_every_shape_slots_and_handler_is_there(self):
+        names = {scenario.name for scenario in kit_scenarios.SCENARIOS}
+        for shape in ("plain", "parent", "named", "sequence", "merging"):
+            for rest in ("64/noop", "4096/noop", "64/5ms", "4096/5ms", "64/http", "4096/http", "64/persistent"):
+                self.assertIn(f"rate/{shape}/{rest}", names)
+        self.assertIn("latency/named/64/noop", names)
+        self.assertIn("cold/named/64/noop", names)
+
+    def test_usual_ones_are_there(self):
+        for pattern in kit_scenarios.USUAL + kit_scenarios.QUICK:
+            self.assertTrue(kit_scenarios.chosen([pattern]), pattern)
+
+    def test_configuration(self):
+        [scenario] = kit_scenarios.chosen(["rate/merging/64/http"])
+        text = scenario.config("p7", 4711, "/bin/handler")
+        self.assertEqual(text.split("\n")[:6], ["[queue]", "prefix = p7", "[worker]", "concurrency = 64",
+                                                "[type ExternalObject]", "concurrency = 64"])
+        self.assertIn("url = http://127.0.0.1:4711/", text)
+
+
+class Arguments(unittest.TestCase):
+    def refused(self, *words):
+        with self.assertRaises(SystemExit) as end, open(os.devnull, "w") as nowhere:
+            old, sys.stderr = sys.stderr, nowhere
+            try:
+                kit_options.parse(words)
+            finally:
+                sys.stderr = old
+        self.assertEqual(end.exception.code, 64)
+
+    def test_defaults(self):
+        options = kit_options.parse([])
+        self.assertEqual((options.operations, options.rate, options.seconds, options.runs), (100000, 500, 20, 5))
+        self.assertEqual(options.scenarios, kit_scenarios.chosen(kit_scenarios.USUAL))
+
+    def test_only_and_all(self):
+        self.assertEqual([s.name for s in kit_options.parse(["--only", "cold/*"]).scenarios], ["cold/named/64/noop"])
+        self.assertEqual(kit_options.parse(["--all"]).scenarios, kit_scenarios.SCENARIOS)
+
+    def test_what_is_wrong(self):
+        self.refused("0")
+        self.refused("--only", "no/such")
+        self.refused("--beside", "nobody")
+        self.refused("--runs", "0")
+        self.refused("--compare", "one")
+        self.refused("--compare", "/no/build", "/no/build")
+
+
+class Real(unittest.TestCase):
+    def kit(self, *words):
+        return subprocess.run([sys.executable, "-B", HERE / "kit.py", *map(str, words)], capture_output=True, text=True)
+
+    def check_rate(self, line, build):
+        self.assertEqual((line["scenario"], line["build"], line["runs"], line["failed"]),
+                         ("rate/named/64/noop", build, 1, None))
+        names = set(line["figures"])
+        self.assertLessEqual(OF_A_RUN | {f"cpu_us_per_operation_{name}" for name in PROCESSES}
+                             | {f"cpu_s_{name}" for name in PROCESSES}, names)
+        for name, figure in line["figures"].items():
+            self.assertEqual(set(figure), {"median", "least", "most", "values"}, name)
+            self.assertEqual(len(figure["values"]), 1, name)
+        for name in OF_A_RUN - {"load_average", "redis_bytes_per_operation"}:
+            self.assertGreater(line["figures"][name]["median"], 0, name)
+        self.assertEqual(line["figures"]["completed"]["median"], kit_options.QUICK.operations)
+
+    def test_two_builds(self):
+        """The same build twice: what is measured for one is for the other, and the ratios are printed."""
+        build = os.environ["BGOP_BIN"]
+        done = self.kit("--quick", "--compare", build, build)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        for line, name in zip(lines, ("A", "B")):
+            self.check_rate(line, name)
+        self.assertEqual([line["limit"] for line in lines[2:]], ["redis_hset", "kafka_produce", "kafka_consume"])
+        for line in lines[2:]:
+            self.assertGreater(line["figures"]["per_s"]["median"], 0)
+        self.assertRegex(done.stdout, r"(?m)^rate/named/64/noop +redis_commands_per_operation .* \d+\.\d{3}$")
+
+    def test_what_does_not_complete_fails(self):
+        """A build whose worker never comes: exit code 1, and the line says so."""
+        with tempfile.TemporaryDirectory() as folder:
+            build = pathlib.Path(folder)
+            (build / "bgop-coordinator").symlink_to(pathlib.Path(os.environ["BGOP_BIN"]) / "bgop-coordinator")
+            (build / "bgop-worker").write_text("#!/bin/sh\nexec sleep 1000\n")
+            (build / "bgop-worker").chmod(0o755)
+            done = self.kit("--quick", "--no-limits", "--compare", build, build)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("FAILED rate/named/64/noop", done.stdout)
+        self.assertIn('"completed":0', done.stdout)
+
+
+if __name__ == "__main__":
+    real = "--real" in sys.argv
+    names = ["Real"] if real else ["Figures", "Scenarios", "Arguments"]
+    unittest.main(argv=[sys.argv[0], *names])

@@ -1,0 +1,115 @@
+/* What a client with a token may ask of the coordinator's endpoint: the first line is a path with its query, what
+ * follows a body. Whatever it is, the answer is JSON, and an error is an array that clients can read. There is no Redis,
+ * so what would be asked of it is 503; paths, fields, Ids, SOQL, locators and bodies are taken apart all the same. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "coordinator/http/endpoint.h"
+#include "tests/fuzz/fuzz.h"
+
+static struct config config;
+
+static void set(const char *section, const char *name, const char *value)
+{
+    struct err err = ERR_INIT;
+
+    FUZZ_CHECK(config_set(&config, section, name, value, &err) == ST_OK);
+}
+
+static int port(void)
+{
+    static struct endpoint *endpoint;
+    char token_file[] = "/tmp/bgop-fuzz-token-XXXXXX";
+    struct err err = ERR_INIT;
+    int fd;
+
+    if (endpoint)
+        return endpoint_port(endpoint);
+    log_start("fuzz", LOG_LEVEL_ERROR, false);
+    fd = mkstemp(token_file);
+    FUZZ_CHECK(fd >= 0 && write(fd, "token\n", 6) == 6);
+    close(fd);
+    config_init(&config);
+    set("redis", "url", "unix:///nowhere/redis.sock");
+    set("http", "listen", "127.0.0.1:0");
+    set("http", "token_file", token_file);
+    FUZZ_CHECK(endpoint_start(&endpoint, &config, NULL, &err) == ST_OK);
+    unlink(token_file);
+    return endpoint_port(endpoint);
+}
+
+/* A target is one word of a line; everything else in it may be anything. */
+static void write_request(struct buf *request, const char *data, size_t size)
+{
+    const char *end = size ? memchr(data, '\n', size) : NULL;
+    size_t target = end ? (size_t)(end - data) : size;
+    const char *body = end ? end + 1 : NULL;
+
+    buf_printf(request, "%s /", body ? "POST" : "GET");
+    for (size_t i = 0; i < target; i++)
+        buf_append_char(request, (unsigned char)data[i] > ' ' ? data[i] : '+');
+    buf_append_string(request, " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token\r\nConnection: close\r\n");
+    if (body)
+        buf_printf(request, "Content-Length: %zu\r\n", size - target - 1);
+    buf_append_string(request, "\r\n");
+    if (body)
+        buf_append(request, body, size - target - 1);
+}
+
+static int connect_to_it(void)
+{
+    static const struct linger at_once = { 1, 0 }; /* no port stays behind in TIME_WAIT */
+    const struct sockaddr_in at = { .sin_family = AF_INET,
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                    .sin_port = htons((uint16_t)port()) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    FUZZ_CHECK(fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof at) == 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    return fd;
+}
+
+static void check_answer(const struct buf *answer, const char *target)
+{
+    const char *body = answer->size ? strstr(answer->data, "\r\n\r\n") : NULL;
+    int status = 0;
+
+    FUZZ_CHECK(body && sscanf(answer->data, "HTTP/1.1 %d", &status) == 1);
+    body += 4;
+    if (strncmp(target, "/services/", 10) != 0 && strncmp(target, "/id/", 4) != 0)
+        return;
+    FUZZ_CHECK(strstr(answer->data, "Content-Type: application/json;charset=UTF-8\r\n"));
+    FUZZ_CHECK(status != 500);
+    if (status >= 400)
+        FUZZ_CHECK(strncmp(body, "[{\"message\":\"", 13) == 0 && strstr(body, "\",\"errorCode\":\""));
+    else
+        FUZZ_CHECK(body[0] == '{' || body[0] == '[');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char piece[4096];
+    struct buf request, answer;
+    ssize_t more;
+    int fd = connect_to_it();
+
+    buf_init(&request, 1 << 20);
+    buf_init(&answer, 1 << 20);
+    write_request(&request, (const char *)data, size);
+    FUZZ_CHECK(send(fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size);
+    while ((more = recv(fd, piece, sizeof piece, 0)) > 0)
+        buf_append(&answer, piece, (size_t)more);
+    close(fd);
+    check_answer(&answer, strchr(request.data, ' ') + 1);
+    buf_release(&request);
+    buf_release(&answer);
+    return 0;
+}
