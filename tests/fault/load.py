@@ -257,13 +257,17 @@ class Pollers(threading.Thread):
             self.commands.poll(0)
 
     def cancel_the_rest(self):
-        """When the load has ended: each that still waits."""
-        waiting = [s for s in self.rig.history.submissions if s.canceled and s.acked_at]
-        for start in range(0, len(waiting), LOOKED_AT):
-            try:
-                self.look(waiting[start:start + LOOKED_AT])
-            except redis.exceptions.RedisError:
-                pass
+        """When the load has ended: each that still waits. By the records: of some nobody knows that Kafka has them."""
+        try:
+            keys = list(self.redis.scan_iter("bgop:{*}:op:*", count=1000))
+            pipe = self.redis.pipeline(transaction=False)
+            for key in keys:
+                pipe.hmget(key, "Status", "ProcessAfter")
+            for key, (status, after) in zip(keys, pipe.execute()):
+                if status == "Scheduled" and after == str(FAR):
+                    self.cancel(key.rsplit(":", 1)[1], time.monotonic())
+        except redis.exceptions.RedisError:
+            pass
         self.commands.flush(20)
 
     def end(self):
