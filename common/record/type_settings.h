@@ -31,8 +31,7 @@ enum { TYPE_SETTING_MAX = 999999999 };
         "operations of one ParentKey at a time; 1: one after the other, 0: no limit") \
     CHOICE(on_sequence_failure, "hold", "hold skip fail", \
         "what waits behind a member that failed for good: waits on, goes on, or fails too") \
-    INT(redrive_limit, MAY_MISS, "10", 0, TYPE_SETTING_MAX, "most redrives of one operation; 0: none") \
-    INT(redrive_pause_ms, MAY_MISS, "0", 0, TYPE_SETTING_MAX, "least time between the end and a redrive")
+    INT(redrive_limit, MAY_MISS, "10", 0, TYPE_SETTING_MAX, "most redrives of one operation; 0: none")
 /* clang-format on */
 
 #endif

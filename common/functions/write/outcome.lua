@@ -181,8 +181,7 @@ do
         if rec.status ~= 'Error' or tonumber(e[i + ENTRY.TOKEN]) < rec.token or not is_final(b, rec) then return end
         local settings = b.types.current[rec.type] or {}
         local redrives = tonumber(call('HGET', b.ops .. rec.id, 'redrives') or 0)
-        local early = b.now < (tonumber(rec.finished) or 0) + (settings.redrive_pause_ms or 0)
-        if early or redrives >= (settings.redrive_limit or REDRIVE_LIMIT) then return count_total(b, 'redrive_refused', 1) end
+        if redrives >= (settings.redrive_limit or REDRIVE_LIMIT) then return count_total(b, 'redrive_refused', 1) end
         command_note(b, rec, e, i)
         call('HDEL', b.ops .. rec.id, 'RetryCount', 'lost', 'crashes', 'alone')
         wait_again(b, rec, 'redrives', redrives + 1)
