@@ -314,7 +314,7 @@
     XX(L, ID,     "id of the entry") \
     XX(L, FIELDS, "its fields")
 
-#define WIRE_BATCH(XX, L)           /* fields of an entry of born, done, deleted, worker:<uri> */ \
+#define WIRE_BATCH(XX, L)           /* fields of an entry of born, done, deleted (more follow), worker:<uri> */ \
     XX(L, IDS_NAME, "ids") \
     XX(L, IDS,      "Ids joined by blanks")
 

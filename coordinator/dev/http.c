@@ -16,7 +16,7 @@ static int make_token(struct dev *dev)
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return dev_fail(EXIT_FAILED, "no random numbers: %m");
     for (size_t i = 0; i < sizeof random; i++)
-        to += sprintf(to, "%02x", random[i]);
+        to += snprintf(to, (size_t)(dev->http_token + sizeof dev->http_token - to), "%02x", random[i]);
     return EXIT_OK;
 }
 

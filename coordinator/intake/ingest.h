@@ -31,7 +31,7 @@ void ingester_init(struct ingester *ingester, struct reader *reader, struct reje
                    const struct epochs *epochs);
 void ingester_release(struct ingester *ingester);
 
-/* ST_OK: the batch is through (rejects that Redis found are in the list, to be delivered). ST_FENCED, ST_AGAIN: some of
+/* ST_OK: the batch is through, and the rejects that Redis found are in Kafka. ST_FENCED, ST_AGAIN: some of
  * it is not: drop it and load the fences again. */
 enum status ingest_batch(struct ingester *ingester, struct batch *batch, struct err *err) MUST_CHECK;
 /* Moves the idle fences of all shards that are behind: by the bounds above, or at all for shards that recover (their

@@ -8,7 +8,8 @@
 #include "common/base/text.h"
 #include "common/record/keys.h"
 
-#define ENTRIES_AT_ONCE "500"
+enum { ENTRIES_AT_ONCE = 500 };
+enum { FIELD_IDS = 1, FIELD_CRCS = 3, FIELDS = 4 }; /* of an entry: "ids", ..., "crcs", ... */
 
 void removed_init(struct removed *removed, struct redis *redis, const struct epochs *epochs, int shards)
 {
@@ -82,30 +83,31 @@ static void take_entries(struct removed *removed, int shard, const struct redis_
 
         snprintf(removed->read_to[shard], sizeof *removed->read_to, "%s",
                  redis_reply_text(redis_reply_at(entry, 0), NULL));
-        if (redis_reply_count(fields) < 4)
+        if (redis_reply_count(fields) < FIELDS)
             continue; /* one of an earlier version has no checksums */
-        take_entry(removed, redis_reply_text(redis_reply_at(fields, 1), NULL),
-                   redis_reply_text(redis_reply_at(fields, 3), NULL));
+        take_entry(removed, redis_reply_text(redis_reply_at(fields, FIELD_IDS), NULL),
+                   redis_reply_text(redis_reply_at(fields, FIELD_CRCS), NULL));
     }
 }
 
 static enum status learn(struct removed *removed, int shard, struct err *err)
 {
-    char key[KEY_SIZE], from[40];
+    char key[KEY_SIZE], from[40], most[16];
     size_t count;
 
     key_format(key, sizeof key, KEY_DELETED, shard, NULL);
+    snprintf(most, sizeof most, "%d", ENTRIES_AT_ONCE);
     do {
         const char *last = removed->read_to[shard];
         struct redis_reply *reply;
 
         snprintf(from, sizeof from, "%s%s", *last ? "(" : "-", last);
-        if (redis_call(removed->redis, &reply, err, "XRANGE", key, from, "+", "COUNT", ENTRIES_AT_ONCE, NULL) != ST_OK)
+        if (redis_call(removed->redis, &reply, err, "XRANGE", key, from, "+", "COUNT", most, NULL) != ST_OK)
             return err->status;
         count = redis_reply_count(reply);
         take_entries(removed, shard, reply);
         redis_reply_free(reply);
-    } while (count > 0);
+    } while (count == ENTRIES_AT_ONCE);
     return ST_OK;
 }
 

@@ -197,8 +197,8 @@ static void limit_consume(const char *brokers, const char *topic, long count)
 int main(int argc, char **argv)
 {
     long count = argc > 4 ? strtol(argv[argc > 5 ? 3 : 4], NULL, 10) : 0;
-    if (argc > 6 && argc % 2 == 1 && count > 0 && strcmp(argv[1], "hset") == 0 && atol(argv[4]) > 0)
-        limit_hset(atoi(argv[2]), count, atol(argv[4]), argc - 5, argv + 5);
+    if (argc > 6 && argc % 2 == 1 && count > 0 && strcmp(argv[1], "hset") == 0 && strtol(argv[4], NULL, 10) > 0)
+        limit_hset((int)strtol(argv[2], NULL, 10), count, strtol(argv[4], NULL, 10), argc - 5, argv + 5);
     else if (argc == 5 && count > 0 && strcmp(argv[1], "produce") == 0)
         limit_produce(argv[2], argv[3], count);
     else if (argc == 5 && count > 0 && strcmp(argv[1], "consume") == 0)

@@ -48,10 +48,10 @@ def spent(roots):
     for pid, (parent, _, _) in found.items():
         children.setdefault(parent, []).append(pid)
     for name, root in roots.items():
-        todo = [root]
-        while todo:
-            pid = todo.pop()
-            todo += children.get(pid, [])
+        below = [root]
+        while below:
+            pid = below.pop()
+            below += children.get(pid, [])
             _, program, seconds = found.get(pid, (0, "", 0))
             kind = name.split("-")[0]
             owner = "handler" if program == HANDLER else kind if kinds.count(kind) == 1 else name

@@ -17,7 +17,7 @@ enum { HEAD_SIZE = 4096, SCRIPTS_LOOKED_AT = 3 };
 
 /* ---- the file ---- */
 
-/* Where posix_spawnp would find it; false: nowhere. */
+/* Where bgop-exec-host finds it; false: nowhere. */
 static bool find(char path[PATH_MAX], const char *program)
 {
     const char *folders = getenv("PATH");

@@ -262,12 +262,12 @@ int main(int argc, char **argv)
     double per_s = strtod(argv[4], NULL);
     long first = is_latency ? (long)(per_s * strtod(argv[6], NULL)) : 0;
     long count = is_latency ? first + (long)(per_s * strtod(argv[5], NULL)) : strtol(argv[4], NULL, 10);
-    port = atoi(argv[1]);
+    port = (int)strtol(argv[1], NULL, 10);
     if (pipe(pipes) != 0)
         fail("pipe");
     pid_t worker = fork();
     if (worker == 0)
-        work(atoi(argv[2]), count, pipes[1]);
+        work((int)strtol(argv[2], NULL, 10), count, pipes[1]);
     close(pipes[1]);
     FILE *from = fdopen(pipes[0], "r");
     next_ended(from);
