@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/memory.h"
 #include "common/http/edge.h"
@@ -26,6 +27,9 @@ void http_answer_release(struct http_answer *answer)
     for (int i = 0; i < answer->header_count; i++)
         free(answer->headers[i].value);
     answer->header_count = 0;
+    if (answer->follower)
+        http_follower_free(answer->follower);
+    answer->follower = NULL;
     buf_release(&answer->body);
 }
 
@@ -97,23 +101,41 @@ void http_append_escaped(struct buf *html, const char *text)
     }
 }
 
-enum MHD_Result http_answer_send(struct http_answer *answer, struct MHD_Connection *connection)
+static bool has_header(const struct http_answer *answer, const char *name)
 {
-    struct MHD_Response *response;
-    enum MHD_Result result;
+    for (int i = 0; i < answer->header_count; i++) {
+        if (strcasecmp(answer->headers[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct MHD_Response *response_of(struct http_answer *answer)
+{
     size_t size;
 
     if (answer->body.overflow) {
         http_answer_text(answer, MHD_HTTP_INTERNAL_SERVER_ERROR, "the answer is larger than %d bytes",
                          HTTP_ANSWER_MAX_BYTES);
     }
+    if (answer->follower)
+        return http_follower_response(answer);
     size = answer->body.size;
-    response = MHD_create_response_from_buffer(size, size ? buf_take(&answer->body) : NULL, MHD_RESPMEM_MUST_FREE);
+    return MHD_create_response_from_buffer(size, size ? buf_take(&answer->body) : NULL, MHD_RESPMEM_MUST_FREE);
+}
+
+enum MHD_Result http_answer_send(struct http_answer *answer, struct MHD_Connection *connection)
+{
+    struct MHD_Response *response = response_of(answer);
+    enum MHD_Result result;
+
     if (!response)
         return MHD_NO;
     MHD_add_response_header(response, "Content-Type", answer->content_type);
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-        MHD_add_response_header(response, always[i][0], always[i][1]);
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
+        if (!has_header(answer, always[i][0]))
+            MHD_add_response_header(response, always[i][0], always[i][1]);
+    }
     for (int i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     result = MHD_queue_response(connection, (unsigned)answer->code, response);

@@ -50,6 +50,7 @@ struct http_exchange {
     bool begun;       /* its head was looked at */
     bool refused;     /* answer says why */
     bool queued;      /* its handler was called for */
+    bool follows;     /* its answer is a stream (feed.h) */
 };
 struct http_exchange *http_exchange_new(const char *uri);
 void http_exchange_free(struct http_exchange *exchange);
@@ -88,5 +89,10 @@ void http_threads_release(struct http_threads *threads);
 void http_answer_init(struct http_answer *answer);
 void http_answer_release(struct http_answer *answer);
 enum MHD_Result http_answer_send(struct http_answer *answer, struct MHD_Connection *connection);
+
+/* ---- feed.c ---- */
+/* Takes over the answer's follower and body; NULL: out of memory, nothing was taken. */
+struct MHD_Response *http_follower_response(struct http_answer *answer);
+void http_follower_free(void *follower);
 
 #endif

@@ -54,6 +54,8 @@ struct http_request {
     void *connection;                 /* for http_query and http_header */
 };
 
+struct http_follower; /* feed.h */
+
 /* What is answered. A handler begins with an empty 200 and fills it; the server sends it and releases it. */
 struct http_answer {
     int code;
@@ -64,6 +66,7 @@ struct http_answer {
         char *value;      /* owned */
     } headers[HTTP_HEADERS_MAX];
     int header_count;
+    struct http_follower *follower; /* the body goes on as a stream; NULL: it is whole */
 };
 
 typedef void http_route_handler(void *arg, const struct http_request *request, struct http_answer *answer);
@@ -121,7 +124,8 @@ void http_append_json(struct buf *to, const json_t *value);
 void http_answer_json(struct http_answer *answer, int code, json_t *value);
 /* An HTML page whose text is in answer->body already. */
 void http_answer_html(struct http_answer *answer, int code);
-/* The value is copied; control characters in it become '?'. At most HTTP_HEADERS_MAX. */
+/* The value is copied; control characters in it become '?'. At most HTTP_HEADERS_MAX. A header that every answer has
+ * (answer.c) is replaced. */
 void http_answer_header(struct http_answer *answer, const char *name, const char *value);
 /* Text for the inside of an HTML element or of a quoted attribute. */
 void http_append_escaped(struct buf *html, const char *text);

@@ -67,7 +67,10 @@ static enum MHD_Result answer_request(struct http_server *server, struct MHD_Con
     } else if (!exchange->refused && !exchange->queued) {
         http_exchange_handle(exchange, &server->settings);
     }
-    if (client)
+    exchange->follows = exchange->answer.follower != NULL;
+    if (client && exchange->follows)
+        http_places_busy(&server->places, client); /* it waits for us, and says nothing */
+    else if (client)
         http_places_alive(&server->places, client);
     return http_answer_send(&exchange->answer, connection);
 }
@@ -96,9 +99,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode how)
 {
-    (void)arg, (void)connection, (void)how;
-    if (*state)
-        http_exchange_free(*state);
+    struct http_server *server = arg;
+    struct http_exchange *exchange = *state;
+    struct http_client *client = exchange && exchange->follows ? client_of(connection) : NULL;
+
+    (void)how;
+    if (client)
+        http_places_alive(&server->places, client);
+    if (exchange)
+        http_exchange_free(exchange);
     *state = NULL;
 }
 
