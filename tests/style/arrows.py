@@ -26,6 +26,7 @@ ROOMS = {
     "common/service": "common/base",
     "common/config": "common/base common/record common/server common/redis common/kafka",
     "common/query": "common/base common/record common/redis",
+    "common/view": "common/base common/record common/redis common/query",
     "common/client": "common/base common/record common/server common/codec",
 
     "coordinator/loop": "common/base common/record common/codec common/redis common/kafka common/config common/metrics",

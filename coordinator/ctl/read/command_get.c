@@ -5,88 +5,13 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/text.h"
-#include "common/record/keys.h"
 #include "common/record/tables.h"
+#include "common/view/view.h"
 #include "coordinator/ctl/commands.h"
 #include "coordinator/ctl/missing.h"
 #include "coordinator/ctl/print.h"
 
 enum { NAME_WIDTH = 16 };
-
-/* A list of JSON texts (tries, commands) as a member of the record. */
-static int read_list(struct session *session, enum redis_key list_key, const char *id, int shard, json_t *record)
-{
-    char key[96];
-    struct redis_reply *reply = NULL;
-    struct err err = ERR_INIT;
-    json_t *list = json_array();
-
-    key_format(key, sizeof key, list_key, shard, id);
-    if (redis_call(session->redis, &reply, &err, "LRANGE", key, "0", "-1", NULL) != ST_OK) {
-        json_decref(list);
-        return session_fail_status(&err);
-    }
-    for (size_t i = 0; i < redis_reply_count(reply); i++) {
-        size_t size;
-        const char *text = redis_reply_text(redis_reply_at(reply, i), &size);
-        json_t *entry = json_loadb(text, size, 0, NULL);
-
-        json_array_append_new(list, entry ? entry : json_stringn_nocheck(text, size));
-    }
-    json_object_set_new(record, key_name(list_key), list);
-    redis_reply_free(reply);
-    return EXIT_OK;
-}
-
-/* A result that is not UTF-8 goes into JSON as base64. */
-static json_t *result_json(const char *result, size_t size)
-{
-    char *encoded;
-    json_t *value;
-
-    if (text_utf8_length(result, size) >= 0)
-        return json_stringn_nocheck(result, size);
-    encoded = calloc(1, BASE64_SIZE(size));
-    if (!encoded)
-        return json_null();
-    text_base64_encode(encoded, result, size);
-    value = json_pack("{s:s}", "base64", encoded);
-    free(encoded);
-    return value;
-}
-
-/* How often it was redriven: no field of the record, but what redrive_limit is about. */
-static int read_redrives(struct session *session, const char *id, int shard, json_t *record)
-{
-    char key[96];
-    struct redis_reply *reply = NULL;
-    struct err err = ERR_INIT;
-
-    key_format(key, sizeof key, KEY_OP, shard, id);
-    if (redis_call(session->redis, &reply, &err, "HGET", key, "redrives", NULL) != ST_OK)
-        return session_fail_status(&err);
-    json_object_set_new(record, "redrives", json_integer(redis_reply_int(reply, 0)));
-    redis_reply_free(reply);
-    return EXIT_OK;
-}
-
-static int read_result(struct session *session, const char *id, int shard, json_t *record)
-{
-    char key[96];
-    struct redis_reply *reply = NULL;
-    struct err err = ERR_INIT;
-    size_t size;
-    const char *result;
-
-    key_format(key, sizeof key, KEY_OUT, shard, id);
-    if (redis_call(session->redis, &reply, &err, "GET", key, NULL) != ST_OK)
-        return session_fail_status(&err);
-    result = redis_reply_text(reply, &size);
-    json_object_set_new(record, "out", redis_reply_kind(reply) == REDIS_NIL ? json_null() : result_json(result, size));
-    redis_reply_free(reply);
-    return EXIT_OK;
-}
 
 /* A field of the record as a person wants it: nulls left out, dates without their zeros. */
 static void print_field(const struct record_field *field, const json_t *record)
@@ -200,19 +125,15 @@ static void print_record(const json_t *record)
 
 static int complete_record(struct session *session, const char *id, json_t *record)
 {
-    struct id_parts parts;
-    int code;
+    struct err err = ERR_INIT;
+    struct ask ask = { .redis = session->redis, .err = &err };
 
     if (!json_is_object(record))
         return missing_fail(session, id);
-    if (!id_parse(id, ID_LENGTH, &parts))
-        return session_fail(EXIT_FAILED, "%s is not an Id", id);
-    code = read_list(session, KEY_TRIES, id, parts.shard, record);
-    if (code == EXIT_OK)
-        code = read_list(session, KEY_COMMANDS, id, parts.shard, record);
-    if (code == EXIT_OK)
-        code = read_redrives(session, id, parts.shard, record);
-    return code == EXIT_OK ? read_result(session, id, parts.shard, record) : code;
+    if (view_history(&ask, id, VIEW_WHOLE, record) != ST_OK)
+        return session_fail_status(&err);
+    json_object_del(record, "outBytes");
+    return EXIT_OK;
 }
 
 static int run(struct session *session, int count, char **operands)
