@@ -202,6 +202,7 @@ static void measure_records(struct bench *bench)
     print_times(bench, "why, of 200 records", true);
     call_measure(bench, "describe", "bgop_describe", 0, NULL, 1);
     call_measure(bench, "stats", "bgop_stats", 0, NULL, 1);
+    call_measure(bench, "history", "bgop_history", 0, NULL, 1);
     page_measure(bench, 4, (const char *[]){ "FCALL_RO", "bgop_stats", "1", "bgop:{3}" });
     print_times(bench, "stats of one shard", true);
     call_measure(bench, "blocked, 500", "bgop_blocked", 1, (const char *[]){ "500" }, 1);

@@ -258,6 +258,37 @@ static void errors_of_all_shards_have_their_share(void **state)
     json_decref(stats);
 }
 
+/* ---- minute by minute ---- */
+
+static json_int_t minute_at(json_t *history, const char *name, size_t place)
+{
+    return json_integer_value(json_array_get(json_object_get(history, name), place));
+}
+
+static void the_last_hour_is_told_minute_by_minute(void **state)
+{
+    json_t *history, *one;
+
+    (void)state;
+    minutes_of_submissions(70);
+    history = reads_json(shard, "bgop_history 0");
+    one = reads_json(shard, "bgop_history 1 bgop:{3}");
+    assert_int_equal(json_integer_value(json_object_get(history, "minute")), (SHARD_T0 + shard_now(shard)) / MINUTE);
+    assert_int_equal(json_array_size(json_object_get(history, "accepted")), 60);
+    for (size_t place = 0; place < 60; place++) {
+        assert_int_equal(minute_at(history, "accepted", place), 2 * (10 + place + 1));
+        assert_int_equal(minute_at(one, "accepted", place), 10 + place + 1);
+        assert_int_equal(minute_at(history, "finished", place), 0);
+    }
+    json_decref(history);
+    json_decref(one);
+    reads_claim(shard, 1);
+    reads_apply(shard, "ok", 1, 1, "");
+    history = reads_json(shard, "bgop_history 0");
+    assert_int_equal(minute_at(history, "finished", 59), 1);
+    json_decref(history);
+}
+
 /* ---- who waits ---- */
 
 static void the_oldest_waiting_is_the_longest_claimable(void **state)
@@ -458,6 +489,7 @@ int main(void)
         read_test(percentiles_lie_within_a_bucket_of_the_truth),
         read_test(errors_are_counted_by_their_text),
         read_test(errors_of_all_shards_have_their_share),
+        read_test(the_last_hour_is_told_minute_by_minute),
         read_test(the_oldest_waiting_is_the_longest_claimable),
         read_test(times_since_ever_are_whole_whatever_was_rolled),
         read_test(minutes_that_are_skipped_are_counted),
