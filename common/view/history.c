@@ -58,56 +58,45 @@ static size_t whole_characters(const char *text, size_t size)
     return size;
 }
 
-/* What is not UTF-8 goes into JSON as base64. */
-static json_t *text_json(const char *text, size_t size, bool cut)
+/* A text as member `name`, cut to text_max, and its bytes as `bytes_name`. What is not UTF-8 goes into JSON as base64. */
+static void put_text(json_t *record, const char *name, const char *bytes_name, const char *text, size_t size,
+                     size_t text_max)
 {
-    size_t shown = cut ? whole_characters(text, size) : size;
+    size_t shown = text_max == VIEW_WHOLE || size <= text_max ? size : whole_characters(text, text_max);
     char *encoded;
-    json_t *value;
 
-    if (text_utf8_length(text, shown) >= 0)
-        return json_stringn_nocheck(text, shown);
-    encoded = xcalloc(1, BASE64_SIZE(size));
-    text_base64_encode(encoded, text, size);
-    value = json_pack("{s:s}", "base64", encoded);
+    json_object_set_new(record, bytes_name, json_integer((json_int_t)size));
+    if (text_utf8_length(text, shown) >= 0) {
+        json_object_set_new(record, name, json_stringn_nocheck(text, shown));
+        return;
+    }
+    encoded = xcalloc(1, BASE64_SIZE(shown));
+    text_base64_encode(encoded, text, shown);
+    json_object_set_new(record, name, json_pack("{s:s}", "base64", encoded));
     free(encoded);
-    return value;
 }
 
-static enum status read_text(struct ask *ask, const char *key, size_t text_max, struct redis_reply **reply)
+static void put_nothing(json_t *record, const char *name, const char *bytes_name)
 {
-    char last[24];
-
-    if (text_max == VIEW_WHOLE)
-        return redis_call(ask->redis, reply, ask->err, "GET", key, NULL);
-    snprintf(last, sizeof last, "%zu", text_max - 1);
-    return redis_call(ask->redis, reply, ask->err, "GETRANGE", key, "0", last, NULL);
+    json_object_set_new(record, name, json_null());
+    json_object_set_new(record, bytes_name, json_integer(0));
 }
 
-/* A string key as member `name`, its length as `bytes_name`; null when there is no such key. */
-static enum status add_text(struct ask *ask, const char *key, size_t text_max, const char *name, const char *bytes_name,
-                            json_t *record)
+/* A string key; null when there is no such key. */
+static enum status read_text(struct ask *ask, const char *key, size_t text_max, const char *name,
+                             const char *bytes_name, json_t *record)
 {
     struct redis_reply *reply = NULL;
-    int64_t bytes;
+    enum status st = redis_call(ask->redis, &reply, ask->err, "GET", key, NULL);
     size_t size;
-    const char *text;
-    bool there;
-    enum status st = redis_call(ask->redis, &reply, ask->err, "STRLEN", key, NULL);
+    const char *text = redis_reply_text(reply, &size);
 
-    bytes = redis_reply_int(reply, 0);
+    if (st == ST_OK && redis_reply_kind(reply) != REDIS_NIL)
+        put_text(record, name, bytes_name, text, size, text_max);
+    else
+        put_nothing(record, name, bytes_name);
     redis_reply_free(reply);
-    reply = NULL;
-    if (st == ST_OK)
-        st = read_text(ask, key, text_max, &reply);
-    if (st != ST_OK)
-        return st;
-    text = redis_reply_text(reply, &size);
-    there = redis_reply_kind(reply) != REDIS_NIL && (text_max == VIEW_WHOLE || bytes > 0);
-    json_object_set_new(record, name, there ? text_json(text, size, (int64_t)size < bytes) : json_null());
-    json_object_set_new(record, bytes_name, json_integer(bytes));
-    redis_reply_free(reply);
-    return ST_OK;
+    return st;
 }
 
 /* ---- the whole ---- */
@@ -140,7 +129,7 @@ enum status view_history(struct ask *ask, const char *id, size_t text_max, json_
     if (st == ST_OK)
         st = read_redrives(ask, shard, id, record);
     key_format(key, sizeof key, KEY_OUT, shard, id);
-    return st == ST_OK ? add_text(ask, key, text_max, "out", "outBytes", record) : st;
+    return st == ST_OK ? read_text(ask, key, text_max, "out", "outBytes", record) : st;
 }
 
 enum status view_payload(struct ask *ask, const char *id, size_t text_max, json_t *record)
@@ -157,14 +146,56 @@ enum status view_payload(struct ask *ask, const char *id, size_t text_max, json_
         st = redis_call(ask->redis, &reply, ask->err, "HMGET", key, "in", "large", NULL);
     if (st != ST_OK)
         return st;
+    text = redis_reply_text(redis_reply_at(reply, 0), &size);
     if (redis_reply_int(redis_reply_at(reply, 1), 0) > 0) {
         key_format(key, sizeof key, KEY_IN, shard, id);
-        st = add_text(ask, key, text_max, "payload", "payloadBytes", record);
+        st = read_text(ask, key, text_max, "payload", "payloadBytes", record);
+    } else if (size > 0) {
+        put_text(record, "payload", "payloadBytes", text, size, text_max);
     } else {
-        text = redis_reply_text(redis_reply_at(reply, 0), &size);
-        json_object_set_new(record, "payload", size ? text_json(text, size, false) : json_null());
-        json_object_set_new(record, "payloadBytes", json_integer((json_int_t)size));
+        put_nothing(record, "payload", "payloadBytes");
     }
     redis_reply_free(reply);
+    return st;
+}
+
+/* ---- execution groups ---- */
+
+/* The name of an execution, "<leader>-<attempt>"; "" when the leader has no record any more. */
+static enum status name_execution(struct ask *ask, const char *leader, int shard, char *name, size_t room)
+{
+    struct redis_reply *reply = NULL;
+    char key[KEY_SIZE];
+    enum status st;
+    int64_t token;
+
+    key_format(key, sizeof key, KEY_OP, shard, leader);
+    st = redis_call(ask->redis, &reply, ask->err, "HGET", key, "token", NULL);
+    token = redis_reply_int(reply, 0);
+    redis_reply_free(reply);
+    name[0] = '\0';
+    if (token > 0)
+        snprintf(name, room, "%s-%lld", leader, (long long)(token % VIEW_ATTEMPTS));
+    return st;
+}
+
+enum status view_group(struct ask *ask, const char *leader, json_t *record)
+{
+    struct redis_reply *reply = NULL;
+    char key[KEY_SIZE], name[ID_SIZE + 24];
+    int shard = 0;
+    json_t *members = json_array();
+    enum status st = shard_of(ask, leader, &shard);
+
+    if (st == ST_OK)
+        st = name_execution(ask, leader, shard, name, sizeof name);
+    if (st == ST_OK && name[0]) {
+        key_format(key, sizeof key, KEY_GROUP, shard, name);
+        st = redis_call(ask->redis, &reply, ask->err, "LRANGE", key, "0", "199", NULL);
+    }
+    for (size_t i = 0; i < redis_reply_count(reply); i++)
+        json_array_append_new(members, json_string(redis_reply_text(redis_reply_at(reply, i), NULL)));
+    redis_reply_free(reply);
+    json_object_set_new(record, "group", members);
     return st;
 }

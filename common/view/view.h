@@ -9,7 +9,10 @@
 
 #include "common/query/ask.h"
 
-enum { VIEW_WHOLE = 0 }; /* of a text: nothing is cut */
+enum {
+    VIEW_WHOLE = 0,          /* of a text: nothing is cut */
+    VIEW_ATTEMPTS = 1 << 20, /* token = generation * this + attempt (write/prelude.lua) */
+};
 
 /* Adds to the record of this Id what is no field of it: `tries` and `commands` (arrays), `redrives` (a number), and `out`,
  * its result. A result of more bytes than text_max is cut, and `outBytes` says how many there are; one that is no UTF-8 is
@@ -17,6 +20,9 @@ enum { VIEW_WHOLE = 0 }; /* of a text: nothing is cut */
 enum status view_history(struct ask *ask, const char *id, size_t text_max, json_t *record) MUST_CHECK;
 /* Adds `payload` and `payloadBytes` in the same way; null: there was none, or it was emptied at the end. */
 enum status view_payload(struct ask *ask, const char *id, size_t text_max, json_t *record) MUST_CHECK;
+
+/* Adds `group`: the Ids of the execution group that this leader leads, itself first, at most 200; [] once it has ended. */
+enum status view_group(struct ask *ask, const char *leader, json_t *record) MUST_CHECK;
 
 /* [{"Type","ParentKey","since","reason","laidAside","resuming"}], the first two null by turns. */
 enum status view_pauses(struct ask *ask, json_t **pauses) MUST_CHECK;

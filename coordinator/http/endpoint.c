@@ -36,10 +36,23 @@ static const struct http_route routes[] = {
     { "GET", VERSION "/queryAll/{locator}", show_more, 0, ACCESS_TOKEN },
     { "GET", "/services/oauth2/userinfo", show_userinfo, 0, ACCESS_TOKEN },
     { "GET", "/id/{org}/{user}", show_identity, 0, ACCESS_TOKEN_ARGUMENT },
+    { "GET", OWN "/session", show_session, 0, ACCESS_TOKEN },
+    { "GET", OWN "/stats", show_stats, 0, ACCESS_TOKEN },
+    { "GET", OWN "/history", show_history, 0, ACCESS_TOKEN },
+    { "GET", OWN "/operations", show_operations, 0, ACCESS_TOKEN },
+    { "GET", OWN "/operations/{id}", show_operation, 0, ACCESS_TOKEN },
+    { "GET", OWN "/blocked", show_blocked, 0, ACCESS_TOKEN },
+    { "GET", OWN "/workers", show_workers, 0, ACCESS_TOKEN },
+    { "GET", OWN "/paused", show_paused, 0, ACCESS_TOKEN },
+    { "GET", OWN "/events", show_events, 0, ACCESS_TOKEN },
     { "GET", OWN "/actions", show_actions, 0, ACCESS_TOKEN },
     { "POST", OWN "/actions", take_action, BODY_MAX_BYTES, ACCESS_OPERATOR },
     { "GET", OWN "/actions/{id}", show_action, 0, ACCESS_TOKEN },
     { "POST", OWN "/actions/{id}/abort", take_abort, BODY_ABORT_MAX_BYTES, ACCESS_OPERATOR },
+    { "GET", "/", show_page, 0, ACCESS_OPEN },
+    { "GET", "/page.css", show_page_style, 0, ACCESS_OPEN },
+    { "GET", "/page.js", show_page_script, 0, ACCESS_OPEN },
+    { "GET", "/icon.svg", show_page_icon, 0, ACCESS_OPEN },
     { "GET", "/metrics", show_metrics, 0, ACCESS_TOKEN },
     { "GET", "/healthz", show_alive, 0, ACCESS_OPEN },
     { "GET", "/readyz", show_ready, 0, ACCESS_OPEN },
@@ -67,7 +80,10 @@ static enum status open_links(struct endpoint *endpoint, struct err *err)
             return err->status;
     }
     endpoint->numbers = queue_metrics_new(config->redis_url, err);
-    return endpoint->numbers ? ST_OK : err->status;
+    if (!endpoint->numbers)
+        return err->status;
+    endpoint->events = events_start(config->redis_url, err);
+    return endpoint->events ? ST_OK : err->status;
 }
 
 static enum status listen_and_serve(struct endpoint *endpoint, struct err *err)
@@ -122,7 +138,10 @@ void endpoint_stop(struct endpoint *endpoint)
     if (!endpoint)
         return;
     atomic_store(&endpoint->stopping, true);
+    if (endpoint->events)
+        events_close(endpoint->events);
     http_server_stop(endpoint->server);
+    events_free(endpoint->events);
     for (int i = 0; i < HANDLER_THREADS; i++)
         redis_free(endpoint->links[i].redis);
     queue_metrics_free(endpoint->numbers);

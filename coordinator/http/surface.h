@@ -10,6 +10,7 @@
 #include "common/query/ask.h"
 #include "common/record/id.h"
 #include "coordinator/http/about.h"
+#include "coordinator/http/events.h"
 #include "coordinator/http/locators.h"
 #include "coordinator/http/token.h"
 
@@ -31,6 +32,7 @@ struct endpoint {
     struct token reader, operator;
     struct link links[HANDLER_THREADS];
     struct locators locators;
+    struct events *events;
     struct endpoint_about about;
     pthread_mutex_t numbers_lock;
     struct queue_metrics *numbers; /* under that lock */
@@ -84,6 +86,11 @@ http_route_handler show_record, show_by_field, show_many, take_many;            
 http_route_handler show_updated, show_deleted;                                              /* replication.c */
 http_route_handler show_query, show_more;                                                   /* query.c */
 http_route_handler take_action, show_actions, show_action, take_abort;                      /* actions.c */
+http_route_handler show_session, show_stats, show_history, show_blocked;                    /* dashboard.c */
+http_route_handler show_workers, show_paused;                                               /* dashboard.c */
+http_route_handler show_operations, show_operation;                                         /* operations.c */
+http_route_handler show_page, show_page_style, show_page_script, show_page_icon;            /* page.c */
+http_route_handler show_events;                                                             /* page.c */
 http_route_handler show_metrics, show_alive, show_ready;                                    /* numbers.c */
 
 /* ---- identity.c ---- */
