@@ -7,7 +7,7 @@ foreach(pair ${FILES})
   file(READ ${CMAKE_MATCH_2} hex HEX)
   string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
   string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
-  string(APPEND code "extern const char ${name}[];\nextern const size_t ${name}_size;\n"
-         "const char ${name}[] = {\n${bytes}\n0x00};\nconst size_t ${name}_size = sizeof ${name} - 1;\n")
+  string(APPEND code "extern const unsigned char ${name}[];\nextern const size_t ${name}_size;\n"
+         "const unsigned char ${name}[] = {\n${bytes}\n0x00};\nconst size_t ${name}_size = sizeof ${name} - 1;\n")
 endforeach()
 file(WRITE ${EMBEDDED} "${code}")

@@ -9,7 +9,7 @@
  * a token that is typed in cannot end up in an address. */
 #define PAGE_POLICY "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-static void answer_file(struct http_answer *answer, const char *type, const char *data, size_t size)
+static void answer_file(struct http_answer *answer, const char *type, const void *data, size_t size)
 {
     buf_append(&answer->body, data, size);
     answer->content_type = type;

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-extern const char page_html[], page_css[], page_js[], page_icon[];
+extern const unsigned char page_html[], page_css[], page_js[], page_icon[];
 extern const size_t page_html_size, page_css_size, page_js_size, page_icon_size;
 
 #endif
