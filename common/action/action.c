@@ -56,9 +56,10 @@ static enum status check_text(const char *name, const char *text, struct err *er
 {
     int64_t length = text ? text_utf8_length(text, strlen(text)) : 0;
 
-    if (length < 0 || length > RECORD_STRING_MAX_CHARACTERS)
+    if (length < 0 || length > RECORD_STRING_MAX_CHARACTERS) {
         return err_set(err, ST_INVALID, "%s: at most %d characters of UTF-8 are expected", name,
                        RECORD_STRING_MAX_CHARACTERS);
+    }
     return ST_OK;
 }
 
@@ -96,8 +97,7 @@ void action_name_make(char name[ACTION_ID_SIZE])
     static const char letters[] = "0123456789abcdefghijklmnopqrstuv"; /* 32: every byte gives five bits */
     unsigned char bytes[16];
 
-    while (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
-    }
+    BGOP_ASSERT(getrandom(bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes); /* so few are never cut short */
     memcpy(name, "act", 3);
     for (size_t i = 0; i < sizeof bytes; i++)
         name[3 + i] = letters[bytes[i] & 31];

@@ -145,7 +145,8 @@ static bool read_members(struct asked *asked)
            read_text(asked, "reason", &asked->request.reason) && read_number(asked);
 }
 
-/* A Type that the queue does not have is a slip of the pen: nothing would ever start or stop by it. */
+/* A Type that the queue does not have is a slip of the pen: nothing would ever stop by it. One that is configured no more may
+ * still be paused, so it may be resumed. */
 static bool check_type(struct asked *asked)
 {
     struct redis_reply *reply = NULL;
@@ -153,7 +154,7 @@ static bool check_type(struct asked *asked)
     char key[KEY_SIZE];
     bool there;
 
-    if (!type || !type[0])
+    if (!type || !type[0] || asked->request.kind == ACTION_RESUME)
         return true;
     key_format(key, sizeof key, KEY_TYPES, 0, NULL);
     if (redis_call(asked->call.ask.redis, &reply, &asked->call.err, "HEXISTS", key, type, NULL) != ST_OK) {
