@@ -614,7 +614,7 @@ const operation = {
       if (first || error.status === 404) this.top.replaceChildren(heading("Operation " + this.id), h("p", { class: "panel" }, error.status === 404 ? "There is no such operation: it was refused, or was removed after its time." : error.message));
       if (error.status === 404) this.panels.replaceChildren();
     }
-    if (first) focusHeading();
+    if (first && this.moved) focusHeading();
   },
   render() {
     const { record: r, why, history } = this.data, target = { ids: [r.Id], called: r.Name };
@@ -761,7 +761,7 @@ function focusHeading() {
   if (title) title.focus({ preventScroll: true });
 }
 
-function route() {
+function route(event) {
   if (!state.session) return;
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?"), [name, id] = path.split("/");
   const view = VIEWS[name] || overview, into = $("content");
@@ -776,7 +776,7 @@ function route() {
   }
   view.show(into, Object.fromEntries(new URLSearchParams(query || "")), id ? decodeURIComponent(id) : "");
   window.scrollTo(0, 0);
-  focusHeading();
+  if (event) focusHeading();         // not on the first view: there the skip link comes first
 }
 
 /* ---- the door ---- */
