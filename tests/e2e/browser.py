@@ -55,13 +55,9 @@ class Browser:
 
     def wait(self, selector, what, text=None):
         """The first visible element that fits, and (text) contains this."""
-        def there():
-            for element in self.all(selector):
-                shown = self.run("const e = arguments[0]; return e.isConnected && e.getClientRects().length ? e.textContent : null",
-                                 element)
-                if shown is not None and (text is None or text in shown):
-                    return element
-            return None
+        def there():        # in one step: the page goes on meanwhile
+            return self.run("return [...document.querySelectorAll(arguments[0])].find((e) => e.getClientRects().length && "
+                            "(arguments[1] === null || e.textContent.includes(arguments[1])))", selector, text)
         try:
             return eventually(there, what, 10)
         except AssertionError as error:
@@ -74,7 +70,15 @@ class Browser:
         return self.run("const e = document.querySelector(arguments[0]); return e ? e.innerText : ''", selector)
 
     def click(self, selector, text=None):
-        self.wait(selector, f"{selector} {text or ''} on the page", text).click()
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        def clicked():
+            try:
+                self.wait(selector, f"{selector} {text or ''} on the page", text).click()
+                return True
+            except StaleElementReferenceException:
+                return False
+        eventually(clicked, f"a click on {selector}", 10)
 
     def press(self, *keys):
         """To whatever has the focus."""

@@ -82,7 +82,7 @@ class Dashboard(unittest.TestCase):
         ids = self.stack.submit([{"Type": "ExternalServiceCallback", "Name": f"callback-{n}", "Payload": "x"} for n in range(5)])
         ids += self.stack.submit([{"Type": "WebCart", "Name": "cart", "Payload": "x"}])
         self.stack.wait_terminal(ids)
-        b.click("[data-type=ExternalServiceCallback] a", "5")
+        b.click("[data-type=ExternalServiceCallback] [data-name=Error] a", "5")
         b.wait("tbody .badge", "failed ones to be listed", "Error")
         self.assertEqual(len(b.all("tbody tr")), 5)
         b.click("tbody a", "callback-3")

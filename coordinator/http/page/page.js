@@ -614,7 +614,7 @@ const operation = {
       if (first || error.status === 404) this.top.replaceChildren(heading("Operation " + this.id), h("p", { class: "panel" }, error.status === 404 ? "There is no such operation: it was refused, or was removed after its time." : error.message));
       if (error.status === 404) this.panels.replaceChildren();
     }
-    if (first && this.moved) focusHeading();
+    if (first && state.moved) focusHeading();
   },
   render() {
     const { record: r, why, history } = this.data, target = { ids: [r.Id], called: r.Name };
@@ -776,7 +776,8 @@ function route(event) {
   }
   view.show(into, Object.fromEntries(new URLSearchParams(query || "")), id ? decodeURIComponent(id) : "");
   window.scrollTo(0, 0);
-  if (event) focusHeading();         // not on the first view: there the skip link comes first
+  state.moved = Boolean(event);            // not on the first view: there the skip link comes first
+  if (event) focusHeading();
 }
 
 /* ---- the door ---- */
