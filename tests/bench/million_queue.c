@@ -402,6 +402,15 @@ static void catch_up(struct million *million, int64_t end_ms)
     }
 }
 
+void million_batch(struct million *million, int shard, int first)
+{
+    batch_ingest(million, shard, first);
+    million_clock(million, million->now_ms + 7);
+    for (int t = 0; t < TYPES; t++)
+        batch_run(million, shard, first, types[t].name);
+    batch_cancel(million, shard, first);
+}
+
 static void fill(struct million *million)
 {
     int64_t step_ms = (int64_t)MILLION_HOURS * 3600000 / (million->per_shard / MILLION_BATCH);
@@ -415,11 +424,7 @@ static void fill(struct million *million)
 
         for (int s = 0; s < MILLION_SHARDS; s++) {
             million_clock(million, begun + s * step_ms / MILLION_SHARDS);
-            batch_ingest(million, s, first);
-            million_clock(million, million->now_ms + 7);
-            for (int t = 0; t < TYPES; t++)
-                batch_run(million, s, first, types[t].name);
-            batch_cancel(million, s, first);
+            million_batch(million, s, first);
             if (first / MILLION_BATCH % TICK_EVERY == 0)
                 tick(million, s);
         }

@@ -36,6 +36,9 @@ struct million {
 /* Loads the library with the queue's clock; fills, unless the server holds such a queue already. */
 void million_open(struct million *million, redisContext *redis, int operations);
 void million_clock(struct million *million, int64_t now_ms);
+/* Submits the MILLION_BATCH operations from `first` on and ends them as their fate says, as filling does: from per_shard on
+ * there are none yet. Only by who has filled. */
+void million_batch(struct million *million, int shard, int first);
 /* The Id of submission n of a shard; which ones exist is the fill's business (about one in twenty was removed). */
 void million_id(char id[ID_SIZE], int shard, int n);
 
