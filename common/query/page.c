@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/query/ask.h"
 
@@ -224,12 +225,14 @@ static enum status check(const struct query *query, const struct query_page *pag
 
 static enum status run(struct paging *paging)
 {
+    int64_t end_ms = clock_boot_ms() + paging->page->ms_max;
     enum status st = list_parts(paging);
 
     if (st == ST_OK)
         st = begin_at(paging, paging->page->cursor);
     while (st == ST_OK && paging->part < paging->part_count && paging->rows < paging->page->limit &&
-           paging->calls < paging->page->calls_max && !paging->stopped)
+           paging->calls < paging->page->calls_max && !paging->stopped &&
+           (paging->calls == 0 || clock_boot_ms() < end_ms))
         st = call(paging);
     return st;
 }

@@ -11,6 +11,7 @@ enum { QUERY_PAGE_ROWS_MAX = 200, QUERY_PAGE_ROWS = 50 };
 struct query_page {
     int limit;          /* rows, 1 to QUERY_PAGE_ROWS_MAX */
     int calls_max;      /* of bgop_find, each of some milliseconds */
+    int ms_max;         /* after so long no further call is made */
     const char *order;  /* one of query_page_orders; NULL: "-SubmittedAt" */
     const char *cursor; /* of the page before; NULL: the first */
 };

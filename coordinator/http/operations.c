@@ -8,7 +8,7 @@
 #include "coordinator/http/surface.h"
 
 /* A page looks at some thousand records at most, each call of it takes some milliseconds of Redis. */
-enum { PAGE_CALLS_MAX = 10, TEXT_MAX_BYTES = 64 * 1024 };
+enum { PAGE_CALLS_MAX = 10, PAGE_MS_MAX = 60, TEXT_MAX_BYTES = 64 * 1024 };
 
 #define LIST_FIELDS                                                                                           \
     "Id, Name, Type, Status, ParentKey, SubmittedAt, StartedAt, FinishedAt, ProcessAfter, LastModifiedDate, " \
@@ -84,7 +84,7 @@ static void answer_list(struct call *call, const struct query *query, const stru
 
 void show_operations(void *arg, const struct http_request *request, struct http_answer *answer)
 {
-    struct query_page page = { .calls_max = PAGE_CALLS_MAX };
+    struct query_page page = { .calls_max = PAGE_CALLS_MAX, .ms_max = PAGE_MS_MAX };
     struct query *query;
     struct call call;
 

@@ -96,8 +96,8 @@ static void expect(const char *where, const struct query_page *page, const char 
 
 static void all_pages_together_are_the_answer(void **state)
 {
-    static const struct query_page large = { .limit = 200, .calls_max = 100 };
-    static const struct query_page small = { .limit = 2, .calls_max = 100 };
+    static const struct query_page large = { .limit = 200, .calls_max = 100, .ms_max = 60000 };
+    static const struct query_page small = { .limit = 2, .calls_max = 100, .ms_max = 60000 };
 
     (void)state;
     expect("", &large, "n9 n8 n7 n6 N5 n4 - n2 n1");
@@ -114,7 +114,7 @@ static void all_pages_together_are_the_answer(void **state)
 
 static void orders_are_those_that_come_in_pages(void **state)
 {
-    struct query_page page = { .limit = 3, .calls_max = 100, .order = "SubmittedAt" };
+    struct query_page page = { .limit = 3, .calls_max = 100, .ms_max = 60000, .order = "SubmittedAt" };
     struct query *query = parse("");
     struct err err = ERR_INIT;
     char *next = NULL;
@@ -132,7 +132,7 @@ static void orders_are_those_that_come_in_pages(void **state)
 /* Nothing is found in a call of its own: the page is empty, and has a cursor. */
 static void a_page_ends_after_so_many_calls(void **state)
 {
-    struct query_page page = { .limit = 50, .calls_max = 1 };
+    struct query_page page = { .limit = 50, .calls_max = 1, .ms_max = 60000 };
 
     (void)state;
     for (int n = 10; n < 900; n++)
@@ -147,7 +147,7 @@ static void a_cursor_belongs_to_its_query(void **state)
 
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(cursors); i++) {
-        const struct query_page page = { .limit = 1, .calls_max = 1, .cursor = cursors[i] };
+        const struct query_page page = { .limit = 1, .calls_max = 1, .ms_max = 60000, .cursor = cursors[i] };
         struct err err = ERR_INIT;
         char *next = NULL;
 
