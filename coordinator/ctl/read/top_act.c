@@ -134,11 +134,12 @@ static void say_action(struct top *top, const json_t *action)
 {
     const char *why = acting_text(json_array_get(json_object_get(action, "failures"), 0), "text");
 
-    if (acting_number(action, "failed") > 0 || strcmp(acting_text(action, "state"), "Complete") != 0)
+    if (acting_number(action, "failed") > 0 || strcmp(acting_text(action, "state"), "Complete") != 0) {
         snprintf(top->message, sizeof top->message, "%s: not done: %.300s", top->action_text,
                  shown(*why ? why : acting_text(action, "error")));
-    else
+    } else {
         snprintf(top->message, sizeof top->message, "%s: done (%s)", top->action_text, top->action);
+    }
     top->action[0] = '\0';
 }
 
@@ -153,11 +154,12 @@ void top_look(struct top *top)
     if (action_show(&ask, top->action, &actions) == ST_OK && json_array_size(actions) > 0) {
         const json_t *action = json_array_get(actions, 0);
 
-        if (strcmp(acting_text(action, "state"), "Running") != 0)
+        if (strcmp(acting_text(action, "state"), "Running") != 0) {
             say_action(top, action);
-        else if (json_is_null(json_object_get(action, "coordinator")))
+        } else if (json_is_null(json_object_get(action, "coordinator"))) {
             snprintf(top->message, sizeof top->message, "%s: asked for; no coordinator has taken it up",
                      top->action_text);
+        }
     }
     json_decref(actions);
 }
