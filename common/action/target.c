@@ -323,12 +323,13 @@ static bool is_waited_for(const struct target *target)
     return target->progress == TARGET_OPEN && target->sent;
 }
 
-static void settle_cancel(struct target *target, const char *status, bool requested)
+/* over: it has ended, and holds no sequence group that a cancel would still let go. */
+static void settle_cancel(struct target *target, const char *status, bool requested, bool over)
 {
     if (strcmp(status, "Canceled") == 0)
         target_settle(target, TARGET_DONE, "canceled");
-    else if (strcmp(status, "Complete") == 0)
-        target_settle(target, TARGET_FAILED, "became Complete before the cancel was read");
+    else if (strcmp(status, "Complete") == 0 || over)
+        target_settle(target, TARGET_FAILED, "became %s before the cancel was read", status);
     else if ((strcmp(status, "Running") == 0 || strcmp(status, "Merged") == 0) && requested)
         target_settle(target, TARGET_DONE, "runs: cancel requested; the handler is told, and the first outcome wins");
 }
@@ -341,14 +342,16 @@ static void settle_by_record(struct targets *targets, struct target *target, con
     if (!*status && target->to_come)
         return;
     target->to_come = false;
-    if (!*status)
+    if (!*status) {
         target_settle(target, TARGET_FAILED, "was removed meanwhile");
-    else if (targets->kind == ACTION_CANCEL)
-        settle_cancel(target, status, redis_reply_int(requested, 0) == 1);
-    else if (strcmp(status, target->status) != 0 ||
-             redis_reply_int(redis_reply_at(record, MODSTAMP), 0) > target->stamp_ms ||
-             redis_reply_int(redis_reply_at(record, REDRIVES), 0) > target->redrives)
+    } else if (targets->kind == ACTION_CANCEL) {
+        settle_cancel(target, status, redis_reply_int(requested, 0) == 1,
+                      is_there(record, EXPIRES_AT) && !is_there(record, SEQUENCE_GROUP));
+    } else if (strcmp(status, target->status) != 0 ||
+               redis_reply_int(redis_reply_at(record, MODSTAMP), 0) > target->stamp_ms ||
+               redis_reply_int(redis_reply_at(record, REDRIVES), 0) > target->redrives) {
         target_settle(target, TARGET_DONE, "redriven, now %s", status);
+    }
 }
 
 enum status targets_look(struct targets *targets, size_t from, size_t to, size_t *open, struct err *err)

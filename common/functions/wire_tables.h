@@ -444,6 +444,9 @@
     XX(L, FOUND,    "found") \
     XX(L, MATCHING, "matching") \
     XX(L, CURSOR,   "cursor") \
+    XX(L, DONE,     "done") \
+    XX(L, SKIPPED,  "skipped") \
+    XX(L, FAILED,   "failed") \
     XX(L, FAILURES, "failures")
 
 #define WIRE_ACTION_JOB(XX, L)      /* the same, for the coordinator that runs it */ \

@@ -139,11 +139,13 @@ static enum status look_at_pause(struct run *run, struct err *err)
 static void give_up(struct run *run)
 {
     for (size_t i = 0; i < run->targets.count; i++) {
-        if (run->targets.list[i].progress == TARGET_OPEN)
-            target_settle(
-                &run->targets.list[i], TARGET_FAILED,
-                "the command is in Kafka, but had no effect within %d s (`bgopctl why` tells where it stands)",
-                EFFECT_MS / 1000);
+        struct target *target = &run->targets.list[i];
+
+        if (target->progress != TARGET_OPEN)
+            continue;
+        target_settle(target, TARGET_FAILED,
+                      "the command is in Kafka, but had no effect within %d s (`bgopctl why` tells where it stands)",
+                      EFFECT_MS / 1000);
     }
 }
 
@@ -206,8 +208,9 @@ enum status step_record(struct run *run, struct err *err)
     targets_clear(&run->targets);
     if (!runs)
         return err_set(err, ST_STALE, "it has ended");
-    if (run->unseen)
+    if (run->unseen) {
         return err_set(err, ST_FAILED, "of %zu commands in Kafka none had an effect within %d s", step.failed,
                        EFFECT_MS / 1000);
+    }
     return ST_OK;
 }

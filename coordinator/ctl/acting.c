@@ -104,11 +104,12 @@ static void tell_progress(struct watching *watching, const json_t *action)
     long long at = settled(action), matching = acting_number(action, "matching");
     bool known = json_is_integer(json_object_get(action, "matching"));
 
-    if (!known)
+    if (known) {
+        snprintf(text, sizeof text, "%s of %s", format_count(done, at), format_count(all, matching));
+    } else {
         snprintf(text, sizeof text, "looking for operations, %s so far",
                  format_count(done, acting_number(action, "found")));
-    else
-        snprintf(text, sizeof text, "%s of %s", format_count(done, at), format_count(all, matching));
+    }
     if (watching->progress.on) {
         progress_draw(&watching->progress, known && matching ? (double)at / (double)matching : -1, text);
     } else if (!watching->quiet && clock_boot_ms() - watching->told_ms >= LINE_MS && at != watching->told) {
@@ -202,9 +203,10 @@ int acting_print_end(struct session *session, const json_t *action)
             printf(", %s more match, but there is nothing to do for them", format_count(text, skipped));
         printf("  (%s)\n", shown(acting_text(action, "id")));
     }
-    if (strcmp(state, "Complete") != 0)
+    if (strcmp(state, "Complete") != 0) {
         return session_fail(EXIT_FAILED, "%s %s: %s", acting_text(action, "id"),
                             strcmp(state, "Error") == 0 ? "ended in Error" : "was aborted",
                             acting_text(action, "error"));
+    }
     return failed ? EXIT_FAILED : EXIT_OK;
 }

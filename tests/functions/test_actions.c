@@ -211,6 +211,23 @@ static void one_that_cannot_go_on_says_why(void **state)
     says(command("FCALL bgop_action_fail 1 bgop:{0} actx c1 1 'no effect'"), "MISSING");
 }
 
+/* Redis lost power in the middle of a call: what is left of it goes when it is met. */
+static void half_of_a_call_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    command("ZADD bgop:{0}:actions 1 actx");
+    command("ZADD bgop:{0}:actions_running 1 actx");
+    command("HSET bgop:{0}:action_ids:actx 0 08P");
+    rest_is(take("c1"), "");
+    assert_string_equal(command("EXISTS bgop:{0}:actions_running bgop:{0}:action_ids:actx"), "0");
+    assert_string_equal(command("FCALL_RO bgop_actions 0"), "{\"actions\":[]}");
+    created_and_found();
+    rest_is(command("FCALL bgop_action_abort 1 bgop:{0} act1 anna ''"), "Aborted");
+    command("ZADD bgop:{0}:actions_running 1 act1");
+    rest_is(take("c1"), "");
+    assert_string_equal(command("ZCARD bgop:{0}:actions_running"), "0");
+}
+
 static void what_is_asked_for_twice_is_one(void **state)
 {
     (void)state;
@@ -280,6 +297,7 @@ int main(void)
         read_test(nothing_found_is_complete),
         read_test(what_was_aborted_goes_no_further_and_counts_what_was_done),
         read_test(one_that_cannot_go_on_says_why),
+        read_test(half_of_a_call_leaves_nothing_behind),
         read_test(what_is_asked_for_twice_is_one),
         read_test(wrong_arguments_are_refused_and_write_nothing),
         read_test(old_ones_that_have_ended_are_forgotten),

@@ -18,6 +18,8 @@
 --     args  action, who, reason
 --     ->    OK, now, state  |  WAIT  |  MISSING: no such action     errors  STALE: it has another owner, or stands elsewhere
 -- A step that was sent when the action ended is counted all the same: what was done was done.
+-- What belongs together is one HSET: a Redis that lost power may come back with half of a call (deploy/RELIABILITY.md). So a
+-- new action's hash is written last, and what is left behind by one that has ended goes when it is met.
 do
     local KEPT_MS = ACTION_BOUND.KEPT_DAYS * 86400000
 
@@ -138,13 +140,19 @@ do
         end
         forget_old(prefix, now)
         write_ids(prefix, args)
-        write_action(prefix, args, ids, integer(now))
         call('ZADD', prefix .. KEY.ACTIONS, integer(now), action)
         call('ZADD', prefix .. KEY.ACTIONS_RUNNING, integer(now), action)
+        write_action(prefix, args, ids, integer(now))
         return answer(now, 'Running')
     end
 
     -- ---- running ----
+
+    -- Nothing of it is to be run any more.
+    local function let_go(prefix, action)
+        call('ZREM', prefix .. KEY.ACTIONS_RUNNING, action)
+        call('DEL', prefix .. KEY.ACTION_IDS .. action)
+    end
 
     local function leave(prefix, instance)
         for _, action in ipairs(call('ZRANGE', prefix .. KEY.ACTIONS_RUNNING, 0, -1)) do
@@ -157,10 +165,7 @@ do
     local function take_one(prefix, action, instance, now)
         local key = prefix .. KEY.ACTION .. action
         local f = state_of(key)
-        if f[ACTION_STATE.STATE] ~= 'Running' then
-            call('ZREM', prefix .. KEY.ACTIONS_RUNNING, action)
-            return nil
-        end
+        if f[ACTION_STATE.STATE] ~= 'Running' then return let_go(prefix, action) end
         local fence, till = tonumber(f[ACTION_STATE.FENCE] or 0), tonumber(f[ACTION_STATE.UNTIL] or 0)
         local mine = f[ACTION_STATE.OWNER] == instance
         if not mine and till > now then return nil end
@@ -197,12 +202,12 @@ do
         return key, f
     end
 
-    local function finish_action(prefix, action, now, state, why)
-        local key = prefix .. KEY.ACTION .. action
-        call('HSET', key, 'state', state, 'finished', integer(now))
-        if why then call('HSET', key, 'error', why) end
-        call('ZREM', prefix .. KEY.ACTIONS_RUNNING, action)
-        call('DEL', prefix .. KEY.ACTION_IDS .. action)
+    -- Writes these fields of it, and with them that it has ended.
+    local function finish_action(prefix, action, now, state, fields)
+        local n = #fields
+        fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'finished', integer(now)
+        call('HSET', prefix .. KEY.ACTION .. action, unpack(fields))
+        let_go(prefix, action)
         return answer(now, state)
     end
 
@@ -222,30 +227,34 @@ do
         end
         if from == 0 then call('DEL', keys[1] .. KEY.ACTION_IDS .. action) end
         if count > 0 then call('HSET', keys[1] .. KEY.ACTION_IDS .. action, from, ids) end
-        call('HSET', key, 'found', from + count, 'until', integer(now + ACTION_BOUND.LEASE_MS))
-        if not last then return answer(now, 'Running') end
-        call('HSET', key, 'matching', from + count)
-        if from + count == 0 then return finish_action(keys[1], action, now, 'Complete') end
+        local fields = {'found', from + count, 'until', integer(now + ACTION_BOUND.LEASE_MS)}
+        if last then fields[5], fields[6] = 'matching', from + count end
+        if last and from + count == 0 then return finish_action(keys[1], action, now, 'Complete', fields) end
+        call('HSET', key, unpack(fields))
         return answer(now, 'Running')
     end
 
     local function one_line(text) return (text:gsub('%c', ' ')) end
 
-    local function add_failures(key, known, args)
+    -- The lines of the first failures, those of this step behind those that are known; nil: there are none.
+    local function failure_lines(known, args)
         local lines = {}
         for line in (known or ''):gmatch('[^\n]+') do lines[#lines + 1] = line end
         for i = ACTION_STEP.SIZE + 1, #args, ACTION_FAILURE.SIZE do
             if #lines >= ACTION_BOUND.FAILURES then break end
             lines[#lines + 1] = args[i + ACTION_FAILURE.ID] .. ' ' .. one_line(args[i + ACTION_FAILURE.TEXT]):sub(1, 600)
         end
-        if lines[1] then call('HSET', key, 'failures', table.concat(lines, '\n')) end
+        return lines[1] and table.concat(lines, '\n')
     end
 
-    local function count_step(key, args, from, settled, now)
-        call('HSET', key, 'cursor', from + settled, 'until', integer(now + ACTION_BOUND.LEASE_MS))
-        call('HINCRBY', key, 'done', args[ACTION_STEP.DONE])
-        call('HINCRBY', key, 'skipped', args[ACTION_STEP.SKIPPED])
-        call('HINCRBY', key, 'failed', args[ACTION_STEP.FAILED])
+    local function step_fields(f, args, cursor, now)
+        local fields = {'cursor', cursor, 'until', integer(now + ACTION_BOUND.LEASE_MS),
+                        'done', f[ACTION_STATE.DONE] + args[ACTION_STEP.DONE],
+                        'skipped', f[ACTION_STATE.SKIPPED] + args[ACTION_STEP.SKIPPED],
+                        'failed', f[ACTION_STATE.FAILED] + args[ACTION_STEP.FAILED]}
+        local lines = failure_lines(f[ACTION_STATE.FAILURES], args)
+        if lines then fields[#fields + 1], fields[#fields + 2] = 'failures', lines end
+        return fields
     end
 
     -- Counts, cursor and what is left of the Ids move together; a step ends where a chunk of Ids does, or before.
@@ -264,10 +273,12 @@ do
         local matching = tonumber(f[ACTION_STATE.MATCHING] or nil)
         if tonumber(f[ACTION_STATE.CURSOR]) ~= from then return refuse('STALE its cursor is ' .. f[ACTION_STATE.CURSOR]) end
         if not matching or from + settled > matching then return invalid('more than there are') end
-        count_step(key, args, from, settled, now)
-        add_failures(key, f[ACTION_STATE.FAILURES], args)
-        if f[ACTION_STATE.STATE] ~= 'Running' then return answer(now, f[ACTION_STATE.STATE]) end
-        if from + settled == matching then return finish_action(keys[1], args[ACTION_STEP.ACTION], now, 'Complete') end
+        local fields, runs = step_fields(f, args, from + settled, now), f[ACTION_STATE.STATE] == 'Running'
+        if runs and from + settled == matching then
+            return finish_action(keys[1], args[ACTION_STEP.ACTION], now, 'Complete', fields)
+        end
+        call('HSET', key, unpack(fields))
+        if not runs then return answer(now, f[ACTION_STATE.STATE]) end
         if from + settled == chunk + ACTION_BOUND.CHUNK then
             call('HDEL', keys[1] .. KEY.ACTION_IDS .. args[ACTION_STEP.ACTION], chunk)
         end
@@ -280,7 +291,8 @@ do
         local key, f = owned(keys, args)
         if not key then return f end
         if f[ACTION_STATE.STATE] ~= 'Running' then return answer(now, f[ACTION_STATE.STATE]) end
-        return finish_action(keys[1], args[ACTION_FAIL.ACTION], now, 'Error', one_line(args[ACTION_FAIL.TEXT]):sub(1, 2000))
+        return finish_action(keys[1], args[ACTION_FAIL.ACTION], now, 'Error',
+                             {'error', one_line(args[ACTION_FAIL.TEXT]):sub(1, 2000)})
     end
 
     local function abort(keys, args)
@@ -291,7 +303,7 @@ do
         if not state then return {'MISSING'} end
         if state ~= 'Running' then return answer(now, state) end
         local text = 'aborted by ' .. args[ACTION_ABORT.WHO] .. (why ~= '' and ': ' .. why or '')
-        return finish_action(keys[1], action, now, 'Aborted', one_line(text):sub(1, 2000))
+        return finish_action(keys[1], action, now, 'Aborted', {'error', one_line(text):sub(1, 2000)})
     end
 
     redis.register_function{function_name = 'bgop_action_create', callback = create}

@@ -163,9 +163,10 @@ static int run(struct session *session, int count, char **operands)
 {
     int code;
 
-    if (!count && (options.abort || options.follow))
+    if (!count && (options.abort || options.follow)) {
         return session_fail(EXIT_USAGE_ERROR, "actions: %s needs the name of an action",
                             options.abort ? "--abort" : "--follow");
+    }
     if (options.abort && options.follow)
         return session_fail(EXIT_USAGE_ERROR, "actions: give either --abort or --follow");
     code = session_redis(session);
