@@ -259,21 +259,25 @@ start_redis() {
 
 # ---- coordinators and workers ----
 
-# coordinator-2 or worker-3: one instance of the program. The first coordinator answers HTTP; it gets its token as an
-# open file, since the name of our folder may hold what no option can.
+# coordinator-2 or worker-3: one instance of the program. The first coordinator answers HTTP; it gets its tokens as
+# open files, since the name of our folder may hold what no option can.
 # shellcheck disable=SC2154 # config is the sourcing script's
 start_instance() {
     local -a http=()
-    make_token
-    [ "$1" != coordinator-1 ] || http=(BGOP_HTTP_LISTEN="127.0.0.1:$http_port" BGOP_HTTP_TOKEN_FILE=/dev/fd/6)
+    make_tokens
+    [ "$1" != coordinator-1 ] || http=(BGOP_HTTP_LISTEN="127.0.0.1:$http_port" BGOP_HTTP_TOKEN_FILE=/dev/fd/6
+        BGOP_HTTP_OPERATOR_TOKEN_FILE=/dev/fd/7)
     launch "$1" env BGOP_KAFKA="127.0.0.1:$kafka_port" BGOP_REDIS="redis://127.0.0.1:$redis_port" "${http[@]}" \
-        "$programs/bgop-${1%-*}" --config "$config" 6<"$home/http-token"
+        "$programs/bgop-${1%-*}" --config "$config" 6<"$home/http-token" 7<"$home/http-operator-token"
 }
 
 # Made once, for this user to read. Of the form that the sf command line wants.
-make_token() {
-    [ -s "$home/http-token" ] ||
-        (umask 077 && echo "00Dxx0000000001!$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')" >"$home/http-token")
+make_tokens() {
+    local name
+    for name in http-token http-operator-token; do
+        [ -s "$home/$name" ] ||
+            (umask 077 && echo "00Dxx0000000001!$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')" >"$home/$name")
+    done
 }
 
 # One command for each shard, in one go.
@@ -354,15 +358,16 @@ start_missing() {
     rm -f "$before"
 }
 
-# It has the token, so it is for this user.
+# It has the tokens, so it is for this user.
 write_env() {
-    make_token
+    make_tokens
     rm -f "$home/env"
     (umask 077 && cat >"$home/env") <<EOF
 export BGOP_KAFKA=127.0.0.1:$kafka_port
 export BGOP_REDIS=redis://127.0.0.1:$redis_port
 export BGOP_HTTP=http://127.0.0.1:$http_port
 export BGOP_HTTP_TOKEN=$(quoted "$(<"$home/http-token")")
+export BGOP_HTTP_OPERATOR_TOKEN=$(quoted "$(<"$home/http-operator-token")")
 export PATH=$(quoted "$programs"):"\$PATH"
 EOF
 }

@@ -130,9 +130,13 @@ enum status config_check(struct config *config, struct err *err)
 static const struct {
     const char *variable, *section, *name;
 } variables[] = {
-    { "BGOP_KAFKA", "kafka", "brokers" },     { "BGOP_REDIS", "redis", "url" },
-    { "BGOP_HTTP_LISTEN", "http", "listen" }, { "BGOP_HTTP_TOKEN_FILE", "http", "token_file" },
-    { "BGOP_LOG_LEVEL", "log", "level" },     { "BGOP_LOG_FORMAT", "log", "format" },
+    { "BGOP_KAFKA", "kafka", "brokers" },
+    { "BGOP_REDIS", "redis", "url" },
+    { "BGOP_HTTP_LISTEN", "http", "listen" },
+    { "BGOP_HTTP_TOKEN_FILE", "http", "token_file" },
+    { "BGOP_HTTP_OPERATOR_TOKEN_FILE", "http", "operator_token_file" },
+    { "BGOP_LOG_LEVEL", "log", "level" },
+    { "BGOP_LOG_FORMAT", "log", "format" },
 };
 
 enum status config_read_environment(struct config *config, struct err *err)

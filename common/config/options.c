@@ -62,7 +62,7 @@ const struct option options[] = {
     { "http", "token_file", OPTION_LINE, OF(http_token_file), "", 0, 0, NULL,
       "file with the token of who may read; BGOP_HTTP_TOKEN_FILE goes over it" },
     { "http", "operator_token_file", OPTION_LINE, OF(http_operator_token_file), "", 0, 0, NULL,
-      "file with the token of who may also act; empty: nobody may" },
+      "file with the token of who may also act; empty: nobody. BGOP_HTTP_OPERATOR_TOKEN_FILE goes over it" },
     { "http", "page_url", OPTION_LINE, OF(http_page_url), "", 0, 0, NULL,
       "how browsers and clients reach it, when that is not what they ask: http://queue.example.org" },
 

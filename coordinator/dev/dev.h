@@ -13,7 +13,7 @@
 /* deploy/redis/redis.conf and deploy/noop.ini, as built into this program. */
 extern const char dev_redis_conf[], dev_default_config[];
 
-enum { DEV_WORKERS_MAX = 32, DEV_FOLDER_SIZE = PATH_MAX - 64 };
+enum { DEV_WORKERS_MAX = 32, DEV_FOLDER_SIZE = PATH_MAX - 64, DEV_TOKEN_SIZE = 600 };
 
 struct dev_options {
     int workers;
@@ -32,7 +32,8 @@ struct dev {
     int redis_port;
     char redis_uri[64], redis_socket[PATH_MAX];
     struct redis *redis;
-    char http_token[600];
+    char http_token[DEV_TOKEN_SIZE],
+        http_operator_token[DEV_TOKEN_SIZE]; /* the second empty: the configuration has none */
     struct child redis_server, coordinator, workers[DEV_WORKERS_MAX];
     sigset_t signals;
     volatile bool stop, hurry; /* a signal asked for it; a second one */

@@ -8,22 +8,22 @@
 #include "coordinator/dev/dev.h"
 
 /* Of the form that the sf command line takes: "00D", 12 letters or digits, "!", and more of them. */
-static int make_token(struct dev *dev)
+static int make_token(char token[DEV_TOKEN_SIZE])
 {
     unsigned char random[24];
-    char *to = dev->http_token + snprintf(dev->http_token, sizeof dev->http_token, "00Dxx0000000001!");
+    char *to = token + snprintf(token, DEV_TOKEN_SIZE, "00Dxx0000000001!");
 
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return dev_fail(EXIT_FAILED, "no random numbers: %m");
     for (size_t i = 0; i < sizeof random; i++)
-        to += snprintf(to, (size_t)(dev->http_token + sizeof dev->http_token - to), "%02x", random[i]);
+        to += snprintf(to, (size_t)(token + DEV_TOKEN_SIZE - to), "%02x", random[i]);
     return EXIT_OK;
 }
 
-static int write_token(struct dev *dev, const char *path)
+static int write_token(const char *token, const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool fine = fd >= 0 && dprintf(fd, "%s\n", dev->http_token) > 0;
+    bool fine = fd >= 0 && dprintf(fd, "%s\n", token) > 0;
 
     if (!fine)
         dev_fail(EXIT_FAILED, "%s: %m", path);
@@ -33,15 +33,15 @@ static int write_token(struct dev *dev, const char *path)
 }
 
 /* What is no token the coordinator will say. */
-static int read_token(struct dev *dev)
+static int read_token(char token[DEV_TOKEN_SIZE], const char *option, const char *path)
 {
-    FILE *file = fopen(dev->config->http_token_file, "re");
+    FILE *file = fopen(path, "re");
 
     if (!file)
-        return dev_fail(EXIT_CONFIG, "[http] token_file: %s: %m", dev->config->http_token_file);
-    if (!fgets(dev->http_token, sizeof dev->http_token, file))
-        dev->http_token[0] = '\0';
-    dev->http_token[strcspn(dev->http_token, "\r\n")] = '\0';
+        return dev_fail(EXIT_CONFIG, "[http] %s: %s: %m", option, path);
+    if (!fgets(token, DEV_TOKEN_SIZE, file))
+        token[0] = '\0';
+    token[strcspn(token, "\r\n")] = '\0';
     fclose(file);
     return EXIT_OK;
 }
@@ -67,17 +67,30 @@ static int choose_port(struct dev *dev)
     return set(dev, "listen", chosen);
 }
 
-int dev_prepare_http(struct dev *dev)
+static int new_token(struct dev *dev, char token[DEV_TOKEN_SIZE], const char *option, const char *name)
 {
     char path[PATH_MAX];
+    int code = make_token(token);
+
+    snprintf(path, sizeof path, "%s/%s", dev->folder, name);
+    if (code == EXIT_OK)
+        code = write_token(token, path);
+    return code == EXIT_OK ? set(dev, option, path) : code;
+}
+
+int dev_prepare_http(struct dev *dev)
+{
+    const char *reads = dev->config->http_token_file, *acts = dev->config->http_operator_token_file;
+    bool given = reads[0] != '\0';
     int code = choose_port(dev);
 
-    if (code == EXIT_OK && dev->config->http_token_file[0])
-        return read_token(dev);
-    if (code == EXIT_OK)
-        code = make_token(dev);
-    snprintf(path, sizeof path, "%s/http-token", dev->folder);
-    if (code == EXIT_OK)
-        code = write_token(dev, path);
-    return code == EXIT_OK ? set(dev, "token_file", path) : code;
+    if (code == EXIT_OK && given)
+        code = read_token(dev->http_token, "token_file", reads);
+    else if (code == EXIT_OK)
+        code = new_token(dev, dev->http_token, "token_file", "http-token");
+    if (code == EXIT_OK && acts[0])
+        return read_token(dev->http_operator_token, "operator_token_file", acts);
+    if (code != EXIT_OK || given)
+        return code; /* who names one token and not the other wants nobody to act */
+    return new_token(dev, dev->http_operator_token, "operator_token_file", "http-operator-token");
 }

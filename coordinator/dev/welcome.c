@@ -17,11 +17,20 @@ static FILE *open_private(const char *path)
     return fd >= 0 ? fdopen(fd, "w") : NULL;
 }
 
+static void write_variable(FILE *file, const char *name, const char *value)
+{
+    struct buf text;
+
+    buf_init(&text, 4 * DEV_TOKEN_SIZE);
+    buf_append_shell(&text, value);
+    fprintf(file, "%s=%s\n", name, text.data);
+    buf_release(&text);
+}
+
 /* Written beside and renamed: whoever sees the file sees all of it. */
 int dev_write_port_file(const struct dev *dev)
 {
     char path[PATH_MAX];
-    struct buf token;
     FILE *file;
 
     if (!dev->options.port_file)
@@ -31,11 +40,11 @@ int dev_write_port_file(const struct dev *dev)
     file = open_private(path);
     if (!file)
         return dev_fail(EXIT_FAILED, "--port-file %s: %m", path);
-    buf_init(&token, 4 * sizeof dev->http_token);
-    buf_append_shell(&token, dev->http_token);
-    fprintf(file, "BGOP_KAFKA=%s\nBGOP_REDIS=%s\nBGOP_HTTP=http://%s\nBGOP_HTTP_TOKEN=%s\n",
-            kafka_mock_brokers(dev->mock), dev->redis_uri, dev->config->http_listen, token.data);
-    buf_release(&token);
+    fprintf(file, "BGOP_KAFKA=%s\nBGOP_REDIS=%s\nBGOP_HTTP=http://%s\n", kafka_mock_brokers(dev->mock), dev->redis_uri,
+            dev->config->http_listen);
+    write_variable(file, "BGOP_HTTP_TOKEN", dev->http_token);
+    if (dev->http_operator_token[0])
+        write_variable(file, "BGOP_HTTP_OPERATOR_TOKEN", dev->http_operator_token);
     if (fclose(file) != 0 || rename(path, dev->options.port_file) != 0)
         return dev_fail(EXIT_FAILED, "--port-file %s: %m", dev->options.port_file);
     return EXIT_OK;
@@ -87,16 +96,26 @@ static void print_handlers(const struct dev *dev)
                                     : "");
 }
 
-static void print_http(const struct dev *dev)
+static void print_token(const char *about, const char *path)
 {
     struct buf file;
 
     buf_init(&file, 4 * PATH_MAX);
-    buf_append_shell(&file, dev->config->http_token_file);
-    printf("  HTTP      http://%s/services/data    (token: ", dev->config->http_listen);
+    buf_append_shell(&file, path);
+    printf("%s", about);
     process_show(stdout, file.data, file.size);
     printf(")\n");
     buf_release(&file);
+}
+
+static void print_http(const struct dev *dev)
+{
+    const char *acts = dev->config->http_operator_token_file;
+
+    printf("  HTTP      http://%s/services/data", dev->config->http_listen);
+    print_token("    (token: ", dev->config->http_token_file);
+    printf("  Page      http://%s/", dev->config->http_listen);
+    print_token(acts[0] ? "    (token to act: " : "    (token: ", acts[0] ? acts : dev->config->http_token_file);
 }
 
 static void print_logs(const struct dev *dev)

@@ -199,6 +199,19 @@ static void records_are_read_over_http(void **state)
     assert_int_equal(http_client_ask(atoi(address + 17), "GET", path, "", NULL)->status, 401);
 }
 
+static void the_page_knows_who_may_act(void **state)
+{
+    const char *address = getenv("BGOP_HTTP");
+    char headers[256];
+
+    (void)state;
+    assert_int_equal(http_client_ask(atoi(address + 17), "GET", "/", "", NULL)->status, 200);
+    snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\n", getenv("BGOP_HTTP_TOKEN"));
+    assert_says(http_client_ask(atoi(address + 17), "GET", "/bgop/v1/session", headers, NULL)->body, "\"reader\"");
+    snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\n", getenv("BGOP_HTTP_OPERATOR_TOKEN"));
+    assert_says(http_client_ask(atoi(address + 17), "GET", "/bgop/v1/session", headers, NULL)->body, "\"operator\"");
+}
+
 static void results_are_shown(void **state)
 {
     char id[ID_SIZE];
@@ -567,6 +580,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_operation_goes_its_whole_way),
         cmocka_unit_test(records_are_read_over_http),
+        cmocka_unit_test(the_page_knows_who_may_act),
         cmocka_unit_test(results_are_shown),
         cmocka_unit_test(what_failed_for_good_is_told_with_its_reason),
         cmocka_unit_test(many_lines_are_submitted_and_bad_ones_named),

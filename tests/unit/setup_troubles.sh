@@ -183,7 +183,8 @@ done
 # ---- the token: kept, of the right form, and nobody else's ----
 token=$scratch/a\ blank/http-token
 [[ $(<"$token") =~ ^00Dxx0000000001![0-9a-f]{48}$ ]] || { echo "token: $(<"$token")"; failed=1; }
-for file in "$token" "$scratch/a blank/env"; do
+[[ $(<"$token") != "$(<"$scratch/a blank/http-operator-token")" ]] || { echo "the operator's token is the reader's"; failed=1; }
+for file in "$token" "$scratch/a blank/http-operator-token" "$scratch/a blank/env"; do
     [ "$(stat -c %a "$file")" = 600 ] || { echo "$file: mode $(stat -c %a "$file")"; failed=1; }
 done
 
