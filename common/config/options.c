@@ -75,6 +75,13 @@ const struct option options[] = {
     { "worker", "listen", OPTION_TEXT, OF(listen), "127.0.0.1:0", 0, 0, NULL,
       "address:port of the status page (WorkerUri); port 0: any" },
 
+    { "traces", "url", OPTION_LINE, OF(traces_url), "", 0, 0, NULL,
+      "where workers send a span of each attempt, by OTLP/HTTP as JSON: http://127.0.0.1:4318/v1/traces; empty: nowhere" },
+    { "traces", "headers_file", OPTION_LINE, OF(traces_headers_file), "", 0, 0, NULL,
+      "file with what is sent along, a line for each: Name: value (Authorization: Bearer ...)" },
+    { "traces", "service_name", OPTION_LINE, OF(traces_service_name), "bgop-worker", 0, 0, NULL,
+      "service.name of the spans" },
+
 #define INT(name, need, initial, least, most, help) \
     { "types", #name, OPTION_INT, OF_TYPE(name), initial, least, most, NULL, help },
 #define CHOICE(name, initial, choices, help) \
