@@ -54,7 +54,7 @@ const struct option options[] = {
       "threads that apply outcomes and run the timers" },
     { "coordinator", "batch_max_messages", OPTION_INT, OF(batch_max_messages), "4000", 1, 100000, NULL,
       "messages read before they are recorded" },
-    { "coordinator", "tick_max_ms", OPTION_INT, OF(tick_max_ms), "100", 1, 10000, NULL,
+    { "coordinator", "tick_max_ms", OPTION_INT, OF(tick_max_ms), "1000", 1, 10000, NULL,
       "longest sleep between two looks at a shard's timers" },
 
     { "http", "listen", OPTION_TEXT, OF(http_listen), "", 0, 0, NULL,

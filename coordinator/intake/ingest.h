@@ -6,6 +6,7 @@
 #include "coordinator/intake/batch.h"
 #include "coordinator/intake/rejects.h"
 #include "coordinator/intake/removed.h"
+#include "coordinator/intake/scheduled.h"
 #include "coordinator/source/reader.h"
 
 enum {
@@ -20,6 +21,7 @@ struct ingester {
     struct sources *sources;
     const struct epochs *epochs;
     struct removed removed;
+    struct scheduled *scheduled;
     struct rejects *rejects;   /* Names taken by other content, found by Redis */
     struct ingest_call *calls; /* [shards] */
     bool *uncertain;           /* [shards] a call was sent whose answer was lost */
@@ -28,7 +30,7 @@ struct ingester {
 };
 
 void ingester_init(struct ingester *ingester, struct reader *reader, struct rejects *rejects,
-                   const struct epochs *epochs);
+                   struct scheduled *scheduled, const struct epochs *epochs);
 void ingester_release(struct ingester *ingester);
 
 /* ST_OK: the batch is through, and the rejects that Redis found are in Kafka. ST_FENCED, ST_AGAIN: some of

@@ -10,6 +10,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 import confluent_kafka.admin
 
@@ -20,6 +21,7 @@ from kit_scenarios import HTTP_WAIT_MS
 TICK = os.sysconf("SC_CLK_TCK")
 NUMBERS = itertools.count(1)
 HANDLER = "bench_handler"
+IDLE_AFTER_S = 12                       # behind the last operation: what a worker does because there was work is over
 
 
 class Failed(Exception):
@@ -240,6 +242,23 @@ class Queue(Broker):
         figures.update(costs(cpu, operations))
         return {name: value for name, value in figures.items() if name not in ("bench", "shape")}
 
+    def commands(self):
+        """How many Redis has executed, those inside functions too."""
+        return sum(each["calls"] for each in self.redis.info("commandstats").values())
+
+    def measured_idle(self, seconds):
+        """Nothing is submitted: percent of a core of each process, and Redis' commands a second (this question is two)."""
+        time.sleep(IDLE_AFTER_S)
+        figures = {"load_average": round(os.getloadavg()[0], 2)}
+        before, commands, machine, start = spent(self.roots()), self.commands(), machine_cpu(), time.monotonic()
+        time.sleep(seconds)
+        after, machine, elapsed = spent(self.roots()), machine_cpu() - machine, time.monotonic() - start
+        figures["redis_commands_per_s"] = round((self.commands() - commands) / elapsed, 1)
+        cpu = {name: after[name] - before.get(name, 0) for name in after}
+        cpu["others"] = max(0, machine - sum(cpu.values()))
+        figures.update((f"cpu_percent_{name}", round(100 * seconds / elapsed, 2)) for name, seconds in cpu.items())
+        return figures
+
     def measured_warm(self, *words):
         """With Kafka's requests: to start who counts them takes a second of a core, which a cold start cannot bear."""
         with kafka_requests.Requests(self.counters_port, self.folder) as requests:
@@ -264,6 +283,8 @@ def run(scenario, sizes, build, tools, broker):
         else:
             operations = max(1, int(sizes.operations * scenario.share))
             queue.load("rate", max(1, operations // 5), scenario.shape)
+            if scenario.kind == "idle":
+                return queue.measured_idle(sizes.seconds), queue.finished_record()
             words = ["rate", operations, scenario.shape]
             if scenario.kind == "latency":
                 words = ["latency", sizes.rate, sizes.seconds, scenario.shape, sizes.warm_up]
