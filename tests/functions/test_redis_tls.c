@@ -12,7 +12,7 @@
 #include "tests/support/port.h"
 #include "tests/support/redis_server.h"
 
-enum { TIMEOUT_MS = 3000, SHORT_MS = 200, WAIT_MS = 20000 };
+enum { TIMEOUT_MS = 5000, REFUSED_MS = 1000, SHORT_MS = 200, WAIT_MS = 20000 };
 
 static struct redis_server server;
 static char folder[] = "/tmp/bgop-test-tls-XXXXXX", foreign[64];
@@ -246,7 +246,7 @@ static void a_server_that_hangs_or_ends_is_met_again(void **state)
 static void both_say(const char *url, const char *error, const char *cause)
 {
     struct err err = ERR_INIT;
-    struct redis *redis = redis_new(url, TIMEOUT_MS, &err);
+    struct redis *redis = redis_new(url, REFUSED_MS, &err);
     struct redis_reply *reply = NULL;
     struct redisReply *link_reply = NULL;
     struct link link;
@@ -256,7 +256,7 @@ static void both_say(const char *url, const char *error, const char *cause)
     if (!strstr(err.text, error) || !strstr(err.text, cause) || !strstr(err.text, redis_address(redis)))
         fail_msg("the edge says \"%s\", without \"%s\" or \"%s\"", err.text, error, cause);
     redis_free(redis);
-    assert_int_equal(link_init(&link, url, TIMEOUT_MS), BGOP_OK);
+    assert_int_equal(link_init(&link, url, REFUSED_MS), BGOP_OK);
     assert_int_not_equal(link_call(&link, &link_reply, 1, (const char *[]){ "PING" }), BGOP_OK);
     if (!strstr(link.error, error) || !strstr(link.error, cause))
         fail_msg("libbgop says \"%s\", without \"%s\" or \"%s\"", link.error, error, cause);
