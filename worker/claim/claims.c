@@ -113,11 +113,22 @@ static void note_work(struct lane *lane, int64_t now)
     lane->type->busy_until_boot_ms = now + BUSY_FOR_MS;
 }
 
+/* The slots that one call for this Type may take. */
 static int call_most(const struct claims *claims, const struct served_type *type)
 {
     int slots = least(claims->parts.slots->concurrency, type->concurrency);
 
     return (slots + CALLS_SHARE - 1) / CALLS_SHARE;
+}
+
+/* The slots for a call to a lane with so many hints; 0: not now. While calls are under way, what they leave and free comes
+ * soon: a call for a few slots would cost Redis as much as one for many, and small ones would breed small ones. */
+static int slots_for_call(const struct claims *claims, const struct lane *lane)
+{
+    int most = call_most(claims, lane->type), left = least(slots_left(claims->parts.slots, lane->type), most);
+    int hinted = least(lane->backlog.id_count < CLAIM_MOST_IDS ? (int)lane->backlog.id_count : CLAIM_MOST_IDS, most);
+
+    return claims->sent_count > 0 && left < hinted && left < (most + 1) / 2 ? 0 : left;
 }
 
 /* Opens a call for the lane when there is something to ask for. A pull comes before hints when it is due: it takes the
@@ -132,7 +143,7 @@ static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now
         note_work(lane, now);
     if (!hinted && !pull)
         return false;
-    left = least(slots_left(claims->parts.slots, lane->type), call_most(claims, lane->type));
+    left = slots_for_call(claims, lane);
     if (left == 0) {
         *no_slots = true;
         return false;
