@@ -46,12 +46,19 @@ static int shards_missing(struct session *session, const char *field, bool pause
     return shards > 0 ? missing : -1;
 }
 
+/* Why it is not in the log; it stays as it is when it is. */
+static void on_delivery(void *err, const struct kafka_delivery *delivery)
+{
+    if (delivery->status != ST_OK)
+        err_set_server(err, ST_AGAIN, "kafka", "the command did not reach Kafka: %s", delivery->text);
+}
+
 static int send_command(struct session *session, enum command_kind kind)
 {
     struct kafka_settings settings = config_kafka(&session->config, "bgopctl");
     struct command command = { .kind = kind };
     char topic[300];
-    struct err err = ERR_INIT;
+    struct err err = ERR_INIT, refused = ERR_INIT;
     struct buf value;
     enum status st;
     struct kafka_producer *producer;
@@ -59,7 +66,7 @@ static int send_command(struct session *session, enum command_kind kind)
 
     if (code != EXIT_OK)
         return code;
-    producer = kafka_producer_new(&settings, 0, NULL, NULL, &err);
+    producer = kafka_producer_new(&settings, 0, on_delivery, &refused, &err);
     if (!producer)
         return session_fail(EXIT_CONFIG, "%s", err.text);
     snprintf(command.type, sizeof command.type, "%s", options.type ? options.type : "");
@@ -74,7 +81,9 @@ static int send_command(struct session *session, enum command_kind kind)
         st = kafka_producer_flush(producer, FLUSH_MS, &err);
     buf_release(&value);
     kafka_producer_free(producer);
-    return st == ST_OK ? EXIT_OK : session_fail_status(&err);
+    if (st == ST_OK && refused.status == ST_OK)
+        return EXIT_OK;
+    return session_fail_status(st == ST_OK ? &refused : &err);
 }
 
 static int check_options(int64_t *timeout_ms)
