@@ -116,8 +116,8 @@ static void is_refused(struct user *user, const redisReply *command)
         words[count++] = "bgop:{0}:op:x";
     assert_true(count <= WORDS_MAX);
     reply = ask(user->redis, count, words);
-    if (reply->type != REDIS_REPLY_ERROR || (!strstr(reply->str, "NOPERM") && /* EXEC says EXECABORT first */
-                                             !strstr(reply->str, "command not allowed"))) /* DEBUG: is off for all */
+    if (reply->type != REDIS_REPLY_ERROR ||
+        !(strstr(reply->str, "NOPERM") || strstr(reply->str, "command not allowed"))) /* DEBUG is off for all */
         fail_msg("%s may %s: %s", user->name, command->element[0]->str, reply->str ? reply->str : "no error");
     freeReplyObject(reply);
 }
