@@ -101,7 +101,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(NAMES, SHARD, "names", NULL, "hash", "I T", \
        "Name -> JSON list of [Id, Type, routing key, content checksum]") \
     XX(NAMES_GONE, SHARD, "names_gone", NULL, "stream", "I T", \
-       "(`id`, `name`) of records removed within the last day") \
+       "(`id`, `name`)* of records removed within the last day, in one entry those of one call") \
     XX(PARENT, SHARD, "parent", "<ParentKey>", "zset by SubmittedAt", "I T", \
        "its operations") \
     XX(WORKER, SHARD, "worker", "<uri>", "stream", "C R T", \

@@ -41,14 +41,16 @@ do
         return nil, entries
     end
 
-    -- Type, payload and lane of a lease under this token, nil: it is another's, or its end concerns others than its lane.
+    -- Type, payload and lane of a lease under this token, nil: it is another's, or its end concerns others than its lane and
+    -- its sequence group.
     -- Leases of a batch are alike; what this call knows of one it knows of all with its text.
     local function lease_read(known, lease, token)
         local read = known[lease]
         if read == nil then
             local own, type, marks, parent = lease:match('^(%S+) %S+ %S+ (%S+) (%S+) ?(.*)$')
-            read = type and (#marks == 1 or marks:sub(2) == 'l') and
-                {token = own, type = type, payload = marks:sub(1, 1), lane = #marks > 1 and lane_name(type, parent) or nil}
+            local payload, mark = (marks or ''):match('^(.)([sl]?)$')
+            read = payload and {token = own, type = type, payload = payload, sequenced = mark == 's',
+                                lane = mark == 'l' and lane_name(type, parent) or nil}
             known[lease] = read or false
         end
         return read and read.token == token and read
@@ -85,6 +87,7 @@ do
         if b.cancels then cancel_remove(b, id) end
         read.moved[#read.moved + 1], read.done[#read.done + 1] = id, id
         if read.lane then lane_done(b, read.lane, id) end
+        if read.sequenced then sequence_ended(b, id) end
     end
 
     local function apply_all(b, entries, args)

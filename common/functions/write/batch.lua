@@ -29,7 +29,7 @@ end
 
 do
     -- What a flush looks at when everything else is written, in this order: lists of a batch that name what was touched.
-    -- Whoever keeps such a list says at_flush how one name of it is settled.
+    -- Whoever keeps such a list says at_flush how all its names are settled, each once.
     local SETTLED = {'sequences', 'lanes'}
     local TIME_SUMS = {w = 'ws', r = 'rs'}
     local settle_of = {}
@@ -44,6 +44,7 @@ do
         b.due_add, b.errors_add = {}, {}            -- (score, Id)*
         b.leases, b.running = {}, {}                -- (Id, lease)*, (deadline, Id)*
         b.cancels_remove = {}                       -- Ids
+        b.unreleased = {}                           -- sequence groups: who was released runs
         b.parents = {}                              -- by ParentKey: (score, Id)*
         b.done = {}                                 -- by retention in seconds: Ids
         b.unneeded = {}                             -- keys
@@ -134,6 +135,7 @@ do
         end
         if b.errors_add[1] then call('ZADD', prefix .. KEY.ERRORS, unpack(b.errors_add)) end
         if b.cancels_remove[1] then call('HDEL', prefix .. KEY.CANCELS, unpack(b.cancels_remove)) end
+        if b.unreleased[1] then call('HDEL', prefix .. KEY.SEQ_RELEASED, unpack(b.unreleased)) end
         if b.unneeded[1] then call('DEL', unpack(b.unneeded)) end
         for _, parent in ipairs(b.parents) do
             call('ZADD', prefix .. KEY.PARENT .. parent, unpack(b.parents[parent]))
@@ -180,7 +182,7 @@ do
             local names, settle = b[list], settle_of[list]
             if names[1] then
                 b[list] = {}
-                for _, name in ipairs(names) do settle(b, name) end
+                settle(b, names)
                 write(b)
                 return true
             end

@@ -230,7 +230,7 @@ do
         local lane = parent ~= '' and lane_is_of(settings) and lane_name(type, parent) or nil
         if group ~= '' then
             sequence = sequence_name(type, parent, group)
-            if status == 'New' and not sequence_is_open(b, sequence, id) then status = 'Waiting' end
+            if status == 'New' and b.open[sequence] ~= id then status = 'Waiting' end
         end
         local waits = lane and status == 'New' and not lane_admit(b, type, lane, id)
         if waits then status = 'Waiting' end
@@ -351,26 +351,36 @@ do
     end
 
     -- Members of sequence groups come last, when their groups know all of this call.
+    local function members_create(b, ops, args, plan, members)
+        if not members[1] then return end
+        local names, known = {}, {}
+        for _, n in ipairs(members) do
+            local op = columns_row(ops, args, plan.create[n])
+            local name = sequence_name(op[1 + OP.TYPE], op[1 + OP.PARENT_KEY], op[1 + OP.SEQUENCE_GROUP])
+            sequence_add(b, name, op[1 + OP.SEQUENCE_NUMBER], op[1 + OP.ID])
+            if not known[name] then names[#names + 1], known[name] = name, true end
+        end
+        b.open = sequences_open(b, names)
+        for _, n in ipairs(members) do
+            local op = columns_row(ops, args, plan.create[n])
+            op_create(b, plan.records[n], b.types.current[op[1 + OP.TYPE]], op)
+        end
+    end
+
     local function ops_create(b, ops, args, plan)
-        local settings, members = b.types.current, {}
+        local members = {}
         names_write(b, plan.taken)
         if plan.duplicates > 0 then count_total(b, 'duplicates', plan.duplicates) end
         if are_plain(ops) then return plain_create_all(b, ops, args, plan) end
         for n, i in ipairs(plan.create) do
             local op = columns_row(ops, args, i)
-            local type, group = op[1 + OP.TYPE], op[1 + OP.SEQUENCE_GROUP]
-            if group == '' then
-                op_create(b, plan.records[n], settings[type], op)
+            if op[1 + OP.SEQUENCE_GROUP] == '' then
+                op_create(b, plan.records[n], b.types.current[op[1 + OP.TYPE]], op)
             else
                 members[#members + 1] = n
-                sequence_add(b, sequence_name(type, op[1 + OP.PARENT_KEY], group), op[1 + OP.SEQUENCE_NUMBER],
-                             op[1 + OP.ID])
             end
         end
-        for _, n in ipairs(members) do
-            local op = columns_row(ops, args, plan.create[n])
-            op_create(b, plan.records[n], settings[op[1 + OP.TYPE]], op)
-        end
+        members_create(b, ops, args, plan, members)
     end
 
     local function answer_rejects(refused)
