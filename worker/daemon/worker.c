@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 #include "common/service/service.h"
 #include "worker/claim/claims.h"
 #include "worker/lease/guard.h"
@@ -62,6 +63,7 @@ static void on_finished(void *arg, struct execution *const *executions, size_t c
         else if (atomic_load(&type->shortage.on))
             slots_worked(&worker->slots, type, executions[i]->started_boot_ms);
         execution_finished(executions[i], now);
+        trace_point(TRACE_FINISHED, execution_leader(executions[i])->id);
     }
     reporter_add(worker->reporter, executions, count); /* from here on they are the reporter's */
     slots_free(&worker->slots, type, (int)count);
