@@ -59,6 +59,7 @@ static void scheduled_answered(struct scheduled *scheduled, int shard, enum stat
     int64_t now_us = clock_boot_us(), next_us = now_us + TRY_AGAIN_US, last_us = of->until_us + GIVE_UP_US;
 
     if (st == ST_OK) {
+        counter_add(&scheduled->loop->shared->counters.guest_ticks, 1);
         appender_hint(&scheduled->loop->appender, shard, &answer->hints);
         next_us = answer->sleep_ms < 0 ? INT64_MAX : now_us + answer->sleep_ms * 1000;
         last_us = of->until_us + 1000; /* the clocks differ by parts of a millisecond */

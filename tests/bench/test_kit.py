@@ -13,6 +13,7 @@ import kit_figures
 import kit_options
 import kit_scenarios
 import model
+import stages
 
 HERE = pathlib.Path(__file__).resolve().parent
 OF_A_RUN = {"load_average", "operations", "completed", "submit_per_s", "end_to_end_per_s", "redis_us_per_operation",
@@ -95,6 +96,23 @@ class Model(unittest.TestCase):
             model.read_costs([costs_line(kafka_bytes_per_operation=None)])
         with self.assertRaisesRegex(ValueError, "no scenario 'rate/x'"):
             model.read_costs([costs_line()], "rate/x")
+
+
+class Stages(unittest.TestCase):
+    def test_every_stage_of_the_header_is_known(self):
+        names = list(stages.stages())
+        self.assertEqual((names[0], names[-1], len(names)), ("due", "seen", 11))
+
+    def test_moments_of_all_processes_are_joined(self):
+        """The first of a stage counts, and what lacks a stage does not."""
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "1.trace").write_text("1000 due A\n2000 due B\n9000 seen A\n")
+            (pathlib.Path(folder) / "2.trace").write_text("4000 read A\n3000 read A\n")
+            found = stages.moments(folder)
+        count, lines = stages.table(found, {"due": "", "read": "", "seen": ""})
+        self.assertEqual(count, 1)
+        self.assertEqual([line.split()[:5] for line in lines[2:]],
+                         [["read", "2.000", "2.000", "2.000", "2.000"], ["seen", "6.000", "6.000", "8.000", "8.000"]])
 
 
 class Scenarios(unittest.TestCase):
@@ -195,5 +213,5 @@ class Real(unittest.TestCase):
 
 if __name__ == "__main__":
     real = "--real" in sys.argv
-    names = ["Real"] if real else ["Figures", "Scenarios", "Arguments"]
+    names = ["Real"] if real else ["Figures", "Stages", "Scenarios", "Arguments"]
     unittest.main(argv=[sys.argv[0], *names])

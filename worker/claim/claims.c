@@ -21,6 +21,7 @@
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 
 enum {
     CLAIM_MOST_IDS = CLAIM_MOST_OPERATIONS,
@@ -275,6 +276,8 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
     struct execution *executions = batch->executions; /* the batch may be gone when its last one is finished */
     int64_t now = clock_boot_ms();
 
+    for (size_t i = 0; i < count; i++)
+        trace_point(TRACE_GRANTED, execution_leader(&executions[i])->id);
     slots_run(claims->parts.slots, type, (int)count);
     inflight_add(claims->parts.inflight, executions, count);
     crash_point(CRASH_START_BEFORE);
