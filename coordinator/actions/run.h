@@ -20,13 +20,14 @@ struct run {
     struct action_job job;
     struct targets targets; /* of this step; none of a pause */
     enum run_phase phase;
-    int64_t due_ms;      /* CLOCK_BOOTTIME: nothing is to be done before */
-    int64_t rate_ms;     /* the next commands may be sent then */
-    int64_t deadline_ms; /* of the effects */
-    int64_t pause_ms;    /* between two looks */
-    size_t open;         /* effects that are missing */
-    bool unseen;         /* of all that was sent in this step, nothing had an effect */
-    bool listed;         /* it was ours when we asked last */
+    int64_t due_ms;            /* CLOCK_BOOTTIME: nothing is to be done before */
+    int64_t rate_ms;           /* the next commands may be sent then */
+    int64_t begun_ms, sent_ms; /* this step; its commands were in the log */
+    int64_t deadline_ms;       /* of the effects */
+    int64_t pause_ms;          /* between two looks */
+    size_t open;               /* effects that are missing */
+    bool unseen;               /* of all that was sent in this step, nothing had an effect */
+    bool listed;               /* it was ours when we asked last */
 };
 
 /* Loads it. NULL: err says why not; ST_MISSING: it cannot be run. */

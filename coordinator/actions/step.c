@@ -2,6 +2,7 @@
  * are, their effects are waited for, and what became of them is counted. Done twice, after a crash in the middle, it has
  * been done once: a command carries the action's name, so what had its effect is seen to be done, and a redrive is meant for
  * one attempt only. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ static enum status send_command(struct run *run, const struct target *target, st
     (void)text_copy(command.command_id, sizeof command.command_id, run->owner.name, strlen(run->owner.name));
     if (target) {
         memcpy(command.id, target->id, ID_SIZE);
-        command.has_token = run->job.kind == ACTION_REDRIVE;
+        command.has_token = true; /* of a cancel too: intake need not ask Redis for it, command by command */
         command.token = target->token;
     } else {
         (void)text_copy(command.type, sizeof command.type, run->job.type, strlen(run->job.type));
@@ -100,8 +101,10 @@ static void keep_rate(struct run *run, size_t sent)
 enum status step_send(struct run *run, struct err *err)
 {
     bool of_operations = action_is_of_operations(run->job.kind);
-    enum status st = of_operations ? step_judge(run, err) : send_command(run, NULL, err);
+    enum status st;
 
+    run->begun_ms = clock_boot_ms();
+    st = of_operations ? step_judge(run, err) : send_command(run, NULL, err);
     run->open = of_operations ? 0 : 1;
     for (size_t i = 0; i < run->targets.count && st == ST_OK; i++) {
         struct target *target = &run->targets.list[i];
@@ -120,7 +123,8 @@ enum status step_send(struct run *run, struct err *err)
     keep_rate(run, run->open);
     run->unseen = run->open > 0;
     run->pause_ms = LOOK_FIRST_MS;
-    run->deadline_ms = clock_boot_ms() + EFFECT_MS;
+    run->sent_ms = clock_boot_ms();
+    run->deadline_ms = run->sent_ms + EFFECT_MS;
     return ST_OK;
 }
 
@@ -204,6 +208,10 @@ enum status step_record(struct run *run, struct err *err)
     st = action_step(run->loop->redis, &run->owner, &step, &runs, err);
     if (st != ST_OK)
         return st;
+    log_event(LOG_LEVEL_DEBUG, "action step",
+              "action=%s from=%" PRId64 " done=%zu skipped=%zu failed=%zu send-ms=%" PRId64 " effect-ms=%" PRId64,
+              run->owner.name, step.from, step.done, step.skipped, step.failed, run->sent_ms - run->begun_ms,
+              clock_boot_ms() - run->sent_ms);
     run->job.cursor += (int64_t)(step.done + step.skipped + step.failed);
     targets_clear(&run->targets);
     if (!runs)
