@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "common/config/options.h"
 #include "common/server/redis_address.h"
+#include "common/server/redis_tls.h"
 
 enum { TOPIC_NAME_MAX = 249 }; /* Kafka's */
 
@@ -32,6 +33,8 @@ static enum status check_servers(struct config *config, struct err *err)
         return ST_INVALID;
     if (redis_address_parse(&address, config->redis_url, err) != ST_OK)
         return err_prefix(err, "[redis] url");
+    if (address.tls && redis_tls_check(&address, err) != ST_OK)
+        return err_prefix(err, "[redis]");
     if (config->brokers[0] == '\0')
         return err_set(err, ST_INVALID, "[kafka] brokers: expected host:port,...");
     return ST_OK;

@@ -26,15 +26,17 @@ ROOMS = {
     "common/service": "common/base",
     "common/config": "common/base common/record common/server common/redis common/kafka",
     "common/query": "common/base common/record common/redis",
+    "common/action": "common/base common/record common/functions common/redis common/query",
     "common/client": "common/base common/record common/server common/codec",
 
     "coordinator/loop": "common/base common/record common/codec common/redis common/kafka common/config common/metrics",
     "coordinator/source": "common/* coordinator/loop",
     "coordinator/intake": "common/* coordinator/loop coordinator/source",
     "coordinator/status": "common/* coordinator/loop coordinator/source",
+    "coordinator/actions": "common/* coordinator/loop",
     "coordinator/http": "common/*",
     "coordinator/daemon": "common/* coordinator/loop coordinator/source coordinator/intake coordinator/status "
-                          "coordinator/http",
+                          "coordinator/actions coordinator/http",
     "coordinator/ctl": "common/*",
     "coordinator/ctl/submit": "common/* coordinator/ctl",
     "coordinator/ctl/read": "common/* coordinator/ctl",
