@@ -51,7 +51,23 @@ def read_ini(text, what):
             done = subprocess.run([BIN / program, "--config", path, "--print-config"], capture_output=True, text=True,
                                   env={"PATH": os.environ["PATH"]})
             expect(done.returncode == 0, f"{what}: {program} does not take it: {done.stderr.strip()}")
+        check_start(path, what)
     return ini
+
+
+def check_start(path, what):
+    """A worker goes as far as waiting for its queue; on a port of its own, since this is no container."""
+    path.write_text(re.sub(r"^listen = .*", "listen = 127.0.0.1:0", path.read_text(), flags=re.MULTILINE))
+    with subprocess.Popen([BIN / "bgop-worker", "--config", path, "--redis", "redis://127.0.0.1:1"], stderr=subprocess.PIPE,
+                          text=True, env={"PATH": os.environ["PATH"], "BGOP_LOG_FORMAT": "logfmt"}) as worker:
+        said = []
+        for line in worker.stderr:
+            said.append(line)
+            if " worker started " in line:
+                break
+        worker.terminate()
+        worker.stderr.read()
+    expect(said and " worker started " in said[-1], f"{what}: bgop-worker does not start: {''.join(said).strip()}")
 
 
 def drain_seconds(ini):

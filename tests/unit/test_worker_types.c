@@ -48,6 +48,22 @@ static void types_with_a_handler_are_served(void **state)
     config_release(&config);
 }
 
+static void a_handler_for_all_types_leaves_out_those_that_nobody_can_serve(void **state)
+{
+    struct config config;
+    struct types types;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    config_init(&config);
+    set(&config, "types", "handler", "noop");
+    assert_int_equal(types_choose(&types, &config, &err), ST_OK);
+    assert_int_equal(types.count, config.type_count - 1);
+    assert_null(strstr(types.names, "ExternalConnectivityPoller"));
+    types_release(&types);
+    config_release(&config);
+}
+
 static void what_cannot_be_served_is_named(void **state)
 {
     static const struct {
@@ -247,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_with_a_handler_are_served),
+        cmocka_unit_test(a_handler_for_all_types_leaves_out_those_that_nobody_can_serve),
         cmocka_unit_test(what_cannot_be_served_is_named),
         cmocka_unit_test(each_handler_that_can_be_configured_exists),
         cmocka_unit_test(slots_are_bounded_per_type_and_in_all),

@@ -75,9 +75,11 @@ def step(stack, load, name, folder):
     stack.stop(name, timeout=90)
     queue_stack.BIN = folder
     kind, _, number = name.partition("-")
-    known = set(instances(stack))
+    known, said = set(instances(stack)), stack.log(name).count(" coordinator ready")
     (stack.start_coordinator if kind == "coordinator" else stack.start_worker)(int(number))
-    if kind == "worker":
+    if kind == "coordinator":
+        eventually(lambda: stack.log(name).count(" coordinator ready") > said, f"{name} to be ready", 60)
+    else:
         eventually(lambda: set(instances(stack)) - known, f"{name} to register", 60)
     stack.wait_open()
     ready = time.monotonic() - began
@@ -89,7 +91,7 @@ def step(stack, load, name, folder):
 
 
 def instances(stack):
-    return [worker["Instance"] for worker in json.loads(stack.ctl("workers", "--json").stdout)]
+    return [worker["instance"] for worker in json.loads(stack.ctl("workers", "--json").stdout)]
 
 
 def roll(stack, load, order, folder):

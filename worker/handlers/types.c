@@ -92,7 +92,7 @@ enum status types_choose(struct types *types, const struct config *config, struc
         st = add_named(types, config, config->worker_types, err);
     } else {
         for (size_t i = 0; i < config->type_count && st == ST_OK; i++) {
-            if (config->types[i].handler && config->types[i].handler[0])
+            if (config->types[i].served)
                 st = add(types, config, &config->types[i], err);
         }
     }
