@@ -19,7 +19,7 @@ from queue_stack import BIN, ROOT, TYPES, eventually, free_ports
 
 PAYLOAD = "payload-that-nobody-shall-see"
 ETH_P_ALL = 3
-CONFIG = f"""[queue]
+CONFIG = """[queue]
 shards = 4
 submit_partitions = 2
 [type WebCart]
@@ -184,6 +184,20 @@ class Secured(unittest.TestCase):
         wrong = self.client("bgop-worker", **{"sasl.password": "nonsense"})
         with self.assertRaises(confluent_kafka.KafkaException):
             confluent_kafka.Consumer({**wrong, "group.id": "x"}).list_topics(timeout=3)
+
+    def test_5_topics_that_may_not_be_made_are_listed(self):
+        text = (self.home / "tls/coordinator.ini").read_text().replace("sasl.username = bgop-coordinator",
+                                                                       "sasl.username = bgop-submitter")
+        poor = self.home / "tls/poor.ini"
+        poor.touch(0o600)
+        poor.write_text(text.replace("users/bgop-coordinator\nssl", "users/bgop-submitter\nssl"))
+        done = subprocess.run([BIN / "bgop-coordinator", "--config", poor], env=self.env, text=True, timeout=120,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        type(self).said += done.stdout
+        self.assertEqual(done.returncode, 78, done.stdout)
+        self.assertIn("topic bgop.control is missing: make it with 1 partitions, retention.ms=-1", done.stdout)
+        self.assertIn("topic bgop.status is missing: make it with 4 partitions", done.stdout)
+        self.assertNotIn("topic bgop.submit is missing", done.stdout)
 
     def test_6_secrets_show_nowhere(self):
         secrets = {user.name: user.read_text() for user in (self.home / "tls/users").iterdir()}
