@@ -81,7 +81,7 @@ def restart(home, env, name, watching, admin):
     pid = pid_of(home, name)
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"{name} to end", 60)
-    subprocess.run([ROOT / "deploy/up", "--restart", name], env=env, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([ROOT / "deploy/up", "--restart", name], env=env, check=True)
     eventually(lambda: in_sync(admin), "all copies in sync", 120, 0.5)
     time.sleep(2)
     print(f"{name}: {time.monotonic() - begin:.1f} s until all copies were in sync; longest stall {watching.stall:.1f} s",
