@@ -61,6 +61,9 @@ struct config {
     char *worker_types; /* names separated by blanks or commas; empty: all with a handler */
     int64_t worker_concurrency, drain_timeout_ms;
     char *listen; /* address:port of the status page; port 0: any */
+    /* [traces] */
+    char *traces_url; /* empty: no spans */
+    char *traces_headers_file, *traces_service_name;
     /* [types], [type NAME] */
     struct type_config *types;
     size_t type_count;                /* the record's own and the declared ones */

@@ -67,7 +67,7 @@ const struct option options[] = {
       "threads that apply outcomes and run the timers" },
     { "coordinator", "batch_max_messages", OPTION_INT, OF(batch_max_messages), "4000", 1, 100000, NULL,
       "messages read before they are recorded" },
-    { "coordinator", "tick_max_ms", OPTION_INT, OF(tick_max_ms), "100", 1, 10000, NULL,
+    { "coordinator", "tick_max_ms", OPTION_INT, OF(tick_max_ms), "1000", 1, 10000, NULL,
       "longest sleep between two looks at a shard's timers" },
 
     { "http", "listen", OPTION_TEXT, OF(http_listen), "", 0, 0, NULL,
@@ -87,6 +87,13 @@ const struct option options[] = {
       "how long SIGTERM waits for running operations before it stops them" },
     { "worker", "listen", OPTION_TEXT, OF(listen), "127.0.0.1:0", 0, 0, NULL,
       "address:port of the status page (WorkerUri); port 0: any" },
+
+    { "traces", "url", OPTION_LINE, OF(traces_url), "", 0, 0, NULL,
+      "where workers send a span of each attempt, by OTLP/HTTP as JSON: http://127.0.0.1:4318/v1/traces; empty: nowhere" },
+    { "traces", "headers_file", OPTION_LINE, OF(traces_headers_file), "", 0, 0, NULL,
+      "file with what is sent along, a line for each: Name: value (Authorization: Bearer ...)" },
+    { "traces", "service_name", OPTION_LINE, OF(traces_service_name), "bgop-worker", 0, 0, NULL,
+      "service.name of the spans" },
 
 #define INT(name, need, initial, least, most, help) \
     { "types", #name, OPTION_INT, OF_TYPE(name), initial, least, most, NULL, help },

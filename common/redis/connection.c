@@ -37,6 +37,8 @@ struct redis {
     char *out; /* commands not written yet */
     size_t out_size, out_capacity;
     size_t outstanding, lost;
+    void *ahead;          /* a reply that was read before it was asked for; NULL: none */
+    int64_t written_us;   /* when what is outstanding was written, until the first answer; 0: not of interest */
     bool distrusted;      /* the server refuses this connection: replace it when nothing is outstanding */
     int64_t failed_at_ms; /* last failed attempt to connect; 0: the last one succeeded */
     struct redis_command scratch;
@@ -88,11 +90,15 @@ uint64_t redis_connection_number(const struct redis *redis)
 
 void redis_disconnect(struct redis *redis)
 {
+    if (redis->ahead)
+        freeReplyObject(redis->ahead);
     redis_tls_free(redis->tls);
     if (redis->context)
         redisFree(redis->context);
     redis->tls = NULL;
     redis->context = NULL;
+    redis->ahead = NULL;
+    redis->written_us = 0;
     redis->out_size = 0;
     redis->outstanding = 0;
     redis->lost = 0;
@@ -420,10 +426,23 @@ struct histogram *redis_round_trips(void)
     return &round_trips;
 }
 
+/* Of answers that are waited for behind one writing the first tells how long it took: others may have lain here. */
+static void note_writing(struct redis *redis)
+{
+    if (redis->out_size > 0)
+        redis->written_us = clock_boot_us();
+}
+
+static void note_answer(struct redis *redis)
+{
+    if (redis->written_us)
+        histogram_add(&round_trips, clock_boot_us() - redis->written_us);
+    redis->written_us = 0;
+}
+
 enum status redis_receive(struct redis *redis, struct redis_reply **reply, struct err *err)
 {
-    void *received = NULL;
-    int64_t sent_us = redis->out_size > 0 ? clock_boot_us() : 0; /* else the answer may have been here for a while */
+    void *received = redis->ahead;
     char text[256];
     enum status st;
 
@@ -431,20 +450,22 @@ enum status redis_receive(struct redis *redis, struct redis_reply **reply, struc
     if (redis->lost > 0 || !redis->context)
         return lost_reply(redis, err);
     BGOP_ASSERT(redis->outstanding > 0);
-    st = write_out(redis, err);
+    if (!received)
+        note_writing(redis);
+    st = received ? ST_OK : write_out(redis, err);
     if (st != ST_OK) {
         redis->lost--; /* connection_broke counted this one too */
         return st;
     }
     errno = 0;
-    if (get_reply(redis, &received) != REDIS_OK || !received) {
+    if (!received && (get_reply(redis, &received) != REDIS_OK || !received)) {
         st = connection_broke(redis, context_error(redis, text, sizeof text), err);
         redis->lost--;
         return st;
     }
+    redis->ahead = NULL;
     redis->outstanding--;
-    if (sent_us)
-        histogram_add(&round_trips, clock_boot_us() - sent_us);
+    note_answer(redis);
     if (((redisReply *)received)->type == REDIS_REPLY_ERROR)
         return error_reply(redis, received, err);
     *reply = received;
@@ -463,6 +484,35 @@ static enum status exchange(struct redis *redis, struct err *err)
     if (readable(redis) && read_some(redis) != REDIS_OK)
         return connection_broke(redis, context_error(redis, text, sizeof text), err);
     return ST_OK;
+}
+
+bool redis_arrived(struct redis *redis)
+{
+    struct err err = ERR_INIT;
+    char text[256];
+
+    if (redis->ahead || redis->lost > 0 || !redis->context)
+        return true;
+    if (redis->outstanding == 0)
+        return false;
+    note_writing(redis);
+    for (int try = 0; !redis->ahead && try < 2; try++) {
+        if (try > 0 && exchange(redis, &err) != ST_OK)
+            return true;
+        if (redisGetReplyFromReader(redis->context, &redis->ahead) != REDIS_OK) {
+            connection_broke(redis, context_error(redis, text, sizeof text), &err);
+            return true;
+        }
+    }
+    return redis->ahead != NULL;
+}
+
+size_t redis_descriptors(const struct redis *redis, int *descriptors, size_t room)
+{
+    if (!redis->context || room == 0)
+        return 0;
+    descriptors[0] = redis->context->fd;
+    return 1;
 }
 
 enum status redis_poll(struct redis *redis, struct redis_reply **reply, struct err *err)

@@ -282,6 +282,8 @@ static void what_options_say_together_is_checked(void **state)
         { "[http]\npage_url = queue.example.org\n",
           "[http] page_url: queue.example.org: expected http://... or https://..." },
         { "[http]\nlisten = [::1]:8080\ntoken_file = /etc/x\npage_url = https://queue.example.org/\n", NULL },
+        { "[traces]\nurl = hunter2@queue.example.org\n", "[traces] url: expected http://... or https://..." },
+        { "[traces]\nservice_name =\n", "[traces] service_name: a name is expected, such as bgop-worker" },
         { "[worker]\ntypes = WebCart\n", "[worker] types: Type WebCart has no handler: write one in [type WebCart]" },
         { "[worker]\ntypes = Nope\n", "[worker] types: Nope is no Type; new ones need a section [type Nope]" },
         { "[types]\nhandler = noop\n[worker]\ntypes = XClean, ExternalConnectivityPoller\n",
@@ -581,7 +583,7 @@ static void secrets_are_shown_to_nobody(void **state)
         ";ssl.key.password = ***",     ";ssl.keystore.password = ***",
         "sasl.username = me",          "headers = Authorization: *** | X-Team: carts | x-api-KEY: ***",
         "url = https://me:***@h/work", "headers = Cookie: ***\n",
-        "url = http://***@h/work",
+        "url = http://***@h/work",     "url = http://***@h:4318/v1/traces",
     };
     struct config *config = *state, again;
     struct err err = ERR_INIT;
@@ -590,6 +592,7 @@ static void secrets_are_shown_to_nobody(void **state)
     if (read_text(config,
                   "[redis]\nurl = redis://u:hunter2@h:1/2\n[kafka]\nsasl.username = me\nsasl.password = hunter2\n"
                   "ssl.key.password = hunter2\nssl.keystore.password = hunter2\n"
+                  "[traces]\nurl = http://hunter2@h:4318/v1/traces\n"
                   "[type WebCart]\nhandler = http\nurl = https://me:hunter2@h/work\n"
                   "headers = Authorization: Bearer hunter2 | X-Team: carts | x-api-KEY: hunter2\n"
                   "[type XClean]\nhandler = http\nurl = http://hunter2@h/work\nheaders = Cookie: hunter2\n",
