@@ -73,7 +73,7 @@ require_ports() {
     local process port variable low high
     read -r low high </proc/sys/net/ipv4/ip_local_port_range
     while read -r process port variable; do
-        [[ " ${*/kafka/kafka controller} " == *" $process "* ]] || continue
+        [[ " $* ${*/#kafka/controller} " == *" $process "* ]] || continue
         if [ -n "$(port_sockets "$port" 0A)" ] || port_open "$port"; then
             port_taken "$process" "$port" "$variable"
         fi

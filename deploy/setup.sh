@@ -332,7 +332,7 @@ start_instance() {
 config_of() {
     local whole=$home/tls/$1.ini
     if [ -n "$tls" ]; then
-        { cat "$config" && echo && cat "$home/tls/bgop-$1.ini"; } >"$whole"
+        (umask 077 && { cat "$config" && echo && cat "$home/tls/bgop-$1.ini"; } >"$whole")
         echo "$whole"
     else
         echo "$config"

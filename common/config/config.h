@@ -38,6 +38,7 @@ struct config {
     /* [queue] */
     char *prefix;      /* of topics */
     bool shards_given; /* not the default: who needs no number of shards has none to be compared */
+    int64_t topic_replicas, topic_min_in_sync; /* 0: by the number of brokers */
     int64_t log_days, shards, submit_partitions, payload_max_bytes, lease_ms, retry_max_delay_ms, deleted_log_days;
     /* [redis] */
     char *redis_url; /* after config_check with login and files of those below, where it has none */

@@ -176,15 +176,16 @@ enum status kafka_logs_look(const struct kafka_settings *settings, const char *t
 struct kafka_topic {
     const char *name;
     int partitions;
-    bool any_count;       /* its number of partitions may be another: the caller's own note */
-    int64_t retention_ms; /* -1: for ever */
+    bool any_count;            /* its number of partitions may be another: the caller's own note */
+    int64_t retention_ms;      /* -1: for ever */
+    int replicas, min_in_sync; /* when it is created; 0: the brokers' default */
     bool found;
-    int found_partitions;
+    int found_partitions, found_replicas;
 };
-/* Fills found and found_partitions. ST_AGAIN: unreachable; err says which address, what was tried, the likely cause. */
+/* Fills what is found. ST_AGAIN: unreachable; err says which address, what was tried, the likely cause. */
 enum status kafka_topics_look(const struct kafka_settings *settings, struct kafka_topic *topics, size_t count,
                               int timeout_ms, struct err *err) MUST_CHECK;
-/* Creates those that are not found (replication: the brokers' default); fine when somebody else was first. */
+/* Creates those that are not found as they say; fine when somebody else was first. */
 enum status kafka_topics_create(const struct kafka_settings *settings, const struct kafka_topic *topics, size_t count,
                                 int timeout_ms, struct err *err) MUST_CHECK;
 /* One setting of a topic ("retention.ms", "min.insync.replicas" ...); ST_MISSING: brokers do not tell (mock). */

@@ -64,11 +64,12 @@ enum status kafka_topics_look(const struct kafka_settings *settings, struct kafk
     st = ask_metadata(&question, &metadata, err);
     for (size_t i = 0; st == ST_OK && i < count; i++) {
         topics[i].found = false;
-        topics[i].found_partitions = 0;
+        topics[i].found_partitions = topics[i].found_replicas = 0;
         for (int j = 0; j < metadata->topic_cnt; j++) {
             if (strcmp(metadata->topics[j].topic, topics[i].name) == 0 && metadata->topics[j].partition_cnt > 0) {
                 topics[i].found = true;
                 topics[i].found_partitions = metadata->topics[j].partition_cnt;
+                topics[i].found_replicas = metadata->topics[j].partitions[0].replica_cnt;
             }
         }
     }
@@ -159,8 +160,9 @@ static rd_kafka_AdminOptions_t *admin_options(struct question *question, rd_kafk
 static rd_kafka_NewTopic_t *new_topic(const struct kafka_topic *topic, struct err *err)
 {
     char text[256];
-    char retention[24];
-    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic->name, topic->partitions, -1, text, sizeof text);
+    char retention[24], in_sync[12];
+    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic->name, topic->partitions,
+                                                      topic->replicas ? topic->replicas : -1, text, sizeof text);
 
     if (!made) {
         err_set(err, ST_INVALID, "topic %s: %s", topic->name, text);
@@ -169,6 +171,10 @@ static rd_kafka_NewTopic_t *new_topic(const struct kafka_topic *topic, struct er
     snprintf(retention, sizeof retention, "%lld", (long long)topic->retention_ms);
     rd_kafka_NewTopic_set_config(made, "retention.ms", retention);
     rd_kafka_NewTopic_set_config(made, "cleanup.policy", "delete");
+    if (topic->min_in_sync) {
+        snprintf(in_sync, sizeof in_sync, "%d", topic->min_in_sync);
+        rd_kafka_NewTopic_set_config(made, "min.insync.replicas", in_sync);
+    }
     return made;
 }
 

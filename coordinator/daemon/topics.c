@@ -22,6 +22,7 @@
     XX("rejects", one, 30 * DAY_MS)
 /* clang-format on */
 #define HINT_RETENTION_MS DAY_MS
+enum { USUAL_REPLICAS = 3 };
 
 static void topics_add(struct topics *topics, const struct config *config, const char *name, int64_t partitions,
                        int64_t retention_ms)
@@ -57,6 +58,33 @@ void topics_release(struct topics *topics)
         free((char *)(uintptr_t)topics->list[i].name);
     free(topics->list);
     *topics = (struct topics){ 0 };
+}
+
+enum status topics_choose_copies(struct topics *topics, const struct config *config, int brokers, struct err *err)
+{
+    int replicas = (int)config->topic_replicas, min_in_sync = (int)config->topic_min_in_sync;
+
+    if (brokers < 1)
+        return err_set_server(err, ST_AGAIN, "kafka", "the brokers do not say how many they are");
+    if (!replicas && brokers >= USUAL_REPLICAS)
+        replicas = USUAL_REPLICAS;
+    if (!min_in_sync && replicas >= USUAL_REPLICAS)
+        min_in_sync = replicas - 1;
+    if (replicas > brokers) {
+        return err_set(err, ST_INVALID, "[queue] topic_replicas = %d: the cluster has %d brokers, so at most that many",
+                       replicas, brokers);
+    }
+    if (min_in_sync > (replicas ? replicas : brokers)) {
+        return err_set(err, ST_INVALID,
+                       "[queue] topic_min_in_sync = %d: more than there are copies, so nothing could be "
+                       "written",
+                       min_in_sync);
+    }
+    for (size_t i = 0; i < topics->count; i++) {
+        topics->list[i].replicas = replicas;
+        topics->list[i].min_in_sync = min_in_sync;
+    }
+    return ST_OK;
 }
 
 /* ---- judging ---- */
@@ -155,19 +183,74 @@ static bool topic_matters(const struct kafka_topic *topic)
     return topic->retention_ms != HINT_RETENTION_MS;
 }
 
-static enum status topics_create_missing(struct topics *topics, const struct kafka_settings *settings, struct err *err)
+/* What does not fit is told one by one, so that all of it can be mended at once. */
+struct misfits {
+    size_t count;
+    struct err first;
+};
+
+static void misfits_add(struct misfits *misfits, struct err *err)
+{
+    if (misfits->count++ == 0)
+        misfits->first = *err;
+    log_error_text(LOG_LEVEL_ERROR, "topic does not fit", err->text, "number=%zu", misfits->count);
+    *err = (struct err)ERR_INIT;
+}
+
+static enum status misfits_verdict(const struct misfits *misfits, struct err *err)
+{
+    if (misfits->count == 0)
+        return ST_OK;
+    *err = misfits->first;
+    return misfits->count == 1 ? err->status : err_prefix(err, "%zu things do not fit, all told above", misfits->count);
+}
+
+/* Whoever may not create topics can have them made: with what is listed here. */
+static enum status tell_missing(const struct kafka_topic *missing, size_t count, struct err *refused, struct err *err)
+{
+    struct misfits misfits = { 0 };
+
+    for (size_t i = 0; i < count; i++) {
+        err_set(err, ST_INVALID,
+                "topic %s is missing: make it with %d partitions, retention.ms=%" PRId64 ", cleanup.policy=delete",
+                missing[i].name, missing[i].partitions, missing[i].retention_ms);
+        misfits_add(&misfits, err);
+    }
+    return err_set(err, ST_INVALID, "%s; or have an operator make the %zu topics that are missing, told above",
+                   refused->text, count);
+}
+
+static bool topics_missing(const struct topics *topics)
+{
+    size_t i = 0;
+
+    while (i < topics->count && topics->list[i].found)
+        i++;
+    return i < topics->count;
+}
+
+static enum status topics_create_missing(struct topics *topics, const struct config *config,
+                                         const struct kafka_settings *settings, struct err *err)
 {
     struct kafka_topic *missing = xcalloc(topics->count, sizeof *missing);
+    struct err refused = ERR_INIT;
     size_t count = 0;
     enum status st = ST_OK;
 
+    if (topics_missing(topics))
+        st = topics_choose_copies(topics, config, kafka_broker_count(settings, TOPICS_QUERY_MS), err);
     for (size_t i = 0; i < topics->count; i++) {
         if (!topics->list[i].found)
             missing[count++] = topics->list[i];
     }
-    if (count > 0) {
-        log_event(LOG_LEVEL_INFO, "topics create", "count=%zu first=%s", count, missing[0].name);
-        st = kafka_topics_create(settings, missing, count, TOPICS_QUERY_MS, err);
+    if (st == ST_OK && count > 0) {
+        log_event(LOG_LEVEL_INFO, "topics create", "count=%zu first=%s replicas=%d", count, missing[0].name,
+                  missing[0].replicas);
+        st = kafka_topics_create(settings, missing, count, TOPICS_QUERY_MS, &refused);
+        if (st == ST_INVALID && strstr(refused.text, "authorization failed"))
+            st = tell_missing(missing, count, &refused, err);
+        else if (st != ST_OK)
+            *err = refused;
     }
     free(missing);
     return st;
@@ -179,9 +262,15 @@ static void brokers_check(const struct topics *topics, const struct kafka_settin
     struct err err = ERR_INIT;
     int brokers = kafka_broker_count(settings, TOPICS_QUERY_MS);
 
-    if (brokers > 0 && brokers < 3) {
+    if (brokers > 0 && brokers < USUAL_REPLICAS) {
         log_event(LOG_LEVEL_WARNING, "few brokers", "brokers=%d advice=three-brokers-and-replication-3-survive-a-loss",
                   brokers);
+    }
+    for (size_t i = 0; brokers >= USUAL_REPLICAS && i < topics->count; i++) {
+        if (topics->list[i].found_replicas < 2) {
+            log_event(LOG_LEVEL_WARNING, "topic setting", "topic=%s replicas=%d advice=3", topics->list[i].name,
+                      topics->list[i].found_replicas);
+        }
     }
     if (kafka_topic_setting(settings, topics->list[0].name, "min.insync.replicas", value, sizeof value, TOPICS_QUERY_MS,
                             &err) == ST_OK &&
@@ -198,31 +287,48 @@ static void brokers_check(const struct topics *topics, const struct kafka_settin
 /* The wrong count of an existing topic is found before others are created beside it. */
 static enum status topics_describe(struct topics *topics, const struct kafka_settings *settings, struct err *err)
 {
+    struct misfits misfits = { 0 };
+
     if (kafka_topics_look(settings, topics->list, topics->count, TOPICS_QUERY_MS, err) != ST_OK)
         return err->status;
     for (size_t i = 0; i < topics->count; i++) {
         if (topics->list[i].found && topic_partitions_check(&topics->list[i], err) != ST_OK)
-            return err->status;
+            misfits_add(&misfits, err);
     }
-    return ST_OK;
+    return misfits_verdict(&misfits, err);
+}
+
+static enum status topics_check_settings(const struct topics *topics, const struct kafka_settings *settings,
+                                         struct err *err)
+{
+    static const char *const names[] = { "cleanup.policy", "retention.ms" };
+    struct misfits misfits = { 0 };
+
+    for (size_t i = 0; i < topics->count; i++) {
+        const struct kafka_topic *topic = &topics->list[i];
+
+        if (!topic->found)
+            return err_set(err, ST_AGAIN, "topic %s is not there yet", topic->name);
+        for (size_t n = 0; topic_matters(topic) && n < sizeof names / sizeof *names; n++) {
+            enum status st = topic_check_setting(topic, settings, names[n], err);
+
+            if (st == ST_INVALID)
+                misfits_add(&misfits, err);
+            else if (st != ST_OK)
+                return st;
+        }
+    }
+    return misfits_verdict(&misfits, err);
 }
 
 enum status topics_check(struct topics *topics, const struct config *config, struct err *err)
 {
     struct kafka_settings asked = config_kafka(config, "bgop-coordinator"), *settings = &asked;
 
-    if (topics_describe(topics, settings, err) != ST_OK || topics_create_missing(topics, settings, err) != ST_OK ||
-        topics_describe(topics, settings, err) != ST_OK)
+    if (topics_describe(topics, settings, err) != ST_OK ||
+        topics_create_missing(topics, config, settings, err) != ST_OK ||
+        topics_describe(topics, settings, err) != ST_OK || topics_check_settings(topics, settings, err) != ST_OK)
         return err->status;
-    for (size_t i = 0; i < topics->count; i++) {
-        const struct kafka_topic *topic = &topics->list[i];
-
-        if (!topic->found)
-            return err_set(err, ST_AGAIN, "topic %s is not there yet", topic->name);
-        if (topic_matters(topic) && (topic_check_setting(topic, settings, "cleanup.policy", err) != ST_OK ||
-                                     topic_check_setting(topic, settings, "retention.ms", err) != ST_OK))
-            return err->status;
-    }
     brokers_check(topics, settings);
     topics_report_surplus(topics, config);
     return ST_OK;

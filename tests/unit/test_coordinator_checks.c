@@ -100,6 +100,50 @@ static void every_topic_has_its_partitions_and_retention(void **state)
     config_release(&config);
 }
 
+static void copies_are_chosen_by_the_number_of_brokers(void **state)
+{
+    static const struct {
+        int64_t replicas, min_in_sync;
+        int brokers, expected_replicas, expected_min;
+        const char *error;
+    } cases[] = {
+        { 0, 0, 1, 0, 0, NULL },
+        { 0, 0, 2, 0, 0, NULL },
+        { 0, 0, 3, 3, 2, NULL },
+        { 0, 0, 5, 3, 2, NULL },
+        { 5, 0, 5, 5, 4, NULL },
+        { 2, 0, 3, 2, 0, NULL },
+        { 0, 1, 3, 3, 1, NULL },
+        { 3, 0, 2, 0, 0, "topic_replicas = 3: the cluster has 2 brokers" },
+        { 2, 3, 3, 0, 0, "topic_min_in_sync = 3: more than there are copies" },
+        { 0, 2, 1, 0, 0, "topic_min_in_sync = 2: more than there are copies" },
+        { 0, 0, -1, 0, 0, "do not say how many" },
+    };
+    struct config config;
+    struct topics topics;
+
+    (void)state;
+    config_init(&config);
+    topics_init(&topics, &config);
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        struct err err = ERR_INIT;
+        enum status st;
+
+        config.topic_replicas = cases[i].replicas;
+        config.topic_min_in_sync = cases[i].min_in_sync;
+        st = topics_choose_copies(&topics, &config, cases[i].brokers, &err);
+        assert_int_equal(st == ST_OK, !cases[i].error);
+        if (cases[i].error) {
+            assert_non_null(strstr(err.text, cases[i].error));
+            continue;
+        }
+        assert_int_equal(topics.list[0].replicas, cases[i].expected_replicas);
+        assert_int_equal(topics.list[topics.count - 1].min_in_sync, cases[i].expected_min);
+    }
+    topics_release(&topics);
+    config_release(&config);
+}
+
 static void a_wrong_partition_count_is_refused_with_what_to_change(void **state)
 {
     struct kafka_topic topic = { .name = "bgop.status", .partitions = 16, .found = true, .found_partitions = 12 };
@@ -345,6 +389,7 @@ int main(void)
         cmocka_unit_test(an_info_text_is_read_line_by_line),
         cmocka_unit_test(ingest_pauses_at_80_percent_and_resumes_below_78),
         cmocka_unit_test(every_topic_has_its_partitions_and_retention),
+        cmocka_unit_test(copies_are_chosen_by_the_number_of_brokers),
         cmocka_unit_test(a_wrong_partition_count_is_refused_with_what_to_change),
         cmocka_unit_test(partitions_that_were_added_are_no_reason_to_refuse),
         cmocka_unit_test(more_submit_partitions_than_redis_knows_of_are_taken_in_fewer_are_not),
