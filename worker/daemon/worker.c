@@ -21,6 +21,7 @@
 enum {
     IDLE_WAIT_MS = 250,   /* with nothing to do: all that matters ends the wait, or has a time of its own */
     SLOT_WAIT_MS = 50,    /* while there is no free slot: a shortage ends by itself */
+    GATHER_WAIT_MS = 2,   /* where much comes, hints are read so often */
     POLL_MS = 20,         /* drain */
     OPEN_CALLS_MS = 3000, /* drain: for answers to claims under way */
     STOP_GRACE_MS = 5000, /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
@@ -241,8 +242,12 @@ static void serve_wait(struct worker *worker, bool pushed, int wait_ms)
         wait_ms = pushed_hints_wait_ms(worker->pushed, wait_ms);
     }
     wait_ms = claims_wait_ms(worker->claims, wait_ms);
-    if (wait_ms > 0)
+    if (claims_gather(worker->claims)) {
+        wait_ms = wait_ms < GATHER_WAIT_MS ? wait_ms : GATHER_WAIT_MS;
+        hints_wait(worker->hints, true, also, count, wait_ms);
+    } else if (wait_ms > 0) {
         hints_wait(worker->hints, slots_all_taken(&worker->slots), also, count, wait_ms);
+    }
 }
 
 /* A turn of the main loop, in this order:
