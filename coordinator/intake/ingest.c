@@ -272,7 +272,7 @@ static int ingest_prepare(struct ingester *ingester, struct batch *batch)
     for (int i = 0; i < batch->queues.touched_count; i++) {
         int shard = batch->queues.touched[i];
         struct ingest_call *call = &ingester->calls[shard];
-        int max_items = ingester->one_by_one[shard] ? 1 : INGEST_MAX_ITEMS;
+        int max_items = ingester->one_by_one[shard] ? 1 : CALL_MAX_ITEMS;
 
         if (batch_build_call(batch, shard, &ingester->sources->cursors, max_items, call))
             ingester->shards[count++] = shard;

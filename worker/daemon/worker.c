@@ -267,7 +267,7 @@ static void serve_turn(struct worker *worker, bool *no_slots)
         wake_prepare(&worker->slots.wake);
     some = hints_poll(worker->hints);
     if (pushed)
-        pushed_hints_poll(worker->pushed, hints_assigned(worker->hints));
+        pushed_hints_poll(worker->pushed, hints_assigned(worker->hints), claims_gather(worker->claims));
     wait = claims_turn(worker->claims, worker->hints);
     *no_slots = wait == CLAIMS_NO_SLOTS && atomic_load(&worker->slots.running) > 0; /* else they are reserved */
     if (!some && wait != CLAIMS_MORE && *no_slots == announced)
