@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/record/keys.h"
 
 enum status loop_open(struct loop *loop, struct err *err)
 {
@@ -75,6 +76,26 @@ void loop_redis_works(struct loop *loop)
 void loop_kafka_works(struct loop *loop)
 {
     outage_end(&loop->kafka_call_outage, "kafka");
+}
+
+bool loop_redis_is_ours(struct loop *loop, uint64_t *known, struct err *err)
+{
+    struct redis_reply *reply;
+    bool ours;
+
+    if (redis_connect(loop->redis, err) != ST_OK)
+        return false;
+    if (*known == redis_connection_number(loop->redis))
+        return true;
+    if (redis_call(loop->redis, &reply, err, "HGET", key_name(KEY_META), "genesis", NULL) != ST_OK)
+        return false;
+    ours = strcmp(redis_reply_text(reply, NULL), loop->shared->genesis) == 0;
+    redis_reply_free(reply);
+    if (ours)
+        *known = redis_connection_number(loop->redis);
+    else
+        err_set(err, ST_AGAIN, "Redis at %s is not our queue's", redis_address(loop->redis));
+    return ours;
 }
 
 void loop_fatal(struct loop *loop, int exit_code, const char *text)

@@ -64,6 +64,9 @@ void loop_pause(struct loop *loop, int ms);
 void loop_failed(struct loop *loop, const struct err *err); /* of whose doing err is */
 void loop_redis_works(struct loop *loop);
 void loop_kafka_works(struct loop *loop);
+/* Connects, and makes sure that nothing is written into a Redis that is empty, or another queue's (recovery.c ends the process
+ * for that). *known: the connection on which that was found out; 0 at first. false: err says why not. */
+bool loop_redis_is_ours(struct loop *loop, uint64_t *known, struct err *err);
 /* The process cannot go on: everything stops and it exits with this code. */
 void loop_fatal(struct loop *loop, int exit_code, const char *text);
 

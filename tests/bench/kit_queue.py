@@ -74,6 +74,15 @@ def machine_cpu():
     return (sum(words) - words[3] - words[4]) / TICK
 
 
+def loopback_bytes():
+    """Sent over the loopback, by everybody on this machine."""
+    for line in pathlib.Path("/proc/net/dev").read_text().splitlines():
+        name, _, numbers = line.partition(":")
+        if name.strip() == "lo":
+            return int(numbers.split()[8])
+    return 0
+
+
 # ---- processes ----
 
 def admin_client(brokers):
@@ -201,6 +210,11 @@ class Queue(Broker):
             pids["handler"] = self.handler.pid
         return pids
 
+    def log_bytes(self):
+        """Of all its topics in Kafka's log."""
+        logs = (self.broker or self).folder / "kafka" / "logs"
+        return sum(path.stat().st_size for path in logs.glob(f"{self.prefix}.*/*.log"))
+
     # ---- loads ----
     def load(self, *words):
         """bench_queue with these words: its object. Failed, when an operation did not end Complete."""
@@ -216,6 +230,7 @@ class Queue(Broker):
         figures = {"load_average": round(os.getloadavg()[0], 2)}
         asked = requests.count() if requests else None
         before, machine, children = spent(self.roots()), machine_cpu(), os.times()
+        sent, logged = loopback_bytes(), self.log_bytes()
         figures.update(self.load(*words))
         after, machine, ended = spent(self.roots()), machine_cpu() - machine, os.times()
         operations = figures.pop("submitted")           # those of a latency's first seconds cost as much as all others
@@ -224,6 +239,8 @@ class Queue(Broker):
         cpu["others"] = max(0, machine - sum(cpu.values()))
         if requests:
             figures["kafka_requests_per_operation"] = round((requests.count() - asked) / operations, 5)
+        figures["network_bytes_per_operation"] = round((loopback_bytes() - sent) / operations)
+        figures["kafka_bytes_per_operation"] = round((self.log_bytes() - logged) / operations)
         figures.update(costs(cpu, operations))
         return {name: value for name, value in figures.items() if name not in ("bench", "shape")}
 

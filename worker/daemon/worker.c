@@ -17,6 +17,7 @@
 #include "worker/daemon/descriptors_needed.h"
 #include "worker/daemon/queue_wait.h"
 #include "worker/daemon/status_page.h"
+#include "worker/traces/exporter.h"
 
 enum {
     IDLE_WAIT_MS = 250,   /* with nothing to do: all that matters ends the wait, or has a time of its own */
@@ -26,7 +27,8 @@ enum {
     OPEN_CALLS_MS = 3000, /* drain: for answers to claims under way */
     STOP_GRACE_MS = 5000, /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
     STATS_EVERY_MS = 60000,
-    FLUSH_MS = 15000, /* drain: for the last delivery reports */
+    FLUSH_MS = 15000,      /* drain: for the last delivery reports */
+    SPANS_FLUSH_MS = 3000, /* and for the last spans */
 };
 
 struct worker {
@@ -35,6 +37,7 @@ struct worker {
     struct types types;
     struct slots slots;
     struct status_page *page;
+    struct exporter *spans; /* NULL: none are wanted */
     atomic_bool draining;
     struct service service;
     /* from here on known or started by worker_run, in this order */
@@ -63,14 +66,33 @@ static void on_finished(void *arg, struct execution *const *executions, size_t c
             slots_short(&worker->slots, type, execution_leader(executions[i])->outcome.text);
         else if (atomic_load(&type->shortage.on))
             slots_worked(&worker->slots, type, executions[i]->started_boot_ms);
-        execution_finished(executions[i], now);
+        execution_conclude(executions[i], now);
         trace_point(TRACE_FINISHED, execution_leader(executions[i])->id);
     }
+    if (type->traced)
+        exporter_add(worker->spans, executions, count);
+    for (size_t i = 0; i < count; i++)
+        execution_let_go(executions[i]);
     reporter_add(worker->reporter, executions, count); /* from here on they are the reporter's */
     slots_free(&worker->slots, type, (int)count);
 }
 
 /* ---- life ---- */
+
+static enum status start_spans(struct worker *worker, struct err *err)
+{
+    const struct exporter_parts parts = {
+        .url = worker->config->traces_url,
+        .headers_file = worker->config->traces_headers_file,
+        .service_name = worker->config->traces_service_name,
+        .prefix = worker->config->prefix,
+        .instance = worker->identity.instance,
+        .worker_uri = worker->identity.uri,
+        .host = worker->identity.host,
+    };
+
+    return parts.url[0] ? exporter_start(&worker->spans, &parts, err) : ST_OK;
+}
 
 struct worker *worker_new(const struct config *config, struct err *err)
 {
@@ -89,7 +111,7 @@ struct worker *worker_new(const struct config *config, struct err *err)
         return NULL;
     }
     worker->page = status_page_start(config, &worker->identity, err);
-    if (worker->page && types_open(&worker->types, &sink, err) == ST_OK)
+    if (worker->page && start_spans(worker, err) == ST_OK && types_open(&worker->types, &sink, err) == ST_OK)
         return worker;
     worker_free(worker);
     return NULL;
@@ -100,6 +122,8 @@ void worker_free(struct worker *worker)
     if (worker->page)
         status_page_stop(worker->page);
     types_close(&worker->types);
+    if (worker->spans)
+        exporter_stop(worker->spans, SPANS_FLUSH_MS);
     types_release(&worker->types);
     slots_release(&worker->slots);
     free(worker);
@@ -343,6 +367,7 @@ static void show(struct worker *worker)
         .claims = worker->claims,
         .reporter = worker->reporter,
         .guard = worker->guard,
+        .spans = worker->spans,
         .draining = &worker->draining,
     };
 
