@@ -22,7 +22,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/pace.h"
-#include "common/base/trace.h"
+#include "common/base/stage.h"
 
 enum {
     CLAIM_MOST_IDS = CLAIM_MOST_OPERATIONS,
@@ -281,7 +281,7 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
     int64_t now = clock_boot_ms();
 
     for (size_t i = 0; i < count; i++)
-        trace_point(TRACE_GRANTED, execution_leader(&executions[i])->id);
+        stage_point(STAGE_GRANTED, execution_leader(&executions[i])->id);
     slots_run(claims->parts.slots, type, (int)count);
     inflight_add(claims->parts.inflight, executions, count);
     crash_point(CRASH_START_BEFORE);

@@ -9,7 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
-#include "common/base/trace.h"
+#include "common/base/stage.h"
 #include "common/service/service.h"
 #include "worker/claim/claims.h"
 #include "worker/lease/guard.h"
@@ -67,7 +67,7 @@ static void on_finished(void *arg, struct execution *const *executions, size_t c
         else if (atomic_load(&type->shortage.on))
             slots_worked(&worker->slots, type, executions[i]->started_boot_ms);
         execution_conclude(executions[i], now);
-        trace_point(TRACE_FINISHED, execution_leader(executions[i])->id);
+        stage_point(STAGE_FINISHED, execution_leader(executions[i])->id);
     }
     if (type->traced)
         exporter_add(worker->spans, executions, count);

@@ -16,7 +16,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/pace.h"
-#include "common/base/trace.h"
+#include "common/base/stage.h"
 #include "common/kafka/kafka.h"
 #include "worker/report/report_items.h"
 #include "common/base/wait.h"
@@ -124,7 +124,7 @@ static void item_delivered(struct reporter *reporter, const struct item *item)
     const struct execution *execution = item->execution;
     int first = item_first(item), end = first + (int)item_entries(item);
 
-    trace_point(TRACE_REPORTED, execution->members[first].id);
+    stage_point(STAGE_REPORTED, execution->members[first].id);
     for (int i = first; i < end; i++)
         atomic_fetch_add(&reporter->delivered[execution->members[i].outcome.kind], 1);
     item_release(reporter, item);
