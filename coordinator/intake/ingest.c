@@ -20,7 +20,7 @@
 #include "common/base/clock.h"
 #include "common/base/crash_point.h"
 #include "common/base/memory.h"
-#include "common/base/trace.h"
+#include "common/base/stage.h"
 #include "coordinator/source/round.h"
 
 void ingester_init(struct ingester *ingester, struct reader *reader, struct rejects *rejects,
@@ -91,7 +91,7 @@ static void ingest_applied(struct ingester *ingester, struct batch *batch, struc
 {
     crash_point(CRASH_INGEST_AFTER);
     for (size_t i = 0; i < call->call.op_count; i++)
-        trace_point(TRACE_RECORDED, call->ops[i].id);
+        stage_point(STAGE_RECORDED, call->ops[i].id);
     ingest_moved(ingester, batch, call);
     ingest_note_scheduled(ingester, &call->call, answer->now_ms);
     appender_hint(&ingester->loop->appender, call->call.shard, &answer->hints);
@@ -272,7 +272,7 @@ static int ingest_prepare(struct ingester *ingester, struct batch *batch)
     for (int i = 0; i < batch->queues.touched_count; i++) {
         int shard = batch->queues.touched[i];
         struct ingest_call *call = &ingester->calls[shard];
-        int max_items = ingester->one_by_one[shard] ? 1 : INGEST_MAX_ITEMS;
+        int max_items = ingester->one_by_one[shard] ? 1 : CALL_MAX_ITEMS;
 
         if (batch_build_call(batch, shard, &ingester->sources->cursors, max_items, call))
             ingester->shards[count++] = shard;

@@ -10,7 +10,6 @@
 #include "coordinator/source/reader.h"
 
 enum {
-    INGEST_MAX_ITEMS = 128, /* in one call: a claim that comes meanwhile waits for one, that is a millisecond or two */
     INGEST_PATIENCE_MS = 3000, /* then the batch is dropped and read again from the fences */
     IDLE_MAX_MESSAGES = 10000, /* idle fences move when they are this far behind ... */
     IDLE_MAX_MS = 60000,       /* ... or were not moved for so long */

@@ -20,7 +20,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
-#include "common/base/trace.h"
+#include "common/base/stage.h"
 #include "coordinator/intake/command_log.h"
 #include "coordinator/intake/commands.h"
 #include "coordinator/intake/ingest.h"
@@ -206,7 +206,7 @@ static void intake_enqueue_submission(struct intake *intake, struct kafka_messag
 
     if (!cursors_is_pending(&intake->reader.sources.cursors, message->partition, item->shard, message->offset))
         return;
-    trace_point(TRACE_READ, item->id);
+    stage_point(STAGE_READ, item->id);
     if (item->rejected)
         rejects_add(&intake->rejects, &item->message, err.text);
     else if (item->bad_traceparent)

@@ -152,10 +152,10 @@ class PeerServer(Broker):
 class Queue(Broker):
     """broker: the session's Kafka; None: a new one. tools: the folder of bench_queue; build: that of the queue's programs."""
 
-    def __init__(self, scenario, build, tools, broker=None, trace=None):
+    def __init__(self, scenario, build, tools, broker=None, stages=None):
         super().__init__()
-        if trace:
-            self.env["BGOP_TRACE"] = str(trace)
+        if stages:
+            self.env["BGOP_STAGES"] = str(stages)
         self.scenario, self.build, self.tools, self.broker = scenario, build, tools, broker
         self.prefix = f"bench{next(NUMBERS)}"
         self.shards = 16                    # as an untouched configuration has it

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Where an operation's time goes, stage by stage: a latency scenario of the kit (tests/bench/README.md), with the moments that
-each process wrote down (common/base/trace.h) joined by Id. A row is a stage: how long after the stage before it, and how long after
+each process wrote down (common/base/stage.h) joined by Id. A row is a stage: how long after the stage before it, and how long after
 the operation was due; median and p99 over all operations.
 """
 import argparse
@@ -15,18 +15,18 @@ from arguments import Parser, at_least
 import kit_scenarios
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STAGE = re.compile(r'^    XX\(TRACE_\w+, "(\w+)", "(.+)"\)', re.M)
+STAGE = re.compile(r'^    XX\(STAGE_\w+, "(\w+)", "(.+)"\)', re.M)
 
 
 def stages():
     """Name -> what has happened, in the order of the way."""
-    return dict(STAGE.findall((ROOT / "common" / "base" / "trace.h").read_text()))
+    return dict(STAGE.findall((ROOT / "common" / "base" / "stage.h").read_text()))
 
 
 def moments(folder):
     """Id -> stage -> microseconds; of a stage that came twice (a hint from Redis and from Kafka) the first."""
     found = collections.defaultdict(dict)
-    for path in pathlib.Path(folder).glob("*.trace"):
+    for path in pathlib.Path(folder).glob("*.stages"):
         for line in path.read_text().splitlines():
             us, stage, operation = line.split()
             found[operation][stage] = min(int(us), found[operation].get(stage, int(us)))
@@ -65,8 +65,8 @@ def main():
     import kit_queue
     bench_stack.come_first("self")
     tools = pathlib.Path(os.environ["BGOP_BIN"])
-    with tempfile.TemporaryDirectory(prefix="bgop-trace-") as folder, kit_queue.Broker() as broker:
-        with kit_queue.Queue(scenario, tools, tools, broker, trace=folder) as queue:
+    with tempfile.TemporaryDirectory(prefix="bgop-stages-") as folder, kit_queue.Broker() as broker:
+        with kit_queue.Queue(scenario, tools, tools, broker, stages=folder) as queue:
             queue.load("rate", 20000, scenario.shape)
             queue.load("latency", options.rate, options.seconds, scenario.shape, 5)
         names = stages()

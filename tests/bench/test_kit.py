@@ -106,8 +106,8 @@ class Stages(unittest.TestCase):
     def test_moments_of_all_processes_are_joined(self):
         """The first of a stage counts, and what lacks a stage does not."""
         with tempfile.TemporaryDirectory() as folder:
-            (pathlib.Path(folder) / "1.trace").write_text("1000 due A\n2000 due B\n9000 seen A\n")
-            (pathlib.Path(folder) / "2.trace").write_text("4000 read A\n3000 read A\n")
+            (pathlib.Path(folder) / "1.stages").write_text("1000 due A\n2000 due B\n9000 seen A\n")
+            (pathlib.Path(folder) / "2.stages").write_text("4000 read A\n3000 read A\n")
             found = stages.moments(folder)
         count, lines = stages.table(found, {"due": "", "read": "", "seen": ""})
         self.assertEqual(count, 1)

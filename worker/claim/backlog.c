@@ -6,7 +6,7 @@
 
 #include "common/base/err.h"
 #include "common/base/memory.h"
-#include "common/base/trace.h"
+#include "common/base/stage.h"
 
 void backlog_release(struct backlog *backlog)
 {
@@ -47,7 +47,7 @@ void backlog_add_id(struct backlog *backlog, const char id[ID_SIZE])
         backlog->ids = ring_grow(backlog->ids, &backlog->id_room, backlog->id_first, sizeof *backlog->ids);
     memcpy(backlog->ids[(backlog->id_first + backlog->id_count++) & (backlog->id_room - 1)], id, ID_SIZE);
     backlog->messages[last].ids_left++;
-    trace_point(TRACE_HINTED, id);
+    stage_point(STAGE_HINTED, id);
 }
 
 void backlog_add_pushed_id(struct backlog *backlog, const char id[ID_SIZE], int64_t now_boot_ms)

@@ -21,7 +21,8 @@
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
-#include "common/base/trace.h"
+#include "common/base/pace.h"
+#include "common/base/stage.h"
 
 enum {
     CLAIM_MOST_IDS = CLAIM_MOST_OPERATIONS,
@@ -38,7 +39,7 @@ enum {
     BACK_OFF_MS = 200,         /* after a refusal that is no verdict */
     UNFIT_MS = 5000,           /* after a group that this worker cannot run */
     LOOK_AGAIN_MS = 10,        /* for what has no descriptor: a gate that opens, a reporter that has room again */
-    CALLS_SHARE = 2,           /* so many calls at least share the slots: one is worked on while Redis has another */
+    GATHERED_IDS = 128,        /* with so many there is nothing to wait for */
 };
 
 struct claims {
@@ -49,6 +50,7 @@ struct claims {
     size_t first;           /* lane at which the next turn begins: slots go round */
     int64_t looked_boot_ms; /* when lanes were last looked at: what was due then is blocked by something else */
     uint64_t last_nonce;
+    struct pace pace;         /* of what is granted */
     _Atomic uint64_t granted; /* the status page reads it */
     unsigned random;
     bool draining;
@@ -65,6 +67,7 @@ static int64_t jitter(struct claims *claims, int64_t ms)
 static void open_call(struct claims *claims, struct lane *lane, size_t id_count, int want)
 {
     slots_reserve(claims->parts.slots, lane->type, want);
+    lane->gather_until_boot_ms = 0;
     lane->call = (struct claim_call){
         .open = true,
         .nonce = ++claims->last_nonce,
@@ -114,22 +117,23 @@ static void note_work(struct lane *lane, int64_t now)
     lane->type->busy_until_boot_ms = now + BUSY_FOR_MS;
 }
 
-/* The slots that one call for this Type may take. */
-static int call_most(const struct claims *claims, const struct served_type *type)
-{
-    int slots = least(claims->parts.slots->concurrency, type->concurrency);
-
-    return (slots + CALLS_SHARE - 1) / CALLS_SHARE;
-}
-
-/* The slots for a call to a lane with so many hints; 0: not now. While calls are under way, what they leave and free comes
- * soon: a call for a few slots would cost Redis as much as one for many, and small ones would breed small ones. */
+/* The slots for a call to this lane; 0: not now. Where most slots are taken by calls under way, not by what runs, those calls
+ * leave or free many soon: a call for a few would cost Redis as much as one for many, and small ones would breed small ones. */
 static int slots_for_call(const struct claims *claims, const struct lane *lane)
 {
-    int most = call_most(claims, lane->type), left = least(slots_left(claims->parts.slots, lane->type), most);
-    int hinted = least(lane->backlog.id_count < CLAIM_MOST_IDS ? (int)lane->backlog.id_count : CLAIM_MOST_IDS, most);
+    struct slots *slots = claims->parts.slots;
+    int left = slots_left(slots, lane->type);
+    bool more_soon = claims->sent_count > 0 && slots->reserved > atomic_load(&slots->running);
 
-    return claims->sent_count > 0 && left < hinted && left < (most + 1) / 2 ? 0 : left;
+    return more_soon && (size_t)left < lane->backlog.id_count && left < CLAIM_MOST_IDS ? 0 : left;
+}
+
+/* Under load a lane's hints gather for some milliseconds, from the first on. */
+static bool still_gathers(struct claims *claims, struct lane *lane, int64_t now)
+{
+    if (lane->gather_until_boot_ms == 0)
+        lane->gather_until_boot_ms = now + pace_gather_ms(&claims->pace, now);
+    return now < lane->gather_until_boot_ms && lane->backlog.id_count < GATHERED_IDS;
 }
 
 /* Opens a call for the lane when there is something to ask for. A pull comes before hints when it is due: it takes the
@@ -142,7 +146,7 @@ static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now
 
     if (hinted)
         note_work(lane, now);
-    if (!hinted && !pull)
+    if (!pull && (!hinted || still_gathers(claims, lane, now)))
         return false;
     left = slots_for_call(claims, lane);
     if (left == 0) {
@@ -277,7 +281,7 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
     int64_t now = clock_boot_ms();
 
     for (size_t i = 0; i < count; i++)
-        trace_point(TRACE_GRANTED, execution_leader(&executions[i])->id);
+        stage_point(STAGE_GRANTED, execution_leader(&executions[i])->id);
     slots_run(claims->parts.slots, type, (int)count);
     inflight_add(claims->parts.inflight, executions, count);
     crash_point(CRASH_START_BEFORE);
@@ -349,6 +353,7 @@ static void apply_grants(struct claims *claims, struct lane *lane, struct claim_
 
     close_call(claims, lane);
     claims->granted += answer->count;
+    pace_count(&claims->pace, answer->count, clock_boot_ms());
     if (call.id_count == 0 && answer->count > 0 && lane->backlog.id_count == 0) {
         lane->next_pull_boot_ms = 0; /* there may be more */
         lane->orphan_until_boot_ms = clock_boot_ms() + ORPHAN_FOR_MS;
@@ -438,7 +443,7 @@ static int64_t lane_next_boot_ms(const struct lane *lane, int64_t now)
         next = unhinted < next ? unhinted : next;
     }
     if (lane->backlog.id_count > 0) /* now, or when its pause is over */
-        next = lane->not_before_boot_ms;
+        next = lane->gather_until_boot_ms;
     return next > lane->not_before_boot_ms ? next : lane->not_before_boot_ms;
 }
 
@@ -457,6 +462,11 @@ int claims_wait_ms(const struct claims *claims, int max_ms)
             soonest = next;
     }
     return soonest > now ? (int)(soonest - now) : 0;
+}
+
+bool claims_gather(struct claims *claims)
+{
+    return pace_gather_ms(&claims->pace, clock_boot_ms()) > 0;
 }
 
 size_t claims_descriptors(const struct claims *claims, int *descriptors, size_t room)

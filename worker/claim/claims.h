@@ -43,6 +43,8 @@ enum claims_wait {
 enum claims_wait claims_turn(struct claims *claims, struct hints_reader *hints);
 /* After a turn: how long until the next without anything having come, at most max_ms; and what to wait on for answers. */
 int claims_wait_ms(const struct claims *claims, int max_ms);
+/* So much comes that hints gather: they need not be read one by one. */
+bool claims_gather(struct claims *claims);
 size_t claims_descriptors(const struct claims *claims, int *descriptors, size_t room);
 uint64_t claims_granted(const struct claims *claims); /* operations, so far */
 

@@ -30,6 +30,7 @@ struct lane {
     int64_t hinted_until_boot_ms; /* Kafka brings its hints: one came lately */
     int64_t orphan_until_boot_ms; /* a pull found something: pulled often */
     int64_t not_before_boot_ms;   /* back-off after a refusal */
+    int64_t gather_until_boot_ms; /* under load: its hints gather; 0: no hint waits */
     struct claim_call call;
 };
 

@@ -291,12 +291,15 @@ static enum status poll_subscriber(struct pushed_hints *pushed, bool all, bool f
     return st == ST_OK ? ping(pushed, now, err) : st;
 }
 
-void pushed_hints_poll(struct pushed_hints *pushed, bool assigned)
+void pushed_hints_poll(struct pushed_hints *pushed, bool assigned, bool much)
 {
     int64_t now = clock_boot_ms();
     struct err err = ERR_INIT;
-    bool all, fast = now >= pushed->fast_from_boot_ms;
+    bool all, fast;
 
+    if (much)
+        pushed->fast_from_boot_ms = now + FAST_OFF_MS;
+    fast = now >= pushed->fast_from_boot_ms;
     count_when_due(pushed, now);
     if (!assigned && pushed->until_boot_ms < now + SUBSCRIBE_ON_MS)
         pushed->until_boot_ms = now + SUBSCRIBE_ON_MS;
@@ -333,5 +336,7 @@ int pushed_hints_wait_ms(const struct pushed_hints *pushed, int max_ms)
 
 size_t pushed_hints_descriptors(const struct pushed_hints *pushed, int *descriptors, size_t room)
 {
+    if (!pushed->all && !pushed->fast) /* only answers can come, and they have time */
+        return 0;
     return redis_descriptors(pushed->subscriber, descriptors, room);
 }

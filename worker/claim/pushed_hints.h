@@ -18,8 +18,9 @@ struct pushed_hints;
 struct pushed_hints *pushed_hints_start(const struct config *config, const struct types *types, struct lanes *lanes,
                                         struct err *err);
 void pushed_hints_stop(struct pushed_hints *pushed);
-/* Takes into the lanes what has come. Not to be called while Redis is away. */
-void pushed_hints_poll(struct pushed_hints *pushed, bool assigned);
+/* Takes into the lanes what has come. assigned: Kafka's group has told this worker its share; much: so much comes that the
+ * fast way stays closed. Not to be called while Redis is away. */
+void pushed_hints_poll(struct pushed_hints *pushed, bool assigned, bool much);
 /* How long until it wants to be called without anything having come, at most max_ms; and what to wait on. */
 int pushed_hints_wait_ms(const struct pushed_hints *pushed, int max_ms);
 size_t pushed_hints_descriptors(const struct pushed_hints *pushed, int *descriptors, size_t room);

@@ -9,7 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
-#include "common/base/trace.h"
+#include "common/base/stage.h"
 #include "common/service/service.h"
 #include "worker/claim/claims.h"
 #include "worker/lease/guard.h"
@@ -22,6 +22,7 @@
 enum {
     IDLE_WAIT_MS = 250,   /* with nothing to do: all that matters ends the wait, or has a time of its own */
     SLOT_WAIT_MS = 50,    /* while there is no free slot: a shortage ends by itself */
+    GATHER_WAIT_MS = 2,   /* where much comes, hints are read so often */
     POLL_MS = 20,         /* drain */
     OPEN_CALLS_MS = 3000, /* drain: for answers to claims under way */
     STOP_GRACE_MS = 5000, /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
@@ -66,7 +67,7 @@ static void on_finished(void *arg, struct execution *const *executions, size_t c
         else if (atomic_load(&type->shortage.on))
             slots_worked(&worker->slots, type, executions[i]->started_boot_ms);
         execution_conclude(executions[i], now);
-        trace_point(TRACE_FINISHED, execution_leader(executions[i])->id);
+        stage_point(STAGE_FINISHED, execution_leader(executions[i])->id);
     }
     if (type->traced)
         exporter_add(worker->spans, executions, count);
@@ -265,8 +266,12 @@ static void serve_wait(struct worker *worker, bool pushed, int wait_ms)
         wait_ms = pushed_hints_wait_ms(worker->pushed, wait_ms);
     }
     wait_ms = claims_wait_ms(worker->claims, wait_ms);
-    if (wait_ms > 0)
+    if (claims_gather(worker->claims)) {
+        wait_ms = wait_ms < GATHER_WAIT_MS ? wait_ms : GATHER_WAIT_MS;
+        hints_wait(worker->hints, true, also, count, wait_ms);
+    } else if (wait_ms > 0) {
         hints_wait(worker->hints, slots_all_taken(&worker->slots), also, count, wait_ms);
+    }
 }
 
 /* A turn of the main loop, in this order:
@@ -286,7 +291,7 @@ static void serve_turn(struct worker *worker, bool *no_slots)
         wake_prepare(&worker->slots.wake);
     some = hints_poll(worker->hints);
     if (pushed)
-        pushed_hints_poll(worker->pushed, hints_assigned(worker->hints));
+        pushed_hints_poll(worker->pushed, hints_assigned(worker->hints), claims_gather(worker->claims));
     wait = claims_turn(worker->claims, worker->hints);
     *no_slots = wait == CLAIMS_NO_SLOTS && atomic_load(&worker->slots.running) > 0; /* else they are reserved */
     if (!some && wait != CLAIMS_MORE && *no_slots == announced)

@@ -15,7 +15,8 @@
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
-#include "common/base/trace.h"
+#include "common/base/pace.h"
+#include "common/base/stage.h"
 #include "common/kafka/kafka.h"
 #include "worker/report/report_items.h"
 #include "common/base/wait.h"
@@ -25,10 +26,7 @@ enum {
     POLL_EVERY_MS = 5, /* for delivery reports, while some are due */
     IDLE_WAIT_MS = 500,
     SEND_AGAIN_MS = 200,
-    GATHER_MS = 5,          /* under load, between two rounds of sending */
-    GATHER_WINDOW_MS = 20,  /* load is so many outcomes ... */
-    GATHER_OPERATIONS = 60, /* ... in the last window */
-    GATHER_MOST = 2000,     /* and with so many at once there is nothing to wait for */
+    GATHER_MOST = 2000, /* with so many outcomes there is nothing to wait for */
 };
 
 struct report { /* one message under way */
@@ -56,8 +54,8 @@ struct reporter {
     int shard_count;
     size_t reports; /* under way */
     int64_t send_again_boot_ms;
-    int64_t window; /* the window of time that `window_operations` are of; before it there were `last_operations` */
-    size_t window_operations, last_operations, gathered;
+    struct pace pace;
+    size_t gathered; /* outcomes since the last sending */
     struct outage outage;
     struct buf message;
     struct status_entry entries[STATUS_BATCH_MAX_ENTRIES];
@@ -126,7 +124,7 @@ static void item_delivered(struct reporter *reporter, const struct item *item)
     const struct execution *execution = item->execution;
     int first = item_first(item), end = first + (int)item_entries(item);
 
-    trace_point(TRACE_REPORTED, execution->members[first].id);
+    stage_point(STAGE_REPORTED, execution->members[first].id);
     for (int i = first; i < end; i++)
         atomic_fetch_add(&reporter->delivered[execution->members[i].outcome.kind], 1);
     item_release(reporter, item);
@@ -263,26 +261,14 @@ static bool anything_pending(const struct reporter *reporter)
     return false;
 }
 
-static void count_window(struct reporter *reporter, size_t operations)
-{
-    int64_t window = clock_boot_ms() / GATHER_WINDOW_MS;
-
-    if (window != reporter->window) {
-        reporter->last_operations = window == reporter->window + 1 ? reporter->window_operations : 0;
-        reporter->window_operations = 0;
-        reporter->window = window;
-    }
-    reporter->window_operations += operations;
-    reporter->gathered += operations;
-}
-
 static void enqueue_pending(struct reporter *reporter, struct execution *taken)
 {
     struct execution *next;
 
     for (; taken; taken = next) {
         next = taken->queue_next;
-        count_window(reporter, (size_t)taken->member_count);
+        pace_count(&reporter->pace, (size_t)taken->member_count, clock_boot_ms());
+        reporter->gathered += (size_t)taken->member_count;
         items_add_execution(pending_of(reporter, taken), taken);
     }
 }
@@ -320,10 +306,12 @@ static bool dequeue_incoming(struct reporter *reporter)
 /* Sleeps while more outcomes come: under load only, and not when there are many already. */
 static void gather(struct reporter *reporter)
 {
-    if (reporter->last_operations < GATHER_OPERATIONS || reporter->gathered >= GATHER_MOST)
+    int gather_ms = pace_gather_ms(&reporter->pace, clock_boot_ms());
+
+    if (gather_ms == 0 || reporter->gathered >= GATHER_MOST)
         return;
     pthread_mutex_lock(&reporter->lock);
-    for (int64_t now = clock_boot_ms(), end = now + GATHER_MS; now < end && !reporter->stopping; now = clock_boot_ms())
+    for (int64_t now = clock_boot_ms(), end = now + gather_ms; now < end && !reporter->stopping; now = clock_boot_ms())
         wait_cond(&reporter->changed, &reporter->lock, (int)(end - now)); /* `waiting` is off: only the end signals */
     pthread_mutex_unlock(&reporter->lock);
     take_incoming(reporter);

@@ -1,4 +1,4 @@
-#include "common/base/trace.h"
+#include "common/base/stage.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -10,11 +10,11 @@
 
 static const char *const names[] = {
 #define XX(constant, name, what) name,
-    TRACE_STAGES(XX)
+    STAGES(XX)
 #undef XX
 };
 
-int trace_state = -1; /* not known yet */
+int stage_state = -1; /* not known yet */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static FILE *file;
 
@@ -25,26 +25,26 @@ static void finish(void)
 
 static void begin(void)
 {
-    const char *folder = getenv("BGOP_TRACE");
+    const char *folder = getenv("BGOP_STAGES");
     char path[512];
 
     if (folder && *folder) {
-        snprintf(path, sizeof path, "%s/%d.trace", folder, (int)getpid());
+        snprintf(path, sizeof path, "%s/%d.stages", folder, (int)getpid());
         file = fopen(path, "we");
     }
-    trace_state = file ? 1 : 0;
+    stage_state = file ? 1 : 0;
     if (file)
         atexit(finish);
 }
 
-void trace_write_at(enum trace_stage stage, const char *id, int64_t boot_us)
+void stage_write_at(enum stage stage, const char *id, int64_t boot_us)
 {
     pthread_once(&once, begin);
-    if (trace_state == 1)
+    if (stage_state == 1)
         fprintf(file, "%" PRId64 " %s %s\n", boot_us, names[stage], id);
 }
 
-void trace_write(enum trace_stage stage, const char *id)
+void stage_write(enum stage stage, const char *id)
 {
-    trace_write_at(stage, id, clock_boot_us());
+    stage_write_at(stage, id, clock_boot_us());
 }
