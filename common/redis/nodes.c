@@ -349,12 +349,12 @@ enum status nodes_send(struct nodes *nodes, const struct redis_command *command,
 
 /* ---- receiving ---- */
 
-static void call_answer(struct call *call, enum status status, struct redis_reply *reply, const struct err *err)
+static void call_answer(struct call *call, enum status st, struct redis_reply *reply, const struct err *err)
 {
     call->answered = true;
-    call->status = status;
+    call->status = st;
     call->reply = reply;
-    if (status != ST_OK)
+    if (st != ST_OK)
         call->err = *err;
 }
 
