@@ -16,7 +16,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
 
 /* clang-format off */
 /* XX(id, scope, name, what stands behind it, type, writers, what it holds). Writers: I ingest, C claim, R renew and reassert,
- * A apply, T tick, O arm and open, H beat and source. */
+ * A apply, T tick, O arm and open, H beat and source, B actions. */
 #define REDIS_KEYS(XX) \
     XX(GATE, SHARD, "gate", NULL, "hash", "O, all (`now`)", \
        "`gen`, `run` (run id of the server), `mode` (RECOVERING, OPEN), `now` (last time seen), `floor` (no " \
@@ -34,8 +34,9 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
        "the record's fields (times in ms; absent: null, the Type's default, or derived), then: `crc` of its " \
        "message; `token` of the last attempt, absent before the first; `in` payload up to 1 KiB, emptied " \
        "when Complete; `large` bytes of a payload that has its own key; `v` version of the Type's settings, " \
-       "absent = 1; `more` a claim must look for further fields, `s`: a member of a sequence group, `l`: of " \
-       "a lane; `ok` a follower succeeded then, and its leader runs still; `alone` runs without others; " \
+       "absent = 1; `more` a claim must look for further fields, `p`: for the ParentKey alone, `s`: a member " \
+       "of a sequence group, `l`: of a lane; `ok` a follower succeeded then, and its leader runs still; " \
+       "`alone` runs without others; " \
        "`led` followers of it completed without it: it is kept as long as they are; `redrives` a count; " \
        "`commands` there is such a list; `lost`, `crashes` counts; `trace` traceparent; `reason` of a cancel") \
     XX(IN, SHARD, "in", "<Id>", "string", "I A T", \
@@ -100,7 +101,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(NAMES, SHARD, "names", NULL, "hash", "I T", \
        "Name -> JSON list of [Id, Type, routing key, content checksum]") \
     XX(NAMES_GONE, SHARD, "names_gone", NULL, "stream", "I T", \
-       "(`id`, `name`) of records removed within the last day") \
+       "(`id`, `name`)* of records removed within the last day, in one entry those of one call") \
     XX(PARENT, SHARD, "parent", "<ParentKey>", "zset by SubmittedAt", "I T", \
        "its operations") \
     XX(WORKER, SHARD, "worker", "<uri>", "stream", "C R T", \
@@ -123,6 +124,18 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(SOURCE, SHARD, "source", "<topic[partition]>", "hash", "H", \
        "`state` (reads, lags, waits, healing, halted; known: nobody has read it yet), `since` (ms), `why`, `instance` of " \
        "its reader") \
+    XX(ACTIONS, SHARD, "actions", NULL, "zset by ms", "B", \
+       "actions (cancel, redrive, pause, resume: `common/record/actions.h`) by when they were asked for, in shard 0 only; " \
+       "the newest 1,000 that have ended, of 30 days") \
+    XX(ACTIONS_RUNNING, SHARD, "actions_running", NULL, "zset by ms", "B", \
+       "those of them that have not ended") \
+    XX(ACTION, SHARD, "action", "<action>", "hash", "B", \
+       "`kind`, `where`, `ids` (a count) or `type` or `parent`; `reason`, `who`, `rate`, `state`, `started`, `finished`; " \
+       "`found` so far and `matching` when all were found; `cursor`: of them so many are settled, as `done`, `skipped` or " \
+       "`failed`; `failures` \"Id text\" a line each, `error`; `owner`, `fence`, `until`: the coordinator that runs it, how " \
+       "often it was taken over, the end of its lease") \
+    XX(ACTION_IDS, SHARD, "action_ids", "<action>", "hash", "B", \
+       "number of the first (0, 500, ...) -> 500 Ids joined by blanks that are not all settled; until the action has ended") \
     XX(COUNTS, SHARD, "counts", NULL, "hash", "all", \
        "\"Type:Status\" -> number of records; totals since ever: `accepted`, `duplicates`, `rejected`, " \
        "`finished`, `failed` (for good), `canceled`, `retried`, `redriven`, `redrive_refused`, `lost` " \

@@ -451,6 +451,30 @@ enum status nodes_receive(struct nodes *nodes, struct redis_reply **reply, struc
     return st;
 }
 
+bool nodes_arrived(struct nodes *nodes)
+{
+    const struct call *call = nodes->first < nodes->count ? nodes->calls[nodes->first] : NULL;
+
+    while (call && !call->answered) {
+        write_all(nodes);
+        if (!redis_arrived(nodes->at[call->node].redis))
+            break;
+        take_reply(nodes, call->node);
+    }
+    return call && call->answered;
+}
+
+size_t nodes_descriptors(const struct nodes *nodes, int *descriptors, size_t room)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < nodes->map.count; i++) {
+        if (nodes->at[i].redis)
+            count += redis_descriptors(nodes->at[i].redis, descriptors + count, room - count);
+    }
+    return count;
+}
+
 /* ---- connections that are not waited for ---- */
 
 static enum status enqueue_at(struct nodes *nodes, int node, const struct redis_command *command, struct err *err)

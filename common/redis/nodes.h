@@ -25,6 +25,9 @@ uint64_t nodes_connection_number(const struct nodes *nodes);
 /* Always ST_OK: that a server is away is told by its receive, so that a round goes on with the others. */
 enum status nodes_send(struct nodes *nodes, const struct redis_command *command, struct err *err) MUST_CHECK;
 enum status nodes_receive(struct nodes *nodes, struct redis_reply **reply, struct err *err) MUST_CHECK;
+bool nodes_arrived(struct nodes *nodes);
+/* Of all that are connected: each may owe an answer, or tell something unasked. */
+size_t nodes_descriptors(const struct nodes *nodes, int *descriptors, size_t room);
 enum status nodes_enqueue(struct nodes *nodes, const struct redis_command *command, struct err *err) MUST_CHECK;
 enum status nodes_poll(struct nodes *nodes, struct redis_reply **reply, struct err *err) MUST_CHECK;
 

@@ -8,9 +8,9 @@
 
 #include "common/base/err.h"
 
-#define REDIS_ADDRESS_FORMS                                                         \
-    "redis://[user:password@]host:port[/db], unix://[user:password@]/path[?db=n], " \
-    "or of a cluster redis://[user:password@]host:port,host:port"
+#define REDIS_ADDRESS_FORMS                                                                               \
+    "redis://[user:password@]host:port[/db] (by TLS rediss://), of a cluster several host:port with commas, " \
+    "or unix://[user:password@]/path[?db=n]"
 
 enum redis_kind { REDIS_ALONE, REDIS_CLUSTER };
 
@@ -23,12 +23,15 @@ struct redis_address {
     bool has_login;                 /* user: stands in it, or :password */
     char user[256], password[1024]; /* "": none */
     int db;                         /* -1: not said */
+    bool tls;                       /* rediss://; PEM files, "": the system's authorities, no certificate of ours */
+    char tls_ca_file[256], tls_cert_file[256], tls_key_file[256];
     char text[320]; /* for messages: host:port, [v6]:port, several with commas, or the path; never user or password */
 };
 
-/* redis://[user:password@]host[:port][/db], unix://[user:password@]/path[?user=u&password=p&db=n]; of a cluster several
- * hosts with commas, or redis+cluster:// and one. In user, password and path %xx stands for a byte. ST_INVALID: err says what
- * is wrong, without showing what was given. */
+/* redis://[user:password@]host[:port][/db], unix://[user:password@]/path[?user=u&password=p&db=n], and over TLS
+ * rediss://[user:password@]host[:port][/db][?tls_ca_file=/path&tls_cert_file=/path&tls_key_file=/path]; of a cluster several
+ * hosts with commas, or redis+cluster:// and one. In user, password, paths and behind the ? %xx stands for a byte.
+ * ST_INVALID: err says what is wrong, without showing what was given. */
 enum status redis_address_parse(struct redis_address *address, const char *uri, struct err *err) MUST_CHECK;
 /* The next server of a cluster's seeds, behind *rest (at first: seeds); false: that was the last. */
 bool redis_address_seed(const char **rest, char *host, size_t room, int *port);
@@ -40,6 +43,10 @@ bool redis_address_has_password(const char *uri);
 /* uri with a login put in, percent-encoded; one that already has a password keeps it. false: it does not fit, or uri is
  * no address. user may be "". */
 bool redis_address_with_login(char *to, size_t room, const char *uri, const char *user, const char *password);
+bool redis_address_is_tls(const char *uri);
+/* uri, a rediss:// address, with one of its tls_ files put in (name: "tls_ca_file" ...), percent-encoded; what it names
+ * itself stays. false: it does not fit. */
+bool redis_address_with_file(char *to, size_t room, const char *uri, const char *name, const char *file);
 /* Overwrites the password inside uri: for command lines, which ps shows. */
 void redis_address_hide(char *uri);
 
