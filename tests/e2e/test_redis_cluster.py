@@ -1,4 +1,5 @@
 """A queue on a Redis Cluster of three primaries: its lifecycle, a slot that moves and a primary that dies under load."""
+import json
 import threading
 import unittest
 
@@ -59,6 +60,21 @@ class RedisCluster(unittest.TestCase):
         stack.wait_terminal(ids + runs + [fails])
         self.assertEqual(set(stack.statuses(ids + runs)), {"Complete"})
         self.assertEqual(stack.record(fails)["Status"], "Error")
+        self.check_reads(stack, len(ids + runs), fails)
+
+    def check_reads(self, stack, complete, fails):
+        """Each shard is asked at its own server, and the answers are one."""
+        stats = stack.stats()
+        self.assertEqual((stats["mode"], stats["shards"]), ("OPEN", stack.shards))
+        self.assertEqual(sum(by.get("Complete", 0) for by in stats["byType"].values()), complete)
+        self.assertEqual(stats["errors"], [{"error": "bad data: bad", "count": 1}])
+        listed = [json.loads(line) for line in stack.ctl("list", "--json", "--limit", 300).stdout.splitlines()]
+        self.assertEqual(len({row["Id"] for row in listed}), 300)
+        times = [row["SubmittedAt"] for row in listed]
+        self.assertEqual(times, sorted(times, reverse=True))
+        self.assertEqual(json.loads(stack.ctl("get", fails, "--json").stdout)["Status"], "Error")
+        waited = stack.ctl("submit", "--type", "WebCart", "--payload", "upper hello", "--wait").stdout
+        self.assertIn("Complete", waited)
 
     def move_a_shard(self, stack):
         slot = stack.slot(0)
