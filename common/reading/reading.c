@@ -125,6 +125,7 @@ int part_of_id(const struct reading *reading, const char *id)
 
 /* ---- which function is merged how ---- */
 
+/* Shard 0 says what any would. */
 static enum status ask_any(const struct reading *reading, json_t **answer)
 {
     return part_ask_one(reading, 0, answer);
@@ -144,7 +145,7 @@ static const struct {
     { "bgop_retrieve", merge_retrieve, true },  { "bgop_find", merge_find, true },
     { "bgop_lookup", merge_lookup, true },      { "bgop_get_updated", merge_window, true },
     { "bgop_get_deleted", merge_window, true }, { "bgop_blocked", merge_blocked, false },
-    { "bgop_stats", merge_stats, false },
+    { "bgop_stats", merge_stats, false },       { "bgop_actions", ask_any, false }, /* shard 0 has them */
 };
 
 enum status reading_merged(struct redis *redis, json_t **answer, const char *function, const char *const *args,

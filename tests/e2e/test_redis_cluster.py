@@ -68,7 +68,7 @@ class RedisCluster(unittest.TestCase):
         self.assertEqual((stats["mode"], stats["shards"]), ("OPEN", stack.shards))
         self.assertEqual(sum(by.get("Complete", 0) for by in stats["byType"].values()), complete)
         self.assertEqual(stats["errors"], [{"error": "bad data: bad", "count": 1}])
-        listed = [json.loads(line) for line in stack.ctl("list", "--json", "--limit", 300).stdout.splitlines()]
+        listed = json.loads(stack.ctl("list", "--json", "--limit", 300).stdout)
         self.assertEqual(len({row["Id"] for row in listed}), 300)
         times = [row["SubmittedAt"] for row in listed]
         self.assertEqual(times, sorted(times, reverse=True))
