@@ -11,7 +11,10 @@ ports() {
         echo "kafka-$i $((kafka_port + 2 * i - 2)) BGOP_KAFKA_PORT"
         echo "controller-$i $((kafka_port + 2 * i - 1)) BGOP_KAFKA_PORT"
     done
-    echo "redis $redis_port BGOP_REDIS_PORT"
+    for i in $(redis_names); do
+        echo "$i $(redis_port_of "$i") BGOP_REDIS_PORT"
+        [ -z "$redis_cluster" ] || echo "$i $(($(redis_port_of "$i") + 10000)) BGOP_REDIS_PORT"
+    done
     echo "coordinator-1 $http_port BGOP_HTTP_PORT"
 }
 
@@ -21,7 +24,7 @@ valid_port() { [[ $2 =~ ^[1-9][0-9]{0,4}$ && $2 -le $3 ]] || wrong "$1: a port f
 valid_ports() {
     local process port variable other
     valid_port BGOP_KAFKA_PORT "$kafka_port" $((65536 - 2 * kafka_brokers))     # a controller takes the next one
-    valid_port BGOP_REDIS_PORT "$redis_port" 65535
+    valid_port BGOP_REDIS_PORT "$redis_port" $((redis_cluster ? 55535 - redis_cluster * (1 + replicas) : 65535))
     valid_port BGOP_HTTP_PORT "$http_port" 65535
     while read -r process port variable; do
         other=$(wanted_ports | awk -v port="$port" -v variable="$variable" '$2 == port && $3 != variable { print $3 " (" $1 ")" }')

@@ -3,7 +3,7 @@
 #   $home/starts     "name pid time", when each of them was started
 #   $home/settings   ports, configuration file and numbers, for --restart
 #   $home/env        for people and programs to source
-#   $home/log/NAME.log, $home/kafka, $home/redis; with --kafka-brokers $home/kafka-2 ...; with --tls $home/tls
+#   $home/log/NAME.log, $home/kafka, $home/redis (redis-1 ... with --redis-cluster); with --kafka-brokers $home/kafka-2 ...; with --tls $home/tls
 # shellcheck shell=bash
 
 repository=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -28,6 +28,7 @@ programs=${BGOP_BIN:-$repository/build/release/bin}
 absolute home
 absolute programs
 kafka_port=0 redis_port=0 http_port=0       # chosen by who starts something
+redis_cluster='' replicas=0                  # how many primaries; '': one server
 kafka_brokers=1 tls=''                      # likewise; tls: yes, with secrets in $home/tls
 
 # In single quotes, which every shell reads (printf %q writes what only bash does).
@@ -189,17 +190,19 @@ tell_stranger() {
 
 # Consumers before what they talk to: a worker gives its claims back, a coordinator commits.
 stop_in_order() {
-    local -a all worker_names coordinator_names
+    local -a all worker_names coordinator_names redis_servers
     mapfile -t all < <(if [ $# -gt 0 ]; then printf '%s\n' "$@"; else names; fi)
     mapfile -t worker_names < <(printf '%s\n' "${all[@]}" | grep '^worker-' || true)
     mapfile -t coordinator_names < <(printf '%s\n' "${all[@]}" | grep '^coordinator-' || true)
     stop 90 "${worker_names[@]}"
     stop 60 "${coordinator_names[@]}"
-    for name in dev redis web; do
+    for name in dev web; do
         if printf '%s\n' "${all[@]}" | grep -qx "$name"; then
             stop 60 "$name"
         fi
     done
+    mapfile -t redis_servers < <(printf '%s\n' "${all[@]}" | grep -x 'redis\(-[0-9]*\)\{0,1\}' || true)
+    stop 60 "${redis_servers[@]}"
     mapfile -t all < <(printf '%s\n' "${all[@]}" | grep -x 'kafka\(-[0-9]\)\{0,1\}' || true)
     stop 60 "${all[@]}"
 }
@@ -231,12 +234,32 @@ build_programs() {
 
 # ---- servers ----
 
+# server_ask NAME COMMAND...: that server, as it is.
+server_ask() {
+    local name=$1
+    shift
+    if [ -n "$redis_cluster" ]; then
+        redis-cli -h 127.0.0.1 -p "$(redis_port_of "$name")" "$@" 2>/dev/null
+    else
+        redis_ask "$@"
+    fi
+}
+
+# The servers of Redis: one, or primaries and their replicas at the ports that follow.
+redis_names() {
+    local i
+    [ -n "$redis_cluster" ] || { echo redis; return; }
+    for ((i = 1; i <= redis_cluster * (1 + replicas); i++)); do echo "redis-$i"; done
+}
+
+redis_port_of() { local number=${1#redis}; number=${number#-}; echo $((redis_port + ${number:-1} - 1)); }
+
 redis_ask() {
     if [ -n "$tls" ]; then
         REDISCLI_AUTH=$(<"$home/tls/users/bgop-operator") redis-cli -h 127.0.0.1 -p "$redis_port" --tls \
             --cacert "$home/tls/ca.pem" --user bgop-operator --no-auth-warning "$@" 2>/dev/null
     else
-        redis-cli -h 127.0.0.1 -p "$redis_port" "$@" 2>/dev/null
+        redis-cli ${redis_cluster:+-c} -h 127.0.0.1 -p "$redis_port" "$@" 2>/dev/null
     fi
 }
 
@@ -303,14 +326,37 @@ grant_rights() {
 # Neither 0 nor 1 while it loads its data. (PING is not for everybody.)
 redis_answers() { [[ $(redis_ask EXISTS bgop:meta) =~ ^[01]$ ]]; }
 
-redis_url() { echo "redis${tls:+s}://127.0.0.1:$redis_port"; }
+redis_url() {
+    local i list=127.0.0.1:$redis_port
+    for ((i = 2; i <= ${redis_cluster:-0}; i++)); do list+=,127.0.0.1:$(redis_port_of "redis-$i"); done
+    echo "redis${tls:+s}://$list"
+}
 
 start_redis() {
-    local -a listen=(--port "$redis_port")
-    mkdir -p "$home/redis"
+    local -a listen=(--port "$(redis_port_of "$1")")
+    mkdir -p "$home/$1"
+    [ -z "$redis_cluster" ] || listen+=(--cluster-enabled yes --cluster-node-timeout 5000)
     [ -z "$tls" ] || listen=(--port 0 --tls-port "$redis_port" --tls-auth-clients no --aclfile "$home/tls/users.acl"
         --tls-cert-file "$home/tls/redis.pem" --tls-key-file "$home/tls/redis.key" --tls-ca-cert-file "$home/tls/ca.pem")
-    launch redis redis-server "$repository/deploy/redis/redis.conf" "${listen[@]}" --dir "$home/redis"
+    launch "$1" redis-server "$repository/deploy/redis/redis.conf" "${listen[@]}" --dir "$home/$1"
+}
+
+server_answers() { [ "$(redis-cli -h 127.0.0.1 -p "$(redis_port_of "$1")" PING 2>/dev/null)" = PONG ]; }
+
+cluster_says() { redis-cli -h 127.0.0.1 -p "$(redis_port_of "$1")" CLUSTER INFO 2>/dev/null | grep -q "$2"; }
+
+# Once: servers that know each other find each other again.
+make_cluster() {
+    local name
+    local -a servers=()
+    if cluster_says redis-1 '^cluster_known_nodes:1[^0-9]*$'; then
+        for name in $(redis_names); do servers+=("127.0.0.1:$(redis_port_of "$name")"); done
+        redis-cli --cluster create "${servers[@]}" --cluster-replicas "$replicas" --cluster-yes \
+            >>"$home/log/redis-cluster.log" 2>&1 || die "redis-cli --cluster create failed: $home/log/redis-cluster.log"
+    fi
+    for name in $(redis_names); do
+        ready "$name" 60 "a cluster that serves all slots" cluster_says "$name" '^cluster_state:ok'
+    done
 }
 
 # ---- coordinators and workers ----
@@ -348,6 +394,12 @@ make_tokens() {
     done
 }
 
+# What is piped in comes without the redirections that redis-cli follows for a command of its own.
+ask_one_by_one() {
+    local -a words
+    while read -ra words; do redis_ask "${words[@]}" </dev/null; done
+}
+
 # One command for each shard, in one go.
 ask_each_shard() {
     local shards s
@@ -356,16 +408,17 @@ ask_each_shard() {
     for ((s = 0; s < shards; s++)); do
         # shellcheck disable=SC2059
         printf "$1\n" "$s"
-    done | redis_ask
+    done | if [ -n "$redis_cluster" ]; then ask_one_by_one; else redis_ask; fi
 }
 
 # The mode counts only together with the run id of the server that is there now: the data may
 # still say OPEN from before a restart.
 shards_open() {
-    local run gates
-    run=$(redis_ask INFO server | tr -d '\r' | sed -n 's/^run_id://p')
+    local name runs gates
+    runs=$(for name in $(redis_names); do server_ask "$name" INFO server; done | tr -d '\r' |
+        sed -n 's/^run_id:\(.*\)/\1\tOPEN/p')
     gates=$(ask_each_shard 'HMGET bgop:{%d}:gate run mode' | paste - -) || return 1
-    [ -n "$gates" ] && ! grep -qvx "$run"$'\t'OPEN <<<"$gates"
+    [ -n "$gates" ] && ! grep -qvxF "$runs" <<<"$gates"
 }
 
 # Has it logged that event since it was launched, in either form of the log?
@@ -399,7 +452,7 @@ start_missing() {
         ! running "$name" || continue
         case $name in
         kafka | kafka-*) start_kafka "$name" ;;
-        redis) start_redis ;;
+        redis | redis-*) start_redis "$name" ;;
         coordinator-*) coordinator_names+=("$name") ;;
         worker-*) worker_names+=("$name") ;;
         *) die "no such process: $name" ;;
@@ -408,10 +461,12 @@ start_missing() {
     for name in "${launched[@]}"; do
         case $name in
         redis) ready redis 60 "an answer" redis_answers ;;
+        redis-*) ready "$name" 60 "an answer to PING" server_answers "$name" ;;
         kafka | kafka-*) ready "$name" 90 "an answer to a metadata request" kafka_answers "$name" ;;
         esac
     done
     [ -z "$tls" ] || [[ " ${launched[*]} " != *" kafka "* ]] || grant_rights
+    [ -z "$redis_cluster" ] || [[ " ${launched[*]} " != *" redis-"* ]] || make_cluster
     for name in "${coordinator_names[@]}"; do
         start_instance "$name"
     done
@@ -445,7 +500,7 @@ EOF
 # shellcheck disable=SC2154 # the sourcing script sets all of these
 write_settings() {
     printf '%s=%q\n' kafka_port "$kafka_port" redis_port "$redis_port" http_port "$http_port" config "$config" \
-        kafka_brokers "$kafka_brokers" tls "$tls" started_coordinators "$coordinators" started_workers "$workers" >"$home/settings"
+        kafka_brokers "$kafka_brokers" tls "$tls" redis_cluster "$redis_cluster" replicas "$replicas" started_coordinators "$coordinators" started_workers "$workers" >"$home/settings"
 }
 
 # Says why when it cannot be written to, before anything is started.

@@ -1,6 +1,9 @@
 /* One connection to Redis for reads. It is made when it is needed, closed after any error of the connection itself, and never
  * waited for longer than the caller allows: libbgop always returns. */
 #include "common/client/link.h"
+#include "common/client/client.h"
+#include "common/client/link_cluster.h"
+#include "common/record/keys.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -42,6 +45,7 @@ enum bgop_code link_init(struct link *link, const char *uri, int timeout_ms)
 
 void link_close(struct link *link)
 {
+    link_cluster_close(link);
     redis_tls_free(link->tls);
     link->tls = NULL;
     if (link->context)
@@ -177,8 +181,34 @@ static enum bgop_code greet(struct link *link)
     return code;
 }
 
+bool link_is_cluster(const struct link *link)
+{
+    return link->to.kind == REDIS_CLUSTER;
+}
+
+enum bgop_code link_read(struct link *link, struct redisReply **reply, const char *function, int shard,
+                         const char *const *args, int count)
+{
+    const char *argv[5 + CLIENT_RETRIEVE_MAX] = { "FCALL_RO", function, "0" };
+    char key[KEY_SIZE];
+    int argc = 3;
+
+    *reply = NULL;
+    if (count > 1 + CLIENT_RETRIEVE_MAX)
+        return fail(link, BGOP_INVALID, "%d Ids are more than are allowed at once", count);
+    if (link_is_cluster(link)) {
+        argv[2] = "1";
+        argv[argc++] = key_format(key, sizeof key, KEY_SHARD, shard, NULL);
+    }
+    for (int i = 0; i < count; i++)
+        argv[argc++] = args[i];
+    return link_call(link, reply, argc, argv);
+}
+
 enum bgop_code link_call(struct link *link, struct redisReply **reply, int argc, const char *const *argv)
 {
+    if (link_is_cluster(link))
+        return link_cluster_call(link, reply, argc, argv);
     *reply = NULL;
     if (!link->context) {
         enum bgop_code code = open_context(link);

@@ -13,10 +13,12 @@
 struct redisContext;
 struct redisReply;
 struct redis_tls;
+struct link_nodes;
 
 struct link {
     struct redisContext *context; /* NULL: not connected */
     struct redis_tls *tls;        /* over its socket, for rediss:// */
+    struct link_nodes *nodes;     /* of a cluster: its servers (link_cluster.c); NULL: none known yet, or one server */
     struct redis_address to;
     int timeout_ms;
     char error[512]; /* of the last call that failed */
@@ -29,6 +31,11 @@ void link_close(struct link *link);
 /* One command: argc texts. OK: *reply is the caller's (link_reply_free). Error replies are classified: RECOVERING,
  * UNREACHABLE (away, loading, busy, read only, library not loaded yet), FAILED (no access), INVALID (any other). */
 enum bgop_code link_call(struct link *link, struct redisReply **reply, int argc, const char *const *argv);
+
+/* FCALL_RO function args..., of what this shard has; on a single server of all shards. */
+enum bgop_code link_read(struct link *link, struct redisReply **reply, const char *function, int shard,
+                         const char *const *args, int count);
+bool link_is_cluster(const struct link *link);
 
 /* Views into a reply. */
 size_t link_reply_count(const struct redisReply *reply); /* elements of an array; else 0 */

@@ -40,11 +40,11 @@ static bool is_believed(const struct bgop *bgop, const struct place *place, int6
 static enum place_found look_elsewhere(struct bgop *bgop, const struct id_parts *ours)
 {
     struct id_parts parts = *ours;
-    int argc = 4;
+    int count = 1;
     char ids[SHARDS_ASKED_MAX][ID_SIZE];
-    const char *argv[4 + SHARDS_ASKED_MAX] = { "FCALL_RO", "bgop_retrieve", "0", "Id" };
+    const char *args[1 + SHARDS_ASKED_MAX] = { "Id" };
     struct redisReply *reply;
-    enum place_found found;
+    enum place_found found = PLACE_FREE;
 
     if (bgop->shards > SHARDS_ASKED_MAX)
         return PLACE_FREE;
@@ -52,10 +52,18 @@ static enum place_found look_elsewhere(struct bgop *bgop, const struct id_parts 
         if (parts.shard == ours->shard)
             continue; /* our own record may come about just now */
         id_make(ids[parts.shard], &parts);
-        argv[argc++] = ids[parts.shard];
+        args[count++] = ids[parts.shard];
+        if (!link_is_cluster(&bgop->link))
+            continue;
+        args[1] = ids[parts.shard]; /* each at its server */
+        count = 1;
+        if (link_read(&bgop->link, &reply, "bgop_retrieve", parts.shard, args, 2) == BGOP_OK &&
+            strchr(link_reply_text(reply), '{'))
+            found = PLACE_TAKEN;
+        link_reply_free(reply);
     }
-    if (argc == 4 || link_call(&bgop->link, &reply, argc, argv) != BGOP_OK)
-        return PLACE_FREE; /* the queue recovers: records are read again when it has */
+    if (count == 1 || link_read(&bgop->link, &reply, "bgop_retrieve", 0, args, count) != BGOP_OK)
+        return found; /* the queue recovers: records are read again when it has */
     found = strchr(link_reply_text(reply), '{') ? PLACE_TAKEN : PLACE_FREE;
     link_reply_free(reply);
     return found;

@@ -95,6 +95,13 @@ static enum bgop_code fail_missing(struct bgop *bgop, const char *id)
                        id);
 }
 
+static int shard_of(const char *id)
+{
+    struct id_parts parts = { 0 };
+
+    return id_parse(id, ID_LENGTH, &parts) ? parts.shard : 0;
+}
+
 enum bgop_code bgop_get(struct bgop *bgop, const char *given, char **json)
 {
     struct redisReply *reply;
@@ -105,7 +112,7 @@ enum bgop_code bgop_get(struct bgop *bgop, const char *given, char **json)
     *json = NULL;
     if (code != BGOP_OK)
         return code;
-    code = link_call(&bgop->link, &reply, 5, (const char *[]){ "FCALL_RO", "bgop_retrieve", "0", "*", id });
+    code = link_read(&bgop->link, &reply, "bgop_retrieve", shard_of(id), (const char *[]){ "*", id }, 2);
     if (code != BGOP_OK)
         return client_fail_link(bgop, code);
     found = strchr(link_reply_text(reply), '{');
@@ -165,7 +172,7 @@ static enum bgop_outcome error_outcome(struct bgop *bgop, const char *id)
     struct redisReply *reply;
     struct row why;
 
-    if (link_call(&bgop->link, &reply, 4, (const char *[]){ "FCALL_RO", "bgop_why", "0", id }) != BGOP_OK)
+    if (link_read(&bgop->link, &reply, "bgop_why", shard_of(id), (const char *[]){ id }, 1) != BGOP_OK)
         return BGOP_PENDING;
     why = read_row(link_reply_text(reply), strlen(link_reply_text(reply)));
     link_reply_free(reply);
@@ -201,25 +208,50 @@ static void on_row(void *arg, struct jsontext value)
     rows->count++;
 }
 
-static enum bgop_code retrieve(struct bgop *bgop, const struct waiting *waiting, size_t count, struct rows *rows)
+/* Of one shard, or of all of a single server; the rows go to their places. */
+static enum bgop_code retrieve_some(struct bgop *bgop, const struct waiting *waiting, const size_t *places,
+                                    size_t count, struct rows *rows)
 {
-    const char *argv[4 + CLIENT_RETRIEVE_MAX] = { "FCALL_RO", "bgop_retrieve", "0", "Id,Status,FinishedAt,ExpiresAt" };
+    const char *args[1 + CLIENT_RETRIEVE_MAX] = { "Id,Status,FinishedAt,ExpiresAt" };
+    struct rows found = { .count = 0 };
     struct redisReply *reply;
     enum status read;
     enum bgop_code code;
 
     for (size_t i = 0; i < count; i++)
-        argv[4 + i] = waiting[i].id;
-    code = link_call(&bgop->link, &reply, 4 + (int)count, argv);
+        args[1 + i] = waiting[places[i]].id;
+    code = link_read(&bgop->link, &reply, "bgop_retrieve", waiting[places[0]].parts.shard, args, 1 + (int)count);
     if (code != BGOP_OK)
         return client_fail_link(bgop, code);
-    rows->count = 0;
-    read = jsontext_each(link_reply_text(reply), strlen(link_reply_text(reply)), on_row, rows, NULL);
+    read = jsontext_each(link_reply_text(reply), strlen(link_reply_text(reply)), on_row, &found, NULL);
     link_reply_free(reply);
-    if (read == ST_OK && rows->count == count)
+    for (size_t i = 0; i < count && i < found.count; i++)
+        rows->at[places[i]] = found.at[i];
+    if (read == ST_OK && found.count == count)
         return BGOP_OK;
     return client_fail(bgop, BGOP_FAILED, "Redis at %s: bgop_retrieve answered something else than %zu rows",
                        bgop->link.to.text, count);
+}
+
+static enum bgop_code retrieve(struct bgop *bgop, const struct waiting *waiting, size_t count, struct rows *rows)
+{
+    bool asked[CLIENT_RETRIEVE_MAX] = { false };
+    enum bgop_code code = BGOP_OK;
+
+    rows->count = count;
+    for (size_t first = 0; first < count && code == BGOP_OK; first++) {
+        size_t places[CLIENT_RETRIEVE_MAX], some = 0;
+
+        for (size_t i = first; i < count; i++) {
+            if (asked[i] || (link_is_cluster(&bgop->link) && waiting[i].parts.shard != waiting[first].parts.shard))
+                continue;
+            asked[i] = true;
+            places[some++] = i;
+        }
+        if (some > 0)
+            code = retrieve_some(bgop, waiting, places, some, rows);
+    }
+    return code;
 }
 
 /* Looks once at all that wait; those that ended leave the array. */

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/reading/reading.h"
 #include "common/record/health.h"
 
 enum { BOUNDS = 23 }; /* of wait and run times: doublings from 1 ms to 70 minutes */
@@ -176,19 +177,12 @@ void queue_metrics_free(struct queue_metrics *queue)
 
 static void ask(struct queue_metrics *queue)
 {
-    struct redis_reply *reply = NULL;
     struct err err = ERR_INIT;
-    const char *text;
-    size_t size;
 
     json_decref(queue->stats);
     queue->stats = NULL;
-    if (redis_connect(queue->redis, &err) == ST_OK &&
-        redis_call(queue->redis, &reply, &err, "FCALL_RO", "bgop_stats", "0", NULL) == ST_OK) {
-        text = redis_reply_text(reply, &size);
-        queue->stats = json_loadb(text, size, 0, NULL);
-    }
-    redis_reply_free(reply);
+    if (redis_connect(queue->redis, &err) == ST_OK)
+        (void)!reading_ask(queue->redis, &queue->stats, READING_ALL_SHARDS, "bgop_stats", NULL, 0, &err);
     queue->asked_boot_ms = clock_boot_ms();
 }
 

@@ -8,59 +8,24 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/reading/reading.h"
 #include "common/record/id.h"
-#include "common/record/keys.h"
 
 enum { RECOVERING_PAUSE_MS = 200 };
-
-static enum status ask_once(struct ask *ask, json_t **answer, const struct redis_command *command)
-{
-    struct redis_reply *reply = NULL;
-    json_error_t error;
-    size_t size;
-    const char *text;
-    enum status st = redis_send(ask->redis, command, ask->err);
-
-    if (st == ST_OK)
-        st = redis_receive(ask->redis, &reply, ask->err);
-    if (st != ST_OK)
-        return st;
-    text = redis_reply_text(reply, &size);
-    *answer = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    redis_reply_free(reply);
-    return *answer ? ST_OK
-                   : err_set(ask->err, ST_FAILED, "Redis at %s: the answer is not JSON: %s", redis_address(ask->redis),
-                             error.text);
-}
 
 enum status ask_function(struct ask *ask, json_t **answer, int shard, const char *function, const char *const *args,
                          size_t count)
 {
-    struct redis_command command;
     int64_t deadline = clock_boot_ms() + ask->recovering_ms;
-    enum status st;
-    char key[32];
 
-    *answer = NULL;
-    redis_command_init(&command);
-    redis_command_add_text(&command, "FCALL_RO");
-    redis_command_add_text(&command, function);
-    redis_command_add_text(&command, shard == ASK_ALL_SHARDS ? "0" : "1");
-    key_format(key, sizeof key, KEY_SHARD, shard, NULL);
-    if (shard != ASK_ALL_SHARDS)
-        redis_command_add_text(&command, key);
-    for (size_t i = 0; i < count; i++)
-        redis_command_add_text(&command, args[i]);
     for (;;) {
         struct timespec pause = { 0, RECOVERING_PAUSE_MS * 1000000L };
+        enum status st = reading_ask(ask->redis, answer, shard, function, args, count, ask->err);
 
-        st = ask_once(ask, answer, &command);
         if (st != ST_RECOVERING || clock_boot_ms() >= deadline)
-            break;
+            return st;
         nanosleep(&pause, NULL);
     }
-    redis_command_release(&command);
-    return st;
 }
 
 /* Asks for a Name that nobody has. */
@@ -75,15 +40,7 @@ enum status ask_open(struct ask *ask)
 
 enum status ask_shards(struct ask *ask, int *shards)
 {
-    struct redis_reply *reply = NULL;
-    enum status st = redis_call(ask->redis, &reply, ask->err, "HGET", key_name(KEY_META), "shards", NULL);
-    int64_t number = redis_reply_int(reply, 0);
-
-    redis_reply_free(reply);
-    if (st == ST_OK && (number < 0 || number > ID_SHARDS_MAX))
-        return err_set(ask->err, ST_FAILED, "bgop:meta says %lld shards", (long long)number);
-    *shards = (int)number;
-    return st;
+    return reading_shards(ask->redis, shards, ask->err);
 }
 
 enum status ask_now(struct ask *ask, int64_t *now_ms)

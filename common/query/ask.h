@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/query/plan.h"
+#include "common/reading/reading.h"
 #include "common/redis/redis.h"
 
 struct ask {
@@ -14,7 +15,7 @@ struct ask {
     struct err *err;
 };
 
-enum { ASK_ALL_SHARDS = -1 };
+enum { ASK_ALL_SHARDS = READING_ALL_SHARDS };
 /* FCALL_RO function args..., of all shards or of one; the caller decrefs *answer. */
 enum status ask_function(struct ask *ask, json_t **answer, int shard, const char *function, const char *const *args,
                          size_t count) MUST_CHECK;

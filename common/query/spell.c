@@ -39,24 +39,33 @@ static void add_found(struct search *search, const char *text)
     json_array_append_new(search->found, json_string(text));
 }
 
-/* How many of these keys are there. */
-static enum status count_keys(struct search *search, size_t count, int64_t *there)
+/* The keys from `from` on, by one command. */
+static enum status send_exists(struct search *search, size_t from, size_t to)
 {
-    struct redis_reply *reply = NULL;
-    enum status st;
-
-    *there = 0;
-    if (count == 0)
-        return ST_OK;
     redis_command_clear(&search->command);
     redis_command_add_text(&search->command, "EXISTS");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = from; i < to; i++)
         redis_command_add_text(&search->command, search->keys[i]);
-    st = redis_send(search->ask->redis, &search->command, search->ask->err);
-    if (st == ST_OK)
-        st = redis_receive(search->ask->redis, &reply, search->ask->err);
-    *there = redis_reply_int(reply, 0);
-    redis_reply_free(reply);
+    return redis_send(search->ask->redis, &search->command, search->ask->err);
+}
+
+/* How many of these keys are there. On a cluster they lie at several servers: each is asked for by itself. */
+static enum status count_keys(struct search *search, size_t count, int64_t *there)
+{
+    size_t step = redis_is_cluster(search->ask->redis) ? 1 : count, sent = 0, received = 0;
+    enum status st = ST_OK;
+
+    *there = 0;
+    for (; sent < count && st == ST_OK; sent += st == ST_OK ? step : 0)
+        st = send_exists(search, sent, sent + step);
+    for (; received < sent; received += step) {
+        struct redis_reply *reply = NULL;
+        enum status answered = redis_receive(search->ask->redis, &reply, search->ask->err);
+
+        *there += redis_reply_int(reply, 0);
+        redis_reply_free(reply);
+        st = st == ST_OK ? answered : st;
+    }
     return st;
 }
 

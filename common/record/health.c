@@ -11,6 +11,12 @@ static const struct {
 #undef XX
 };
 
+const char *const health_whats[HEALTH_COUNT] = {
+#define XX(id, what, where, when, advice) what,
+    HEALTH_KINDS(XX)
+#undef XX
+};
+
 const char *health_advice(const char *what)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {

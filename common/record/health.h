@@ -64,6 +64,14 @@ enum {
 #undef XX
 };
 
+enum health_kind {
+#define XX(id, what, where, when, advice) HEALTH_##id,
+    HEALTH_KINDS(XX)
+#undef XX
+        HEALTH_COUNT
+};
+extern const char *const health_whats[HEALTH_COUNT];
+
 /* What a coordinator says of a partition (bgop_source). */
 #define HEALTH_STATES(XX) XX(known) XX(reads) XX(lags) XX(waits) XX(healing) XX(halted)
 

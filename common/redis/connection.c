@@ -20,7 +20,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/base/text.h"
 #include "common/redis/edge.h"
+#include "common/redis/nodes.h"
+#include "common/server/cluster_map.h"
 
 enum {
     WRITE_EARLY_BYTES = 64 * 1024,
@@ -30,6 +33,8 @@ enum {
 
 struct redis {
     struct redis_address address;
+    bool in_cluster;     /* it is a connection to one of several: a redirection is no reason to leave it */
+    struct nodes *nodes; /* of a cluster: it does everything but the address and the scratch; NULL: one server */
     int timeout_ms;
     redisContext *context; /* NULL: not connected */
     struct redis_tls *tls; /* what speaks over its socket, for rediss://; NULL: hiredis itself */
@@ -42,7 +47,8 @@ struct redis {
     bool distrusted;      /* the server refuses this connection: replace it when nothing is outstanding */
     int64_t failed_at_ms; /* last failed attempt to connect; 0: the last one succeeded */
     struct redis_command scratch;
-    struct err broken; /* why the last connection or attempt ended */
+    struct err broken;     /* why the last connection or attempt ended */
+    char error_reply[300]; /* the last one, for who asks another server then */
 };
 
 struct redis *redis_new(const char *uri, int timeout_ms, struct err *err)
@@ -54,6 +60,18 @@ struct redis *redis_new(const char *uri, int timeout_ms, struct err *err)
         return NULL;
     }
     redis->timeout_ms = timeout_ms;
+    if (redis->address.kind == REDIS_CLUSTER)
+        redis->nodes = nodes_new(&redis->address, timeout_ms);
+    return redis;
+}
+
+struct redis *redis_new_at(const struct redis_address *address, int timeout_ms)
+{
+    struct redis *redis = xcalloc(1, sizeof *redis);
+
+    redis->address = *address;
+    redis->timeout_ms = timeout_ms;
+    redis->in_cluster = true;
     return redis;
 }
 
@@ -62,6 +80,7 @@ void redis_free(struct redis *redis)
     if (!redis)
         return;
     redis_disconnect(redis);
+    nodes_free(redis->nodes);
     memset(redis->address.password, 0, sizeof redis->address.password);
     redis_command_release(&redis->scratch);
     free(redis->out);
@@ -80,16 +99,23 @@ const char *redis_user(const struct redis *redis)
 
 bool redis_connected(const struct redis *redis)
 {
-    return redis->context != NULL;
+    return redis->nodes ? nodes_connected(redis->nodes) : redis->context != NULL;
+}
+
+bool redis_is_cluster(const struct redis *redis)
+{
+    return redis->nodes != NULL;
 }
 
 uint64_t redis_connection_number(const struct redis *redis)
 {
-    return redis->connection_number;
+    return redis->nodes ? nodes_connection_number(redis->nodes) : redis->connection_number;
 }
 
 void redis_disconnect(struct redis *redis)
 {
+    if (redis->nodes)
+        nodes_disconnect(redis->nodes);
     if (redis->ahead)
         freeReplyObject(redis->ahead);
     redis_tls_free(redis->tls);
@@ -244,6 +270,8 @@ enum status redis_connect(struct redis *redis, struct err *err)
     char text[256];
     int number;
 
+    if (redis->nodes)
+        return nodes_connect(redis->nodes, err);
     if (redis->context)
         return ST_OK;
     errno = 0;
@@ -269,6 +297,26 @@ enum status redis_connect(struct redis *redis, struct err *err)
     redis->failed_at_ms = 0;
     redis->connection_number++;
     return ST_OK;
+}
+
+enum status redis_break(struct redis *redis, const char *text, struct err *err)
+{
+    return connection_broke(redis, text, err);
+}
+
+const char *redis_answering_run_id(const struct redis *redis)
+{
+    return redis->nodes ? nodes_run_id(redis->nodes) : NULL;
+}
+
+enum status redis_identify(struct redis *redis, struct err *err)
+{
+    return redis->nodes ? nodes_identify(redis->nodes, err) : ST_OK;
+}
+
+enum status redis_each_server(struct redis *redis, redis_visit *visit, void *arg, struct err *err)
+{
+    return redis->nodes ? nodes_each(redis->nodes, visit, arg, err) : visit(arg, redis, err);
 }
 
 /* As redis_connect, but a server that did not answer a moment ago is not asked again for each of 16 shards. */
@@ -332,24 +380,27 @@ static enum status write_out(struct redis *redis, struct err *err)
     return ST_OK;
 }
 
-static void append_command(struct redis *redis, const struct redis_command *command)
+static void make_room(struct redis *redis, size_t size)
 {
-    size_t needed = redis->out_size + redis_command_wire_max(command);
+    size_t needed = redis->out_size + size;
 
     if (needed > redis->out_capacity) {
         redis->out_capacity = needed > 2 * redis->out_capacity ? needed : 2 * redis->out_capacity;
         redis->out = xrealloc(redis->out, redis->out_capacity);
     }
+}
+
+static void append_command(struct redis *redis, const struct redis_command *command)
+{
+    make_room(redis, redis_command_wire_max(command));
     redis->out_size = (size_t)(redis_command_write(command, redis->out + redis->out_size) - redis->out);
 }
 
-enum status redis_send(struct redis *redis, const struct redis_command *command, struct err *err)
+/* What was appended is on its way: much of it already now. */
+static enum status count_sent(struct redis *redis, struct err *err)
 {
-    enum status st = ensure_connected(redis, err);
+    enum status st;
 
-    if (st != ST_OK)
-        return st;
-    append_command(redis, command);
     if (redis->out_size >= WRITE_EARLY_BYTES) {
         st = write_out(redis, err);
         if (st != ST_OK)
@@ -359,8 +410,40 @@ enum status redis_send(struct redis *redis, const struct redis_command *command,
     return ST_OK;
 }
 
+enum status redis_send(struct redis *redis, const struct redis_command *command, struct err *err)
+{
+    enum status st;
+
+    if (redis->nodes)
+        return nodes_send(redis->nodes, command, err);
+    st = ensure_connected(redis, err);
+    if (st != ST_OK)
+        return st;
+    append_command(redis, command);
+    return count_sent(redis, err);
+}
+
+enum status redis_send_written(struct redis *redis, const char *bytes, size_t size, struct err *err)
+{
+    enum status st = ensure_connected(redis, err);
+
+    if (st != ST_OK)
+        return st;
+    make_room(redis, size);
+    memcpy(redis->out + redis->out_size, bytes, size);
+    redis->out_size += size;
+    return count_sent(redis, err);
+}
+
+enum status redis_write_out(struct redis *redis, struct err *err)
+{
+    return redis->context ? write_out(redis, err) : ST_OK;
+}
+
 enum status redis_enqueue(struct redis *redis, const struct redis_command *command, struct err *err)
 {
+    if (redis->nodes)
+        return nodes_enqueue(redis->nodes, command, err);
     BGOP_ASSERT(redis->outstanding == 0);
     if (!redis->context)
         return fail_broken(redis, err, "");
@@ -400,7 +483,10 @@ static enum status error_reply(struct redis *redis, redisReply *reply, struct er
     const struct redis_error *error = redis_error_find(reply->str);
     enum status st = error ? error->status : ST_INVALID;
 
-    if (error && error->new_connection)
+    text_copy(redis->error_reply, sizeof redis->error_reply, reply->str,
+              strnlen(reply->str, sizeof redis->error_reply - 1));
+    if (error && error->new_connection &&
+        !(redis->in_cluster && cluster_redirect_read(reply->str).kind != CLUSTER_STAYS))
         redis->distrusted = true;
     if (error && error->denied && (strstr(reply->str, "permission") || strstr(reply->str, "script")))
         explain_refusal(redis, reply->str, error->cause, err);
@@ -410,6 +496,11 @@ static enum status error_reply(struct redis *redis, redisReply *reply, struct er
         err_set_server(err, st, "redis", "%s", reply->str);
     freeReplyObject(reply);
     return st;
+}
+
+const char *redis_error_reply(const struct redis *redis)
+{
+    return redis->error_reply;
 }
 
 static enum status lost_reply(struct redis *redis, struct err *err)
@@ -447,6 +538,9 @@ enum status redis_receive(struct redis *redis, struct redis_reply **reply, struc
     enum status st;
 
     *reply = NULL;
+    if (redis->nodes)
+        return nodes_receive(redis->nodes, reply, err);
+    redis->error_reply[0] = '\0';
     if (redis->lost > 0 || !redis->context)
         return lost_reply(redis, err);
     BGOP_ASSERT(redis->outstanding > 0);
@@ -491,6 +585,8 @@ bool redis_arrived(struct redis *redis)
     struct err err = ERR_INIT;
     char text[256];
 
+    if (redis->nodes)
+        return nodes_arrived(redis->nodes);
     if (redis->ahead || redis->lost > 0 || !redis->context)
         return true;
     if (redis->outstanding == 0)
@@ -509,6 +605,8 @@ bool redis_arrived(struct redis *redis)
 
 size_t redis_descriptors(const struct redis *redis, int *descriptors, size_t room)
 {
+    if (redis->nodes)
+        return nodes_descriptors(redis->nodes, descriptors, room);
     if (!redis->context || room == 0)
         return 0;
     descriptors[0] = redis->context->fd;
@@ -521,6 +619,8 @@ enum status redis_poll(struct redis *redis, struct redis_reply **reply, struct e
     char text[256];
 
     *reply = NULL;
+    if (redis->nodes)
+        return nodes_poll(redis->nodes, reply, err);
     if (!redis->context)
         return fail_broken(redis, err, "");
     for (int try = 0; !received && try < 2; try++) {
@@ -546,7 +646,7 @@ enum status redis_call(struct redis *redis, struct redis_reply **reply, struct e
     va_list args;
     enum status st;
 
-    BGOP_ASSERT(redis->outstanding == 0 && redis->lost == 0);
+    BGOP_ASSERT(redis->outstanding == 0 && (redis->nodes || redis->lost == 0));
     *reply = NULL;
     redis_command_init(&command);
     va_start(args, err);

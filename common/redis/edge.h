@@ -22,4 +22,20 @@ void redis_command_columns(struct redis_command *command, size_t first, size_t s
 /* The connection's own command, cleared: for callers that build and send in one go. */
 struct redis_command *redis_scratch(struct redis *redis);
 
+/* ---- for nodes.c: a connection to one server of a cluster ---- */
+
+struct redis *redis_new_at(const struct redis_address *address, int timeout_ms);
+/* A command that was written before: its bytes. */
+enum status redis_send_written(struct redis *redis, const char *bytes, size_t size, struct err *err) MUST_CHECK;
+/* Writes what is queued. */
+enum status redis_write_out(struct redis *redis, struct err *err) MUST_CHECK;
+/* What the last receive got, as the server wrote it; "": it was no error reply. */
+const char *redis_error_reply(const struct redis *redis);
+/* Closes, with this as the reason. */
+enum status redis_break(struct redis *redis, const char *text, struct err *err);
+/* Of a cluster: the run id of the server that answered last, "" when it is not known; NULL: of one server. */
+const char *redis_answering_run_id(const struct redis *redis);
+/* Of a cluster: all run ids are asked for. */
+enum status redis_identify(struct redis *redis, struct err *err) MUST_CHECK;
+
 #endif

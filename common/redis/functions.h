@@ -50,7 +50,7 @@ struct gate {
 };
 enum status gate_send(struct redis *redis, int shard, struct err *err) MUST_CHECK; /* HMGET */
 enum status gate_receive(struct redis *redis, const char *run_id, struct gate *gate, struct err *err) MUST_CHECK;
-/* run_id of this connection's server (INFO server). */
+/* run_id of this connection's server (INFO server). Of a cluster: "", and gate_receive knows those of all its servers. */
 enum status functions_run_id(struct redis *redis, char run_id[64], struct err *err) MUST_CHECK;
 
 /* ---- sources and fences ---- */

@@ -188,8 +188,12 @@ enum status functions_run_id(struct redis *redis, char run_id[64], struct err *e
 {
     struct redis_reply *reply;
     const char *found;
-    enum status st = redis_call(redis, &reply, err, "INFO", "server", NULL);
+    enum status st;
 
+    run_id[0] = '\0';
+    if (redis_is_cluster(redis))
+        return redis_identify(redis, err);
+    st = redis_call(redis, &reply, err, "INFO", "server", NULL);
     if (st != ST_OK)
         return st;
     found = strstr(redis_reply_text(reply, NULL), "run_id:");
@@ -217,12 +221,18 @@ enum status gate_send(struct redis *redis, int shard, struct err *err)
 enum status gate_receive(struct redis *redis, const char *run_id, struct gate *gate, struct err *err)
 {
     struct redis_reply *reply;
-    const char *mode, *run;
+    const char *mode, *run, *answering;
     enum status st = redis_receive(redis, &reply, err);
 
     *gate = (struct gate){ .generation = 0, .mode = GATE_ABSENT };
     if (st != ST_OK)
         return st;
+    answering = redis_answering_run_id(redis);
+    if (answering && !*answering) {
+        redis_reply_free(reply);
+        return err_set_server(err, ST_AGAIN, "redis",
+                              "the server of a shard was connected anew, and is asked who it is");
+    }
     mode = redis_reply_text(redis_reply_at(reply, WIRE_GATE_STATE_MODE), NULL);
     run = redis_reply_text(redis_reply_at(reply, WIRE_GATE_STATE_RUN), NULL);
     gate->generation = redis_reply_int(redis_reply_at(reply, WIRE_GATE_STATE_GENERATION), 0);
@@ -230,7 +240,7 @@ enum status gate_receive(struct redis *redis, const char *run_id, struct gate *g
         gate->mode = GATE_OPEN;
     else if (mode[0])
         gate->mode = GATE_RECOVERING;
-    gate->armed_for_this_server = mode[0] && strcmp(run, run_id) == 0;
+    gate->armed_for_this_server = mode[0] && strcmp(run, answering ? answering : run_id) == 0;
     redis_reply_free(reply);
     return ST_OK;
 }

@@ -1,5 +1,7 @@
 /* The Redis edge: one connection, used by one thread; the only includer of hiredis. Blocking, with a timeout, and
- * pipelined: send several commands, then receive their replies in order.
+ * pipelined: send several commands, then receive their replies in order. Of a Redis Cluster (an address of several servers)
+ * it is a connection to each primary: a command goes to the one that has its key, and the replies come in the order of the
+ * sends all the same (common/redis/nodes.h).
  *
  * After any error the connection is closed and never reused (a late reply would be read by the next command:
  * hiredis#306); the next send connects anew. Every reply outstanding at that moment is lost: receivers get
@@ -33,6 +35,13 @@ bool redis_connected(const struct redis *redis);
 void redis_disconnect(struct redis *redis);
 /* Rises with every new connection: whoever keeps facts about the server reads them again when it changed. */
 uint64_t redis_connection_number(const struct redis *redis);
+
+/* A cluster, and not one server? */
+bool redis_is_cluster(const struct redis *redis);
+/* What is said to each server and not to that of a key: calls visit with one connection after the other, each to a server of
+ * its own that has slots; for one server with itself. Ends with the first that is not ST_OK. Nothing may be outstanding. */
+typedef enum status redis_visit(void *arg, struct redis *server, struct err *err);
+enum status redis_each_server(struct redis *redis, redis_visit *visit, void *arg, struct err *err) MUST_CHECK;
 
 /* How long this process has waited for answers: of the calls that one receive sent, to the first answer. */
 struct histogram *redis_round_trips(void);

@@ -8,9 +8,10 @@
 
 enum { REDIS_DEFAULT_PORT = 6379, REDIS_DB_MAX = 65535 };
 
-#define TCP  "redis://"
-#define TLS  "rediss://"
-#define UNIX "unix://"
+#define TCP     "redis://"
+#define TLS     "rediss://"
+#define CLUSTER "redis+cluster://"
+#define UNIX    "unix://"
 
 /* Where the parts of an address stand in its text. */
 struct span {
@@ -27,7 +28,7 @@ struct parts {
 
 static const char *scheme_of(const char *uri)
 {
-    static const char *const schemes[] = { TCP, TLS, UNIX };
+    static const char *const schemes[] = { TCP, TLS, CLUSTER, UNIX };
 
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         if (strncmp(uri, schemes[i], strlen(schemes[i])) == 0)
@@ -46,7 +47,7 @@ static bool split(struct parts *parts, const char *uri)
     if (!parts->scheme)
         return false;
     parts->is_unix = strcmp(parts->scheme, UNIX) == 0;
-    parts->has_query = strcmp(parts->scheme, TCP) != 0;
+    parts->has_query = parts->is_unix || strcmp(parts->scheme, TLS) == 0;
     rest = uri + strlen(parts->scheme);
     at = !parts->is_unix ? strrchr(rest, '@') : *rest == '/' ? NULL : strstr(rest, "@/");
     if (at) {
@@ -185,6 +186,41 @@ static enum status read_host(struct redis_address *address, struct span place, s
     return port.at ? read_port(address, port, err) : ST_OK;
 }
 
+/* Each is read as the only one would be; the first stays. */
+static enum status read_seeds(struct redis_address *address, struct span place, struct err *err)
+{
+    struct redis_address other = { .port = 0 };
+    size_t used = 0;
+
+    address->kind = REDIS_CLUSTER;
+    while (place.size > 0) {
+        const char *comma = memchr(place.at, ',', place.size);
+        struct span one = { place.at, comma ? (size_t)(comma - place.at) : place.size };
+        struct redis_address *to = used == 0 ? address : &other;
+        enum status st = read_host(to, one, err);
+
+        if (st != ST_OK)
+            return st;
+        if (used + strlen(to->host) + 16 > sizeof address->seeds)
+            return wrong(err, "too many hosts: some of a cluster's are enough, they tell of the others");
+        used +=
+            (size_t)snprintf(address->seeds + used, sizeof address->seeds - used, "%s%s%s%s:%d", used ? "," : "",
+                             strchr(to->host, ':') ? "[" : "", to->host, strchr(to->host, ':') ? "]" : "", to->port);
+        place.size -= one.size + (comma ? 1 : 0);
+        place.at += one.size + (comma ? 1 : 0);
+        if (comma && place.size == 0)
+            return wrong(err, "no host behind the last comma");
+    }
+    snprintf(address->text, sizeof address->text, "%.*s", (int)sizeof address->text - 1, address->seeds);
+    return used ? ST_OK : wrong(err, "no host");
+}
+
+static void write_text(struct redis_address *address)
+{
+    snprintf(address->text, sizeof address->text, strchr(address->host, ':') ? "[%s]:%d" : "%s:%d", address->host,
+             address->port);
+}
+
 static enum status read_tcp(struct redis_address *address, const struct parts *parts, struct err *err)
 {
     struct span place = parts->place;
@@ -194,14 +230,40 @@ static enum status read_tcp(struct redis_address *address, const struct parts *p
 
     if (slash)
         place.size = (size_t)(slash - place.at);
-    st = read_host(address, place, err);
+    if (strcmp(parts->scheme, CLUSTER) == 0 || (place.size && memchr(place.at, ',', place.size)))
+        st = read_seeds(address, place, err);
+    else
+        st = read_host(address, place, err);
     if (st == ST_OK)
         st = read_db(address, db, err);
-    if (st == ST_OK) {
-        snprintf(address->text, sizeof address->text, strchr(address->host, ':') ? "[%s]:%d" : "%s:%d", address->host,
-                 address->port);
-    }
+    if (st == ST_OK && address->kind == REDIS_CLUSTER && address->db > 0)
+        return wrong(err, "a cluster has no database but 0");
+    if (st == ST_OK && address->kind != REDIS_CLUSTER)
+        write_text(address);
     return st;
+}
+
+bool redis_address_seed(const char **rest, char *host, size_t room, int *port)
+{
+    struct redis_address one = { .port = 0 };
+    size_t size = strcspn(*rest, ",");
+    struct span place = { *rest, size };
+
+    if (size == 0 || read_host(&one, place, NULL) != ST_OK || !text_copy(host, room, one.host, strlen(one.host)))
+        return false;
+    *port = one.port;
+    *rest += size + ((*rest)[size] == ',' ? 1 : 0);
+    return true;
+}
+
+void redis_address_at(struct redis_address *to, const struct redis_address *from, const char *host, int port)
+{
+    *to = *from;
+    to->kind = REDIS_ALONE;
+    to->seeds[0] = '\0';
+    text_copy(to->host, sizeof to->host, host, strlen(host));
+    to->port = port;
+    write_text(to);
 }
 
 /* Does the query hold these names and nothing else? */

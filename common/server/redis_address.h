@@ -8,11 +8,16 @@
 
 #include "common/base/err.h"
 
-#define REDIS_ADDRESS_FORMS \
-    "redis://[user:password@]host:port[/db] (by TLS rediss://) or unix://[user:password@]/path[?db=n]"
+#define REDIS_ADDRESS_FORMS                                                                               \
+    "redis://[user:password@]host:port[/db] (by TLS rediss://), of a cluster several host:port with commas, " \
+    "or unix://[user:password@]/path[?db=n]"
+
+enum redis_kind { REDIS_ALONE, REDIS_CLUSTER };
 
 struct redis_address {
-    char path[108]; /* a unix socket (what fits into an address of the kernel's); "": host and port */
+    enum redis_kind kind;
+    char seeds[1024]; /* of a cluster: host:port,host:port, all that were given; host and port are the first of them */
+    char path[108];   /* a unix socket (what fits into an address of the kernel's); "": host and port */
     char host[256];
     int port;
     bool has_login;                 /* user: stands in it, or :password */
@@ -20,13 +25,18 @@ struct redis_address {
     int db;                         /* -1: not said */
     bool tls;                       /* rediss://; PEM files, "": the system's authorities, no certificate of ours */
     char tls_ca_file[256], tls_cert_file[256], tls_key_file[256];
-    char text[320]; /* for messages: host:port, [v6]:port or the path; never user or password */
+    char text[320]; /* for messages: host:port, [v6]:port, several with commas, or the path; never user or password */
 };
 
 /* redis://[user:password@]host[:port][/db], unix://[user:password@]/path[?user=u&password=p&db=n], and over TLS
- * rediss://[user:password@]host[:port][/db][?tls_ca_file=/path&tls_cert_file=/path&tls_key_file=/path]. In user, password,
- * paths and behind the ? %xx stands for a byte. ST_INVALID: err says what is wrong, without showing what was given. */
+ * rediss://[user:password@]host[:port][/db][?tls_ca_file=/path&tls_cert_file=/path&tls_key_file=/path]; of a cluster several
+ * hosts with commas, or redis+cluster:// and one. In user, password, paths and behind the ? %xx stands for a byte.
+ * ST_INVALID: err says what is wrong, without showing what was given. */
 enum status redis_address_parse(struct redis_address *address, const char *uri, struct err *err) MUST_CHECK;
+/* The next server of a cluster's seeds, behind *rest (at first: seeds); false: that was the last. */
+bool redis_address_seed(const char **rest, char *host, size_t room, int *port);
+/* The same login and database at another server: of the cluster, or the master that a Sentinel names. */
+void redis_address_at(struct redis_address *to, const struct redis_address *from, const char *host, int port);
 /* An address without its password: what may be shown. Cut when room is short. */
 char *redis_address_shown(char *to, size_t room, const char *uri);
 bool redis_address_has_password(const char *uri);

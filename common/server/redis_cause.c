@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#define CLUSTER_NODE \
+    "it is a node of a Redis Cluster: name several of them, redis://host:port,host:port, or redis+cluster://host:port"
+
 /* clang-format off */
 static const struct redis_error errors[] = {
     { "FENCED",      ST_FENCED,     false, false, NULL },
@@ -17,9 +20,9 @@ static const struct redis_error errors[] = {
     { "NOREPLICAS",  ST_AGAIN, false, false, "fewer replicas are connected than min-replicas-to-write asks for" },
     { "TRYAGAIN",    ST_AGAIN, false, false, "the cluster moves a slot: wait" },
     { "CLUSTERDOWN", ST_AGAIN, false, false, "the cluster does not serve all slots: see redis-cli CLUSTER INFO" },
-    { "MOVED",       ST_AGAIN, true,  false, "it is a node of a Redis Cluster, which is not supported: use a server of its own" },
-    { "ASK",         ST_AGAIN, true,  false, "it is a node of a Redis Cluster, which is not supported: use a server of its own" },
-    { "CROSSSLOT",   ST_AGAIN, true,  false, "it is a node of a Redis Cluster, which is not supported: use a server of its own" },
+    { "MOVED",       ST_AGAIN, true,  false, CLUSTER_NODE },
+    { "ASK",         ST_AGAIN, true,  false, CLUSTER_NODE },
+    { "CROSSSLOT",   ST_AGAIN, true,  false, CLUSTER_NODE },
     { "MASTERDOWN",  ST_AGAIN, true,  false, "it is a replica without its master: is this the right server?" },
     { "READONLY",    ST_AGAIN, true,  false, "it is a replica: name the master in BGOP_REDIS or [redis] url" },
     { "NOAUTH",      ST_AGAIN, true,  true,  "it wants a password: redis://[user:password@]host:port, or [redis] password_file" },

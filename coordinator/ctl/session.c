@@ -11,6 +11,7 @@
 #include "common/base/process.h"
 #include "common/config/queue_identity.h"
 #include "common/kafka/kafka.h"
+#include "common/reading/reading.h"
 #include "common/record/keys.h"
 #include "coordinator/ctl/print.h"
 
@@ -183,54 +184,23 @@ int session_shards(struct session *session)
 }
 
 /* ---- asking the read-only functions ---- */
-static enum status call_once(struct session *session, json_t **answer, const struct redis_command *command,
-                             struct err *err)
-{
-    struct redis_reply *reply = NULL;
-    json_error_t error;
-    size_t size;
-    const char *text;
-    enum status st = redis_send(session->redis, command, err);
-
-    if (st == ST_OK)
-        st = redis_receive(session->redis, &reply, err);
-    if (st != ST_OK)
-        return st;
-    text = redis_reply_text(reply, &size);
-    *answer = json_loadb(text, size, JSON_DECODE_ANY, &error);
-    redis_reply_free(reply);
-    return *answer ? ST_OK
-                   : err_set(err, ST_FAILED, "Redis at %s: the answer is not JSON: %s", redis_address(session->redis),
-                             error.text);
-}
-
 int session_call(struct session *session, json_t **answer, const char *function, const char *const *args, size_t count)
 {
-    struct redis_command command;
-    struct err err = ERR_INIT;
-    enum status st;
     int code = session_redis(session);
     int64_t deadline = clock_boot_ms() + SESSION_RECOVERING_MS;
 
     *answer = NULL;
     if (code != EXIT_OK)
         return code;
-    redis_command_init(&command);
-    redis_command_add_text(&command, "FCALL_RO");
-    redis_command_add_text(&command, function);
-    redis_command_add_text(&command, "0");
-    for (size_t i = 0; i < count; i++)
-        redis_command_add_text(&command, args[i]);
     for (;;) {
         struct timespec pause = { 0, RECOVERING_PAUSE_MS * 1000000L };
+        struct err err = ERR_INIT;
+        enum status st = reading_ask(session->redis, answer, READING_ALL_SHARDS, function, args, count, &err);
 
-        st = call_once(session, answer, &command, &err);
         if (st != ST_RECOVERING || clock_boot_ms() >= deadline)
-            break;
+            return st == ST_OK ? EXIT_OK : session_fail_status(&err);
         nanosleep(&pause, NULL);
     }
-    redis_command_release(&command);
-    return st == ST_OK ? EXIT_OK : session_fail_status(&err);
 }
 
 static const char *next_cursor(const json_t *page)

@@ -31,7 +31,7 @@ static const struct setting {
     { "role", "role", is_master, SETTING_REFUSED,
       "this server is a replica: connect to its master" },
     { "cluster_enabled", "cluster_enabled", is_zero, SETTING_REFUSED,
-      "Redis Cluster is not served by this version: use one server with cluster-enabled no" },
+      "it is a node of a Redis Cluster: name several of them, redis://host:port,host:port, or redis+cluster://host:port" },
     { "maxmemory-policy", "maxmemory_policy", is_noeviction, SETTING_REFUSED,
       "records would be evicted: set maxmemory-policy noeviction" },
     { "appendonly", "aof_enabled", is_yes, SETTING_REFUSED,
@@ -131,18 +131,29 @@ static enum status setting_fetch_and_check(struct redis *redis, const struct set
     return ST_OK;
 }
 
-enum status redis_checks_run(struct redis *redis, struct err *err)
+/* asked: whether the address is that of a cluster, whose servers say so and are found by it. */
+static enum status server_check(void *asked, struct redis *redis, struct err *err)
 {
+    const bool *cluster = asked;
     struct unknown unknown = { .names = "" };
     struct redis_reply *info;
     enum status st = redis_call(redis, &info, err, "INFO", NULL);
 
-    for (int i = 0; i < SETTING_COUNT && st == ST_OK; i++)
-        st = setting_fetch_and_check(redis, &settings[i], redis_reply_text(info, NULL), &unknown, err);
+    for (int i = 0; i < SETTING_COUNT && st == ST_OK; i++) {
+        if (!*cluster || settings[i].fine != is_zero)
+            st = setting_fetch_and_check(redis, &settings[i], redis_reply_text(info, NULL), &unknown, err);
+    }
     redis_reply_free(info);
     if (st == ST_OK && unknown.names[0]) {
         log_error_text(LOG_LEVEL_WARNING, "redis settings not checked", unknown.why.text, "settings=\"%s\"",
                        unknown.names);
     }
     return st;
+}
+
+enum status redis_checks_run(struct redis *redis, struct err *err)
+{
+    bool cluster = redis_is_cluster(redis);
+
+    return redis_each_server(redis, server_check, &cluster, err);
 }

@@ -51,20 +51,24 @@ static enum status step_genesis(struct startup *startup, struct err *err)
     return genesis_settle(&wanted, startup->redis, &startup->appender, shared->genesis, sizeof shared->genesis, err);
 }
 
-static enum status step_functions(struct startup *startup, struct err *err)
+static enum status server_functions(void *arg, struct redis *redis, struct err *err)
 {
     struct library library;
     bool loaded;
 
-    if (functions_load(startup->redis, &loaded, err) != ST_OK)
+    (void)arg;
+    if (functions_load(redis, &loaded, err) != ST_OK)
         return err->status;
-    if (loaded) {
-        log_event(LOG_LEVEL_INFO, "functions loaded", "bytes=%zu redis=%s", functions_code_size,
-                  redis_address(startup->redis));
-    }
-    if (functions_look(startup->redis, "coordinator", &library, err) != ST_OK)
+    if (loaded)
+        log_event(LOG_LEVEL_INFO, "functions loaded", "bytes=%zu redis=%s", functions_code_size, redis_address(redis));
+    if (functions_look(redis, "coordinator", &library, err) != ST_OK)
         return err->status;
-    return redis_user_check(startup->redis, &library, err);
+    return redis_user_check(redis, &library, err);
+}
+
+static enum status step_functions(struct startup *startup, struct err *err)
+{
+    return redis_each_server(startup->redis, server_functions, NULL, err);
 }
 
 static const struct step {

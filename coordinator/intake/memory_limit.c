@@ -25,25 +25,43 @@ int64_t info_number(const char *info, const char *name)
     return -1;
 }
 
+/* Of the servers the one that stands against going on. */
+struct fullest {
+    bool was_full, full;
+    int64_t used, maxmemory;
+};
+
+static enum status server_memory(void *arg, struct redis *redis, struct err *err)
+{
+    struct fullest *fullest = arg;
+    struct redis_reply *reply;
+
+    if (fullest->full)
+        return ST_OK;
+    if (redis_call(redis, &reply, err, "INFO", "memory", NULL) != ST_OK)
+        return err->status;
+    fullest->used = info_number(redis_reply_text(reply, NULL), "used_memory");
+    fullest->maxmemory = info_number(redis_reply_text(reply, NULL), "maxmemory");
+    fullest->full = memory_pauses(fullest->was_full, fullest->used, fullest->maxmemory);
+    redis_reply_free(reply);
+    return ST_OK;
+}
+
 bool memory_limit_check(struct memory_limit *limit, struct redis *redis, int64_t now_ms)
 {
-    struct redis_reply *reply;
+    struct fullest fullest = { .was_full = limit->full };
     struct err err = ERR_INIT;
-    int64_t used, maxmemory;
     bool was_full = limit->full;
 
     if (now_ms - limit->checked_at_ms < MEMORY_CHECK_MS)
         return false;
     limit->checked_at_ms = now_ms;
-    if (redis_call(redis, &reply, &err, "INFO", "memory", NULL) != ST_OK)
+    if (redis_each_server(redis, server_memory, &fullest, &err) != ST_OK)
         return false;
-    used = info_number(redis_reply_text(reply, NULL), "used_memory");
-    maxmemory = info_number(redis_reply_text(reply, NULL), "maxmemory");
-    redis_reply_free(reply);
-    limit->full = memory_pauses(was_full, used, maxmemory);
+    limit->full = fullest.full;
     if (limit->full != was_full) {
         log_event(LOG_LEVEL_WARNING, limit->full ? "ingest paused" : "ingest resumed",
-                  "why=redis-memory used=%" PRId64 " maxmemory=%" PRId64, used, maxmemory);
+                  "why=redis-memory used=%" PRId64 " maxmemory=%" PRId64, fullest.used, fullest.maxmemory);
     }
     return limit->full != was_full;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/record/id.h"
+#include "tests/support/merged.h"
 #include "tests/support/test.h"
 
 enum { QUESTION_SIZE = 1 << 17 };
@@ -103,6 +104,7 @@ static const char *question_ask(struct shard *shard, const char *format, va_list
 
     assert_true(vsnprintf(question, QUESTION_SIZE, format, args) < QUESTION_SIZE);
     shard_command(shard, "FCALL_RO %s", question);
+    merged_check(shard, question, shard->answer);
     free(question);
     return shard->answer;
 }

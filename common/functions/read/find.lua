@@ -1,7 +1,7 @@
 -- bgop_find: records that meet conditions, in an order, page by page.
 --   keys  none or bgop:{s}    args  {"where":[[field, operator, value]...], "order":"-SubmittedAt", "fields":[...],
 --                                    "limit":50, "cursor":null}: all members optional (fields absent: all of them)
---   ->    {"rows":[...],"cursor":null}    errors INVALID_FIELD, MALFORMED_ID, MALFORMED_QUERY, RECOVERING
+--   ->    {"rows":[...],"cursor":null}, and with "positions":true "positions":[a cursor behind each row...]; errors INVALID_FIELD, MALFORMED_ID, MALFORMED_QUERY, RECOVERING
 -- A call does a bounded amount of work: a page may be short or empty while there is a cursor. Two ways:
 --   walk  in the order of submission (over `born` or an index by ParentKey) and in the order of the last change (over
 --         `changes`, as far back as it reaches): rows come as they are met.
@@ -13,8 +13,8 @@ read.part({'bgop_find'}, function()
     local FEW_FIELDS = 8            -- 1 for so many fields, 2 for more
     local SCAN_WORK = 250           -- of a scan's looking
     local QUERY_MAX = 65536         -- bytes
-    local MEMBERS = {where = true, order = true, fields = true, limit = true, cursor = true}
-    local MEMBER_NAMES = {'where', 'order', 'fields', 'limit', 'cursor'}
+    local MEMBERS = {where = true, order = true, fields = true, limit = true, cursor = true, positions = true}
+    local MEMBER_NAMES = {'where', 'order', 'fields', 'limit', 'cursor', 'positions'}
 
     -- ---- the query ----
 
@@ -88,7 +88,8 @@ read.part({'bgop_find'}, function()
         local order = order_of(present(query.order))
         local position, scan = cursor_of(present(query.cursor), order)
         return {filter = read.filter(present(query.where)), order = order, fields = fields_of(present(query.fields)),
-                limit = limit_of(present(query.limit)), position = position, scan = scan}
+                limit = limit_of(present(query.limit)), position = position, scan = scan,
+                positions = present(query.positions) == true}
     end
 
     -- ---- walks ----
@@ -128,7 +129,7 @@ read.part({'bgop_find'}, function()
         -- Rising, rows of this very ms are left to the next call: more of them may come, in front of the last one.
         if not walk.newest_first then walk.greatest = math.min(walk.greatest, clock_ms() - 1) end
         if walk.position then walk.position = {id = walk.position.id, ms = walk.position.key} end
-        local look, load = read.loader(query.looked_at), read.loader(query.fields)
+        local look, load = read.loader(query.looked_at), read.loader(query.loaded)
         if #query.filter == 0 and not walk.changes then look = load end
         local rows, work, last, last_ms = {}, 0, nil, nil
         for id, shard, ms in read.walk(shards, walk) do
@@ -138,6 +139,7 @@ read.part({'bgop_find'}, function()
             local h = look(shard, id)
             if h and (not walk.changes or tonumber(h.SystemModstamp) == ms) and read.matches(query.filter, h) then
                 rows[#rows + 1] = look == load and h or load(shard, id)
+                rows[#rows].walked_ms = integer(ms)
                 work = work + query.row_work - (look == load and 1 or 0)
             end
             work, last, last_ms = work + query.look_work, id, ms
@@ -157,7 +159,7 @@ read.part({'bgop_find'}, function()
     end
 
     local function page_of_scan(query, shards, source)
-        local look, load, order = read.loader(query.looked_at), read.loader(query.fields), query.order
+        local look, load, order = read.loader(query.looked_at), read.loader(query.loaded), query.order
         local function judge(shard, id)
             local h = look(shard, id)
             if h and read.matches(query.filter, h) then return true, order.field.value(h) end
@@ -196,15 +198,27 @@ read.part({'bgop_find'}, function()
         return page_of_scan(query, shards, source)
     end
 
+    -- For who merges the shards of several servers: the cursor behind each row.
+    local function positions_json(query, rows)
+        if not query.positions then return '' end
+        local out, order = {}, query.order
+        for i, h in ipairs(rows) do
+            out[i] = position_json(order, {id = h.id, value = h.walked_ms or order.field.value(h)})
+        end
+        return ',"positions":[' .. table.concat(out, ',') .. ']'
+    end
+
     function read.calls.bgop_find(keys, args)
         if #args ~= 1 then read.fail('MALFORMED_QUERY', 'give one argument, the query as a JSON object') end
         local query, shards = query_of(args[FIND.QUERY]), read.shards(keys)
         read.require_open(shards)
         query.looked_at = {unpack(query.filter.fields)}
         query.looked_at[#query.looked_at + 1] = query.order.field
+        query.loaded = query.positions and {query.order.field, unpack(query.fields)} or query.fields
         query.row_work = #query.fields > FEW_FIELDS and 2 or 1
         query.look_work = 1 + read.filter_work(query.filter)
         local rows, cursor = page(query, shards)
-        return '{"rows":' .. read.records_json(rows, query.fields) .. ',"cursor":' .. cursor .. '}'
+        return '{"rows":' .. read.records_json(rows, query.fields) .. positions_json(query, rows) .. ',"cursor":' .. cursor ..
+               '}'
     end
 end)

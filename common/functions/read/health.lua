@@ -17,13 +17,13 @@ read.part({}, function()
                (since and read.json_number(since) or 'null') .. ',"text":' .. read.json_text(text) .. '}'
     end
 
-    local function troubles_json(troubles)
+    local function troubles_json(troubles, most)
         local out = {}
         for _, what in ipairs(TROUBLES) do
             local of = troubles[what] or {}
-            for i = 1, math.min(#of, SHOWN_MAX) do out[#out + 1] = trouble_json(what, of[i].where, of[i].since, of[i].text) end
-            if #of > SHOWN_MAX then
-                out[#out + 1] = trouble_json(what, 'others', of[SHOWN_MAX + 1].since, 'and ' .. #of - SHOWN_MAX .. ' more')
+            for i = 1, math.min(#of, most) do out[#out + 1] = trouble_json(what, of[i].where, of[i].since, of[i].text) end
+            if #of > most then
+                out[#out + 1] = trouble_json(what, 'others', of[most + 1].since, 'and ' .. #of - most .. ' more')
             end
         end
         return '[' .. table.concat(out, ',') .. ']'
@@ -137,7 +137,7 @@ read.part({}, function()
     end
 
     -- A shard that is closed is renewed in by nobody: workers are judged when all have been open for a lease's time.
-    local function workers_can_beat(shards, now)
+    function read.workers_can_beat(shards, now)
         for _, shard in ipairs(shards) do
             local floor = tonumber(call('HGET', read.prefix(shard) .. KEY.GATE, 'floor')) or 0
             if read.gate(shard) ~= 'OPEN' or now < floor then return false end
@@ -147,7 +147,7 @@ read.part({}, function()
 
     local function look_at_workers(troubles, shards, now)
         local seen, lease_ms = workers_seen(shards, now)
-        local judged, names, first = workers_can_beat(shards, now), {}, read.prefix(shards[1])
+        local judged, names, first = read.workers_can_beat(shards, now), {}, read.prefix(shards[1])
         for instance in pairs(seen) do names[#names + 1] = instance end
         table.sort(names)
         for _, instance in ipairs(names) do
@@ -163,16 +163,17 @@ read.part({}, function()
         end
     end
 
-    function read.health(shards, now)
-        local troubles = {}
+    -- part: of who adds up several, so nothing is cut.
+    function read.health(shards, now, part)
+        local troubles, most = {}, part and 1e9 or SHOWN_MAX
         if not shards[1] then
             tell(troubles, HEALTH.QUEUE_MISSING, 'this Redis', nil, 'no coordinator has set up a queue on it')
-            return troubles_json(troubles)
+            return troubles_json(troubles, most)
         end
         local attended = look_at_coordinators(troubles, shards, now)
         look_at_sources(troubles, shards, attended, now)
         look_at_shards(troubles, shards, now)
         look_at_workers(troubles, shards, now)
-        return troubles_json(troubles)
+        return troubles_json(troubles, most)
     end
 end)

@@ -2,7 +2,7 @@
 -- Exact match. Names are unique within Type and routing key, so there may be several; newest first for ParentKey and
 -- WorkerUri.
 --   keys  none or bgop:{s}    args  field, value, [cursor]
---   ->    {"ids":[...],"cursor":null}, at most 500 a page; a page may be short while there is a cursor
+--   ->    {"ids":[...],"cursor":null}, of one shard by ParentKey or WorkerUri also "at":[ms...] of each; at most 500 a page; a page may be short while there is a cursor
 --   errors INVALID_FIELD, MALFORMED_QUERY, RECOVERING
 read.part({'bgop_lookup'}, function()
     local CLAIMS_MAX = 350          -- claims of a worker looked at in one call
@@ -65,15 +65,15 @@ read.part({'bgop_lookup'}, function()
     -- Ids of one walk, newest first, that take(id, shard, ms) accepts, of so many looked at.
     local function page(shards, walk, cursor, examined_max, take)
         walk.newest_first, walk.position = true, cursor_of(cursor)
-        local ids, examined, last, last_ms = {}, 0, nil, nil
+        local ids, at, examined, last, last_ms = {}, {}, 0, nil, nil
         for id, shard, ms in read.walk(shards, walk) do
             if #ids == read.PAGE_MAX or examined == examined_max then
-                return ids, '"' .. integer(last_ms) .. ':' .. last .. '"'
+                return ids, '"' .. integer(last_ms) .. ':' .. last .. '"', at
             end
-            if take(id, shard, ms) then ids[#ids + 1] = id end
+            if take(id, shard, ms) then ids[#ids + 1], at[#at + 1] = id, integer(ms) end
             examined, last, last_ms = examined + 1, id, ms
         end
-        return ids, 'null'
+        return ids, 'null', at
     end
 
     -- Does the stream's entry of this moment name the Id?
@@ -118,7 +118,8 @@ read.part({'bgop_lookup'}, function()
         end
         local shards = read.shards(keys)
         read.require_open(shards)
-        local ids, cursor = FIND[field.name](shards, args[LOOKUP.VALUE], args[LOOKUP.CURSOR])
-        return '{"ids":' .. read.json_texts(ids) .. ',"cursor":' .. cursor .. '}'
+        local ids, cursor, at = FIND[field.name](shards, args[LOOKUP.VALUE], args[LOOKUP.CURSOR])
+        return '{"ids":' .. read.json_texts(ids) .. (at and keys[1] and ',"at":[' .. table.concat(at, ',') .. ']' or '') ..
+               ',"cursor":' .. cursor .. '}'
     end
 end)

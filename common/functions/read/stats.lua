@@ -1,6 +1,8 @@
 -- bgop_stats: the queue in numbers. Cheap whatever the queue holds: counters, four small hashes a shard, the heads of
 -- the pending indexes, and the newest 500 errors (beyond that many, as many of each shard).
---   keys  none or bgop:{s}
+--   keys  none or bgop:{s}    args  [errors, 0 to 500]: a part for who adds up shards of several servers. So many of the
+--         newest errors are looked at, nothing is cut, rates are not rounded, and there is also "hour":{bucket:n}, and
+--         "workersJudged" (workers that were not heard of are gone)
 --   ->    {"mode","shards","byType":{Type:{Status:n}},"oldestWaitingMs":{Type:ms},
 --          "rates":{"accepted":{"1m","5m","60m"},"finished":..,"failed":..,"retried":..},          a second
 --          "wait":{"p50","p95","p99","count"},"run":{..},            ms, of the last hour
@@ -190,12 +192,12 @@ read.part({'bgop_stats'}, function()
         end
     end
 
-    local function rates_json(rates)
+    local function rates_json(rates, format)
         local out = {}
         for i, name in ipairs(RATES) do
             local windows = {}
             for w, window in ipairs(WINDOWS) do
-                windows[w] = string.format('"%s":%.3f', window.name, rates[name][w])
+                windows[w] = string.format('"%s":' .. format, window.name, rates[name][w])
             end
             out[i] = '"' .. name .. '":{' .. table.concat(windows, ',') .. '}'
         end
@@ -272,9 +274,9 @@ read.part({'bgop_stats'}, function()
         return counts
     end
 
-    local function errors_json(shards)
+    local function errors_json(shards, part)
         local counts, texts, looked_at = {}, {}, 0
-        for i, share in ipairs(error_shares(shards)) do
+        for i, share in ipairs(part and {part} or error_shares(shards)) do
             local ops = read.ops(shards[i])
             local ids = share > 0 and call('ZREVRANGE', read.prefix(shards[i]) .. KEY.ERRORS, 0, share - 1) or {}
             looked_at = looked_at + #ids
@@ -292,7 +294,7 @@ read.part({'bgop_stats'}, function()
             return a < b
         end)
         local out = {}
-        for i = 1, math.min(#texts, TEXTS_MAX) do
+        for i = 1, math.min(#texts, part and #texts or TEXTS_MAX) do
             out[i] = '{"error":' .. read.json_text(texts[i]) .. ',"count":' .. counts[texts[i]] .. '}'
         end
         return '[' .. table.concat(out, ',') .. ']', looked_at
@@ -336,18 +338,22 @@ read.part({'bgop_stats'}, function()
     end
 
     function read.calls.bgop_stats(keys, args)
-        if #args > 0 then read.fail('MALFORMED_QUERY', 'bgop_stats takes no arguments') end
         local shards, now, answer = read.shards(keys), clock_ms(), {}
+        local given = args[STATS.ERRORS]
+        local part = given and given:match('^%d%d?%d?$') and tonumber(given)
+        if #args > 1 or given and (not part or part > ERRORS_MAX or not keys[1]) then
+            read.fail('MALFORMED_QUERY', 'bgop_stats takes no arguments, or of one shard how many errors, 0 to %d', ERRORS_MAX)
+        end
         take_modes(answer, shards)
         take_counts(answer, shards)
         take_claimable(answer, shards, now)
         take_windows(answer, shards, now)
-        local errors, looked_at = errors_json(shards)
+        local errors, looked_at = errors_json(shards, part)
         local workers, worker_count = workers_json(shards, now)
         local totals = answer.totals
         return table.concat({
             '{"mode":"', answer.mode, '","shards":', #shards, ',"byType":', by_type_json(answer.by_type),
-            ',"oldestWaitingMs":', numbers_json(answer.oldest), ',"rates":', rates_json(answer.rates),
+            ',"oldestWaitingMs":', numbers_json(answer.oldest), ',"rates":', rates_json(answer.rates, part and '%.9f' or '%.3f'),
             ',"wait":', times_json(answer.hour, 'w'), ',"run":', times_json(answer.hour, 'r'),
             ',"errors":', errors, ',"errorsLookedAt":', looked_at,
             ',"workers":', worker_count, ',"workerList":', workers,
@@ -355,7 +361,9 @@ read.part({'bgop_stats'}, function()
             ',"rejected":', read.json_number(totals.rejected), ',"totals":', numbers_json(totals),
             ',"claimable":', numbers_json(answer.claimable), ',"blocked":', blocked_count(shards),
             ',"waitEver":', ever_json(answer.ever, 'w'), ',"runEver":', ever_json(answer.ever, 'r'),
-            ',"recovering":[', table.concat(answer.recovering, ','), '],"health":', read.health(shards, now), '}',
+            ',"recovering":[', table.concat(answer.recovering, ','), '],"health":', read.health(shards, now, part),
+            part and ',"hour":' .. numbers_json(answer.hour) or '',
+            part and ',"workersJudged":' .. tostring(read.workers_can_beat(shards, now)) or '', '}',
         })
     end
 end)

@@ -1,0 +1,120 @@
+"""The stack of queue_stack.py on a Redis Cluster: primaries and a replica of each, made by redis-cli as a person would."""
+import json
+import logging
+import subprocess
+import time
+
+import redis
+import redis.cluster
+import redis.crc
+
+from queue_stack import ROOT, Stack, eventually, free_ports
+
+logging.getLogger("redis").setLevel(logging.CRITICAL)     # it logs what it heals itself
+NODE_TIMEOUT_MS = 2000      # how long a primary is away before its replica takes over
+
+
+class ClusterStack(Stack):
+    def __init__(self, config, primaries=3, replicas=True, **more):
+        super().__init__(config, **more)
+        self.primaries = primaries
+        self.ports = [self.redis_port] + free_ports((2 if replicas else 1) * primaries - 1)
+        self.replicas = replicas
+        self.env["BGOP_REDIS"] = "redis://" + ",".join(f"127.0.0.1:{port}" for port in self.ports[:primaries])
+
+    # ---- servers ----
+    def start_redis(self):
+        for port in self.ports:
+            self.start_server(port)
+        self.cli("--cluster", "create", *[f"127.0.0.1:{port}@{port + 1}" for port in self.ports],
+                 "--cluster-replicas", int(self.replicas), "--cluster-yes")
+        eventually(lambda: all(self.says(port, "cluster_state:ok") for port in self.ports), "the cluster to serve", 30)
+        eventually(lambda: sorted(self.node(port).info("replication")["role"] for port in self.ports).count("slave")
+                   == len(self.ports) - self.primaries, "replicas", 30)
+        eventually(self.replicas_are_in_step, "replicas in step", 30)
+        self.redis = redis.cluster.RedisCluster("127.0.0.1", self.ports[0], decode_responses=True, socket_timeout=60,
+                                                cluster_error_retry_attempts=20)
+
+    def start_server(self, port):
+        data = self.folder / f"redis-{port}"
+        data.mkdir(exist_ok=True)
+        self.start(f"redis-{port}", [
+            "redis-server", ROOT / "deploy/redis/redis.conf", "--port", port, "--dir", data, "--bind", "127.0.0.1",
+            "--cluster-enabled", "yes", "--cluster-port", port + 1, "--cluster-node-timeout", NODE_TIMEOUT_MS,
+            "--cluster-replica-validity-factor", 0, "--repl-diskless-sync-delay", 0])
+        eventually(lambda: self.ping(port), f"the Redis at {port}", 30)
+
+    def node(self, port):
+        return redis.Redis("127.0.0.1", port, decode_responses=True, socket_timeout=10)
+
+    def ping(self, port):
+        try:
+            return self.node(port).ping()
+        except redis.exceptions.RedisError:
+            return False
+
+    def says(self, port, text):
+        return text in self.cli("-p", port, "CLUSTER", "INFO")
+
+    def replicas_are_in_step(self):
+        return all(info["role"] == "master" or info["master_link_status"] == "up"
+                   for info in (self.node(port).info("replication") for port in self.ports))
+
+    def cli(self, *words):
+        done = subprocess.run(["redis-cli", *[str(word) for word in words]], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"redis-cli {words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    # ---- who has what ----
+    def id_of(self, port):
+        return self.cli("-p", port, "CLUSTER", "MYID").strip()
+
+    def slot(self, shard):
+        return redis.crc.key_slot(f"bgop:{{{shard}}}".encode())
+
+    def port_of(self, slot):
+        """Of the primary that serves it, as the live servers say."""
+        for port in self.ports:
+            if f"redis-{port}" not in self.processes:
+                continue
+            for first, last, primary, *_ in self.node(port).execute_command("CLUSTER SLOTS"):
+                if first <= slot <= last and self.is_primary(primary[1]):
+                    return primary[1]
+        return None
+
+    def is_primary(self, port):
+        return f"redis-{port}" in self.processes and self.node(port).info("replication")["role"] == "master"
+
+    def replica_of(self, port):
+        for other in self.ports:
+            info = self.node(other).info("replication") if other != port else {}
+            if info.get("role") == "slave" and info["master_port"] == port:
+                return other
+        return None
+
+    # ---- what happens to them ----
+    def move_slot(self, slot, to):
+        """With all that is in it, while it is used."""
+        source = self.port_of(slot)
+        self.node(to).execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self.id_of(source))
+        self.node(source).execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self.id_of(to))
+        moved = 0
+        began = time.monotonic()
+        with redis.Redis("127.0.0.1", source) as node:      # keys as they are
+            while keys := node.execute_command("CLUSTER GETKEYSINSLOT", slot, 500):
+                node.execute_command("MIGRATE", "127.0.0.1", to, "", 0, 10000, "KEYS", *keys)
+                moved += len(keys)
+        for port in (to, source):
+            self.node(port).execute_command("CLUSTER SETSLOT", slot, "NODE", self.id_of(to))
+        return moved, time.monotonic() - began
+
+    def fail_over(self, port):
+        """Its primary dies, and its replica takes over."""
+        replica = self.replica_of(port)
+        self.kill(f"redis-{port}")
+        eventually(lambda: self.is_primary(replica), "the replica to take over", 30)
+        return replica
+
+    # ---- reading ----
+    def stats(self):
+        return json.loads(self.ctl("stats", "--json").stdout)

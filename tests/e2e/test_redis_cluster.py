@@ -1,0 +1,102 @@
+"""A queue on a Redis Cluster of three primaries: its lifecycle, a slot that moves and a primary that dies under load."""
+import json
+import threading
+import unittest
+
+from cluster_stack import ClusterStack
+from queue_stack import HANDLERS, eventually
+
+CONFIG = f"""
+[type SiteTaskCreate]
+handler = noop
+[type WebCart]
+handler = exec
+command = {HANDLERS}/verb.sh
+concurrency = 8
+"""
+
+
+class Load:
+    """Submits without a pause until it is told to end."""
+
+    def __init__(self, stack, pause_s=0.05):
+        self.stack, self.pause_s, self.ids, self.ended = stack, pause_s, [], threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.ended.wait(self.pause_s):
+            self.ids += self.stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n}"} for n in range(31)])
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+
+
+class RedisCluster(unittest.TestCase):
+    def test_lifecycle_then_a_slot_moves_and_a_primary_dies_under_load(self):
+        with ClusterStack(CONFIG, shards=8) as stack:
+            self.check_lifecycle(stack)
+            with Load(stack) as load:
+                eventually(lambda: len(load.ids) > 100, "some load")
+                self.move_a_shard(stack)
+                self.kill_a_primary(stack)
+                count = len(load.ids)
+                eventually(lambda: len(load.ids) > count + 300, "load after it")
+            stack.wait_terminal(load.ids, 60)
+            self.assertEqual(set(stack.statuses(load.ids)), {"Complete"})
+            for name in ("coordinator-1", "worker-1"):
+                stack.assert_alive(name)
+                self.assertNotIn("CROSSSLOT", stack.log(name))
+
+    def check_lifecycle(self, stack):
+        self.assertEqual(len({stack.port_of(stack.slot(s)) for s in range(stack.shards)}), 3)
+        ids = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(500)])
+        runs = stack.submit([{"Type": "WebCart", "ParentKey": f"w{n}", "Payload": "sleep 0"} for n in range(4)])
+        [fails] = stack.submit([{"Type": "WebCart", "ParentKey": "f", "Payload": "permanent bad"}])
+        stack.wait_terminal(ids + runs + [fails])
+        self.assertEqual(set(stack.statuses(ids + runs)), {"Complete"})
+        self.assertEqual(stack.record(fails)["Status"], "Error")
+        self.check_reads(stack, len(ids + runs), fails)
+
+    def check_reads(self, stack, complete, fails):
+        """Each shard is asked at its own server, and the answers are one."""
+        stats = stack.stats()
+        self.assertEqual((stats["mode"], stats["shards"]), ("OPEN", stack.shards))
+        self.assertEqual(sum(by.get("Complete", 0) for by in stats["byType"].values()), complete)
+        self.assertEqual(stats["errors"], [{"error": "bad data: bad", "count": 1}])
+        listed = json.loads(stack.ctl("list", "--json", "--limit", 300).stdout)
+        self.assertEqual(len({row["Id"] for row in listed}), 300)
+        times = [row["SubmittedAt"] for row in listed]
+        self.assertEqual(times, sorted(times, reverse=True))
+        self.assertEqual(json.loads(stack.ctl("get", fails, "--json").stdout)["Status"], "Error")
+        waited = stack.ctl("submit", "--type", "WebCart", "--payload", "upper hello", "--wait").stdout
+        self.assertIn("Complete", waited)
+
+    def move_a_shard(self, stack):
+        slot = stack.slot(0)
+        source = stack.port_of(slot)
+        to = next(port for port in stack.ports if port != source and stack.is_primary(port))
+        generations = stack.generations()
+        moved, seconds = stack.move_slot(slot, to)
+        print(f"shard 0: {moved} keys moved in {seconds:.3f} s")
+        eventually(lambda: stack.generations()[0] > generations[0], "shard 0 armed at its new server", 20)
+        stack.wait_open()
+
+    def kill_a_primary(self, stack):
+        port = stack.port_of(stack.slot(1))
+        shards = [s for s in range(stack.shards) if stack.port_of(stack.slot(s)) == port]
+        generations = stack.generations()
+        stack.fail_over(port)
+        eventually(lambda: all(stack.generations()[s] > generations[s] for s in shards),
+                   "the shards of the dead primary armed at its replica", 30)
+        stack.wait_open()
+        stack.start_server(port)        # it comes back, as a replica
+        eventually(lambda: not stack.is_primary(port), "the old primary to follow the new one", 30)
+
+
+if __name__ == "__main__":
+    unittest.main()
