@@ -296,6 +296,9 @@ static void remove_all(struct load *load)
 
 /* ---- the same fields natively ---- */
 
+#define NATIVE_KEY "native:op:08P00000000%05dAAAA"
+enum { NATIVE_KEY_SIZE = 64 };
+
 static void native_send(struct load *load, int n)
 {
     static const char *const fields[] = { "Status",
@@ -322,16 +325,35 @@ static void native_send(struct load *load, int n)
                                           "1700000001000" };
     struct err err = ERR_INIT;
     struct redis_command command;
-    char key[64];
+    char key[NATIVE_KEY_SIZE];
 
     redis_command_init(&command);
     redis_command_add_text(&command, "HSET");
-    snprintf(key, sizeof key, "native:op:08P00000000%05dAAAA", n);
+    snprintf(key, sizeof key, NATIVE_KEY, n);
     redis_command_add_text(&command, key);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         redis_command_add_text(&command, fields[i]);
     need(load, redis_send(load->redis, &command, &err), &err);
     redis_command_release(&command);
+}
+
+static void native_remove(struct load *load)
+{
+    static char keys[SHARDS * HSETS][NATIVE_KEY_SIZE];
+    struct err err = ERR_INIT;
+    struct redis_command command;
+    struct redis_reply *reply;
+
+    redis_command_init(&command);
+    redis_command_add_text(&command, "DEL");
+    for (int n = 0; n < SHARDS * HSETS; n++) {
+        snprintf(keys[n], NATIVE_KEY_SIZE, NATIVE_KEY, n);
+        redis_command_add_text(&command, keys[n]);
+    }
+    need(load, redis_send(load->redis, &command, &err), &err);
+    redis_command_release(&command);
+    need(load, redis_receive(load->redis, &reply, &err), &err);
+    redis_reply_free(reply);
 }
 
 /* Answers what one took. */
@@ -352,13 +374,7 @@ static double native_round(struct load *load)
     us += cpu_us(load);
     load->cost->hset_us += us;
     load->hsets += SHARDS * HSETS;
-    for (int n = 0; n < SHARDS * HSETS; n++) {
-        char key[64];
-
-        snprintf(key, sizeof key, "native:op:08P00000000%05dAAAA", n);
-        need(load, redis_call(load->redis, &reply, &err, "DEL", key, NULL), &err);
-        redis_reply_free(reply);
-    }
+    native_remove(load);
     return us / (SHARDS * HSETS);
 }
 
