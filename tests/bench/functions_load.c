@@ -39,6 +39,7 @@ struct load {
     int batch;
     struct functions_cost *cost; /* sums, until the end */
     double hsets;
+    double *ratios; /* of each round */
     struct shard_load shards[SHARDS];
     struct submission submissions[BATCH_MAX];
     struct ingest_op ops[BATCH_MAX];
@@ -295,6 +296,9 @@ static void remove_all(struct load *load)
 
 /* ---- the same fields natively ---- */
 
+#define NATIVE_KEY "native:op:08P00000000%05dAAAA"
+enum { NATIVE_KEY_SIZE = 64 };
+
 static void native_send(struct load *load, int n)
 {
     static const char *const fields[] = { "Status",
@@ -321,11 +325,11 @@ static void native_send(struct load *load, int n)
                                           "1700000001000" };
     struct err err = ERR_INIT;
     struct redis_command command;
-    char key[64];
+    char key[NATIVE_KEY_SIZE];
 
     redis_command_init(&command);
     redis_command_add_text(&command, "HSET");
-    snprintf(key, sizeof key, "native:op:08P00000000%05dAAAA", n);
+    snprintf(key, sizeof key, NATIVE_KEY, n);
     redis_command_add_text(&command, key);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         redis_command_add_text(&command, fields[i]);
@@ -333,11 +337,31 @@ static void native_send(struct load *load, int n)
     redis_command_release(&command);
 }
 
-static void native_round(struct load *load)
+static void native_remove(struct load *load)
+{
+    static char keys[SHARDS * HSETS][NATIVE_KEY_SIZE];
+    struct err err = ERR_INIT;
+    struct redis_command command;
+    struct redis_reply *reply;
+
+    redis_command_init(&command);
+    redis_command_add_text(&command, "DEL");
+    for (int n = 0; n < SHARDS * HSETS; n++) {
+        snprintf(keys[n], NATIVE_KEY_SIZE, NATIVE_KEY, n);
+        redis_command_add_text(&command, keys[n]);
+    }
+    need(load, redis_send(load->redis, &command, &err), &err);
+    redis_command_release(&command);
+    need(load, redis_receive(load->redis, &reply, &err), &err);
+    redis_reply_free(reply);
+}
+
+/* Answers what one took. */
+static double native_round(struct load *load)
 {
     struct err err = ERR_INIT;
     struct redis_reply *reply;
-    double before = cpu_us(load);
+    double us = -cpu_us(load);
 
     for (int first = 0; first < SHARDS * HSETS; first += HSETS) {
         for (int n = first; n < first + HSETS; n++)
@@ -347,15 +371,11 @@ static void native_round(struct load *load)
             redis_reply_free(reply);
         }
     }
-    load->cost->hset_us += cpu_us(load) - before;
+    us += cpu_us(load);
+    load->cost->hset_us += us;
     load->hsets += SHARDS * HSETS;
-    for (int n = 0; n < SHARDS * HSETS; n++) {
-        char key[64];
-
-        snprintf(key, sizeof key, "native:op:08P00000000%05dAAAA", n);
-        need(load, redis_call(load->redis, &reply, &err, "DEL", key, NULL), &err);
-        redis_reply_free(reply);
-    }
+    native_remove(load);
+    return us / (SHARDS * HSETS);
 }
 
 /* ---- all of it ---- */
@@ -399,14 +419,27 @@ static void load_open(struct load *load)
         shard_open(load, shard);
 }
 
+/* What is of the queue: neither the server's own, nor the functions, nor what is on its way. */
 static double bytes_used(struct load *load)
 {
-    return info_number(load, "memory", "\nused_memory:") - info_number(load, "memory", "\nmem_aof_buffer:") -
-           info_number(load, "memory", "\nmem_clients_normal:");
+    static const char *const others[] = { "\nused_memory_startup:", "\nused_memory_functions:", "\nmem_aof_buffer:",
+                                          "\nmem_clients_normal:" };
+    double bytes = info_number(load, "memory", "\nused_memory:");
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        bytes -= info_number(load, "memory", others[i]);
+    return bytes;
 }
 
-static void round_run(struct load *load)
+static double steps_us(const struct load *load)
 {
+    return load->cost->steps[STEP_INGEST].us + load->cost->steps[STEP_CLAIM].us + load->cost->steps[STEP_APPLY].us;
+}
+
+/* Answers how many HSETs an operation of this round took. */
+static double round_run(struct load *load)
+{
+    double us = -steps_us(load);
     bool more;
 
     step_begin(load);
@@ -420,12 +453,22 @@ static void round_run(struct load *load)
         more = apply_all(load);
         step_end(load, STEP_APPLY);
     } while (more);
+    us += steps_us(load);
+    return us / functions_load_round(load->batch) / native_round(load);
+}
+
+static int compare_doubles(const void *one, const void *other)
+{
+    double a = *(const double *)one, b = *(const double *)other;
+
+    return (a > b) - (a < b);
 }
 
 static void load_close(struct load *load)
 {
     for (int shard = 0; shard < SHARDS; shard++)
         free(load->shards[shard].hinted);
+    free(load->ratios);
     redis_free(load->redis);
     redis_server_stop(&load->server);
     free(load);
@@ -447,21 +490,19 @@ const struct functions_shape *functions_shape_find(const char *name)
 
 void functions_load_run(const struct functions_shape *shape, int operations, int batch, struct functions_cost *cost)
 {
-    const struct timespec until_expired = { .tv_sec = RETENTION_S + 1 };
+    const struct timespec until_expired = { .tv_sec = RETENTION_S, .tv_nsec = 50000000 };
     struct load *load = calloc(1, sizeof *load);
     int rounds = operations / functions_load_round(batch);
-    double bytes;
 
     *cost = (struct functions_cost){ 0 };
     load->shape = shape, load->batch = batch, load->cost = cost;
     load_open(load);
-    bytes = bytes_used(load);
-    for (int n = 0; n < rounds; n++) {
-        round_run(load);
-        if (n % 4 == 0)
-            native_round(load);
-    }
-    cost->bytes = bytes_used(load) - bytes;
+    load->ratios = calloc((size_t)rounds, sizeof *load->ratios);
+    for (int n = 0; n < rounds; n++)
+        load->ratios[n] = round_run(load);
+    qsort(load->ratios, (size_t)rounds, sizeof *load->ratios, compare_doubles);
+    cost->ratio = load->ratios[rounds / 2];
+    cost->bytes = bytes_used(load);
     nanosleep(&until_expired, NULL);
     step_begin(load);
     remove_all(load);

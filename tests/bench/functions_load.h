@@ -21,6 +21,7 @@ struct functions_cost { /* of one operation */
     } steps[STEP_COUNT];
     double bytes;   /* of Redis for a finished operation, before it is removed */
     double hset_us; /* CPU of one native HSET of a finished record's fields, 64 in flight, between the rounds */
+    double ratio;   /* of ingest, claim and apply to that HSET: the median of all rounds */
 };
 
 /* NULL: there is no such shape. */

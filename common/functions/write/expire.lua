@@ -24,8 +24,9 @@ do
         if not status or not expires or tonumber(expires) > b.now then return end   -- redriven, or held: ends again
         local keys = gone.keys
         gone.ids[#gone.ids + 1], gone.crcs[#gone.crcs + 1] = id, f[EXPIRING.CRC] or '-'
-        keys[#keys + 1], keys[#keys + 2] = b.ops .. id, b.prefix .. KEY.IN .. id
-        keys[#keys + 1], keys[#keys + 2] = b.prefix .. KEY.OUT .. id, b.prefix .. KEY.TRIES .. id
+        keys[#keys + 1], keys[#keys + 2] = b.ops .. id, b.prefix .. KEY.OUT .. id
+        keys[#keys + 1] = b.prefix .. KEY.TRIES .. id
+        if status ~= 'Complete' then keys[#keys + 1] = b.prefix .. KEY.IN .. id end       -- gone when it completed
         if f[EXPIRING.COMMANDS] then keys[#keys + 1] = b.prefix .. KEY.COMMANDS .. id end
         if status == 'Error' then
             gone.errors[#gone.errors + 1] = id

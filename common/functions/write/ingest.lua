@@ -23,11 +23,6 @@ local function fence_move(args, i)
     end
 end
 
--- Who holds a Name: one of the list that `names` has of it.
-local function holder_new(id, type, routing, content)
-    return {[HOLDER.ID] = id, [HOLDER.TYPE] = type, [HOLDER.ROUTING] = routing, [HOLDER.CONTENT] = content}
-end
-
 do
     local INLINE_BYTES = 1024
 
@@ -111,52 +106,6 @@ do
             end
         end
         return refused[2] and refused or nil
-    end
-
-    -- ---- Names: `names` holds Name -> JSON list of {Id, Type, routing key, content checksum} ----
-
-    local function names_read(b, ops, args)
-        local wanted, names, place = {}, {}, ops.at[OP.NAME]
-        if not place then
-            if ops.value[OP.NAME] == '' or ops.count == 0 then return names end
-            wanted[1] = ops.value[OP.NAME]
-        end
-        for i = place and ops.first + place or #args + 1, #args, ops.width do
-            if args[i] ~= '' then wanted[#wanted + 1] = args[i] end
-        end
-        if wanted[1] then
-            local held = call('HMGET', b.prefix .. KEY.NAMES, unpack(wanted))
-            for n, name in ipairs(wanted) do names[name] = names[name] or held[n] and cjson.decode(held[n]) or {} end
-        end
-        return names
-    end
-
-    -- Who holds the Name that this operation wants; nil: it may have it, and is noted as its holder.
-    local function name_take(plan, id, type, parent, name, group, content)
-        local routing = parent ~= '' and parent or group ~= '' and group or name
-        local holders = plan.names[name]
-        for _, holder in ipairs(holders) do
-            if holder[HOLDER.TYPE] == type and holder[HOLDER.ROUTING] == routing then return holder end
-        end
-        holders[#holders + 1] = holder_new(id, type, routing, content)
-        if not plan.taken[name] then plan.taken[#plan.taken + 1] = name end
-        plan.taken[name] = holders
-    end
-
-    -- As cjson would write it. Nearly always one holder of plain letters: then putting it together is quicker.
-    local function holders_text(holders)
-        local one = holders[1]
-        local type, routing = one[HOLDER.TYPE], one[HOLDER.ROUTING]
-        if holders[2] or routing:find('[%c"\\\127]') or type:find('[%c"\\\127]') then return cjson.encode(holders) end
-        return '[["' .. one[HOLDER.ID] .. '","' .. type .. '","' .. routing .. '","' .. one[HOLDER.CONTENT] .. '"]]'
-    end
-
-    local function names_write(b, taken)
-        local written = {}
-        for n, name in ipairs(taken) do
-            written[2 * n - 1], written[2 * n] = name, holders_text(taken[name])
-        end
-        if written[1] then call('HSET', b.prefix .. KEY.NAMES, unpack(written)) end
     end
 
     -- ---- one operation ----
@@ -279,7 +228,7 @@ do
     end
 
     local function plain_create_all(b, ops, args, plan)
-        local settings, at, value, now, last = b.types.current, ops.at, ops.value, nil, nil
+        local settings, at, value, new, last = b.types.current, ops.at, ops.value, {}, nil
         local type_at, parent_at, name_at = at[OP.TYPE], at[OP.PARENT_KEY], at[OP.NAME]
         local crc_at, payload_at = at[OP.CRC], at[OP.PAYLOAD]
         local type, parent, name = value[OP.TYPE], value[OP.PARENT_KEY], value[OP.NAME]
@@ -294,9 +243,9 @@ do
             if parent ~= '' and lane_is_of(settings[type]) then
                 op_create(b, record, settings[type], columns_row(ops, args, i))
             else
-                if type ~= last then now, last = moved_ids(b, type, '', 'New'), type end
+                if type ~= last then new, last = moved_ids(b, type, '', 'New'), type end
                 plain_create(b, record, settings[type], id, type, parent, name, crc, payload)
-                now[#now + 1] = id
+                new[#new + 1] = id
                 release(b, type, id)
             end
         end
@@ -304,17 +253,23 @@ do
 
     -- ---- all of them ----
 
-    -- Why this one cannot be recorded, or whether it is a duplicate; neither: it is to be. op: a columns_row.
-    local function op_judge(b, plan, op, record)
-        local id, type, name = op[1 + OP.ID], op[1 + OP.TYPE], op[1 + OP.NAME]
+    local function said(ops, args, i, field)
+        local place = ops.at[field]
+        return place and args[i + place] or not place and ops.value[field]
+    end
+
+    -- Why this one cannot be recorded, or whether it is a duplicate; neither: it is to be. i: where its row begins.
+    local function op_judge(b, plan, ops, args, i, record)
+        local id, type, name = said(ops, args, i, OP.ID), said(ops, args, i, OP.TYPE), said(ops, args, i, OP.NAME)
         if plan.known and call('EXISTS', record) == 1 then
-            local duplicate = call('HGET', record, 'crc') == op[1 + OP.CRC]
+            local duplicate = call('HGET', record, 'crc') == said(ops, args, i, OP.CRC)
             return not duplicate and 'Id ' .. id .. ' is held by another submission', duplicate
         end
         if not b.types.current[type] then return "Type: '" .. type .. "' is not known to this queue" end
         if name == '' then return nil, false end
-        local content = op[1 + OP.CONTENT]
-        local holder = name_take(plan, id, type, op[1 + OP.PARENT_KEY], name, op[1 + OP.SEQUENCE_GROUP], content)
+        local content, parent = said(ops, args, i, OP.CONTENT), said(ops, args, i, OP.PARENT_KEY)
+        local group = said(ops, args, i, OP.SEQUENCE_GROUP)
+        local holder = name_take(plan, id, type, parent ~= '' and parent or group ~= '' and group or name, name, content)
         if not holder then return nil, false end
         if holder[HOLDER.CONTENT] == content then return nil, true end
         return "Name: '" .. name .. "' is held by " .. holder[HOLDER.ID] .. ' with other content'
@@ -337,7 +292,7 @@ do
         for n, record in ipairs(records) do
             local i = ops.first + (n - 1) * ops.width
             local reason, duplicate
-            if not free then reason, duplicate = op_judge(b, plan, columns_row(ops, args, i), record) end
+            if not free then reason, duplicate = op_judge(b, plan, ops, args, i, record) end
             if duplicate then
                 plan.duplicates = plan.duplicates + 1
             elseif reason then
@@ -369,7 +324,7 @@ do
 
     local function ops_create(b, ops, args, plan)
         local members = {}
-        names_write(b, plan.taken)
+        names_write(b, plan)
         if plan.duplicates > 0 then count_total(b, 'duplicates', plan.duplicates) end
         if are_plain(ops) then return plain_create_all(b, ops, args, plan) end
         for n, i in ipairs(plan.create) do
