@@ -521,6 +521,8 @@
     XX(L, MORE,     "more") \
     XX(L, TYPE,     "Type")
 
+#define WIRE_CLAIMABLE_PARENT(XX, L) WIRE_CLAIMABLE(XX, L) XX(L, PARENT_KEY, "ParentKey")   /* where `more` is p */
+
 #define WIRE_CANDIDATE(XX, L)       /* a claim, of one that may go along in a group */ \
     WIRE_CLAIMABLE(XX, L) \
     XX(L, LARGE,          "large") \
@@ -538,6 +540,8 @@
     XX(L, SEQUENCE_NUMBER, "SequenceNumber") \
     XX(L, TRACE,           "trace") \
     XX(L, LARGE,           "large")
+
+#define WIRE_CLAIMABLE_MORE(XX, L) WIRE_CLAIMABLE(XX, L) WIRE_GRANTED(XX, L)        /* both at once */
 
 #define WIRE_MEMBER(XX, L)          /* of a group whose leader has ended */ \
     XX(L, STATUS,          "Status") \
@@ -580,6 +584,8 @@
     XX(L, PARENT_KEY, "ParentKey") \
     XX(L, MODSTAMP,   "SystemModstamp")
 
+#define WIRE_NEXT(XX, L) XX(L, STATUS, "Status") WIRE_LANED_BY(XX, L)      /* the first of a sequence group */
+
 /* ---- all of them ---- */
 
 #define WIRE_LAYOUTS(XX) \
@@ -603,8 +609,8 @@
     XX(STREAMED, INSIDE) XX(BATCH, INSIDE) XX(NAME_GONE, INSIDE) \
     XX(GATE, READ) XX(GATE_STATE, READ) XX(GATE_MARKS, READ) XX(GATE_ARMED, READ) XX(GATE_SWEEP, READ) \
     XX(GATE_KEEPING, READ) XX(GATE_AGE, READ) XX(WORKER, READ) XX(WORKER_OUTAGES, READ) XX(COORDINATOR, READ) XX(SOURCE, READ) \
-    XX(LOADED, READ) XX(CLAIMABLE, READ) XX(CANDIDATE, READ) XX(GRANTED, READ) XX(MEMBER, READ) XX(LEADER, READ) XX(LED_BY, READ) \
-    XX(EXPIRING, READ) XX(LAID_ASIDE, READ) XX(SEQUENCED_BY, READ) XX(LANED_BY, READ)
+    XX(LOADED, READ) XX(CLAIMABLE, READ) XX(CLAIMABLE_PARENT, READ) XX(CLAIMABLE_MORE, READ) XX(CANDIDATE, READ) XX(GRANTED, READ) XX(MEMBER, READ) XX(LEADER, READ) XX(LED_BY, READ) \
+    XX(EXPIRING, READ) XX(LAID_ASIDE, READ) XX(SEQUENCED_BY, READ) XX(LANED_BY, READ) XX(NEXT, READ)
 
 /* clang-format on */
 

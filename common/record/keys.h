@@ -34,8 +34,9 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
        "the record's fields (times in ms; absent: null, the Type's default, or derived), then: `crc` of its " \
        "message; `token` of the last attempt, absent before the first; `in` payload up to 1 KiB, emptied " \
        "when Complete; `large` bytes of a payload that has its own key; `v` version of the Type's settings, " \
-       "absent = 1; `more` a claim must look for further fields, `s`: a member of a sequence group, `l`: of " \
-       "a lane; `ok` a follower succeeded then, and its leader runs still; `alone` runs without others; " \
+       "absent = 1; `more` a claim must look for further fields, `p`: for the ParentKey alone, `s`: a member " \
+       "of a sequence group, `l`: of a lane; `ok` a follower succeeded then, and its leader runs still; " \
+       "`alone` runs without others; " \
        "`led` followers of it completed without it: it is kept as long as they are; `redrives` a count; " \
        "`commands` there is such a list; `lost`, `crashes` counts; `trace` traceparent; `reason` of a cancel") \
     XX(IN, SHARD, "in", "<Id>", "string", "I A T", \
@@ -100,7 +101,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(NAMES, SHARD, "names", NULL, "hash", "I T", \
        "Name -> JSON list of [Id, Type, routing key, content checksum]") \
     XX(NAMES_GONE, SHARD, "names_gone", NULL, "stream", "I T", \
-       "(`id`, `name`) of records removed within the last day") \
+       "(`id`, `name`)* of records removed within the last day, in one entry those of one call") \
     XX(PARENT, SHARD, "parent", "<ParentKey>", "zset by SubmittedAt", "I T", \
        "its operations") \
     XX(WORKER, SHARD, "worker", "<uri>", "stream", "C R T", \

@@ -96,8 +96,10 @@ enum status ingest_send(struct redis *redis, const struct ingest *call, struct e
         set_move(command, at + WIRE_MOVE_FROM, &call->moves[i]);
     }
     redis_command_add_int(command, call->rejected);
+    size_t columns = redis_command_add_fields(command, 1);
     for (size_t i = 0; i < call->op_count; i++)
         add_ingest_op(command, &call->ops[i], call->replay);
+    redis_command_columns(command, columns, WIRE_OP_SIZE);
     return redis_send(redis, command, err);
 }
 
@@ -198,6 +200,7 @@ enum status apply_send(struct redis *redis, const struct apply *call, struct err
         begin(redis, "bgop_apply", key, call->shard, call->generation, WIRE_APPLY_SIZE, &head);
 
     set_move(command, head + WIRE_APPLY_FROM, &call->move);
+    size_t columns = redis_command_add_fields(command, 1);
     for (size_t i = 0; i < call->entry_count; i++) {
         enum entry_kind kind = call->entries[i].entry->kind;
 
@@ -206,6 +209,7 @@ enum status apply_send(struct redis *redis, const struct apply *call, struct err
         else
             add_entry(command, &call->entries[i]);
     }
+    redis_command_columns(command, columns, WIRE_ENTRY_SIZE);
     return redis_send(redis, command, err);
 }
 

@@ -6,7 +6,9 @@
 #include "common/base/memory.h"
 #include "common/redis/edge.h"
 
-enum { NUMBER_SIZE = 20 }; /* "-9223372036854775808" */
+enum { NUMBER_SIZE = REDIS_SLOT_SIZE };
+
+_Static_assert((int)NUMBER_SIZE >= (int)sizeof "-9223372036854775808" - 1, "any number fits");
 
 /* numbers is the newest chunk; its first bytes point to the one before, so that arguments stay valid as it grows. */
 struct chunk_head {
@@ -111,7 +113,7 @@ void redis_command_add_text(struct redis_command *command, const char *text)
     redis_command_add(command, text, strlen(text));
 }
 
-static char *number_slot(struct redis_command *command)
+char *redis_command_slot(struct redis_command *command)
 {
     if (!command->numbers || command->numbers_used + NUMBER_SIZE > command->numbers_capacity) {
         size_t capacity = command->numbers ? 2 * command->numbers_capacity : 1024;
@@ -128,14 +130,14 @@ static char *number_slot(struct redis_command *command)
 
 void redis_command_set_int(struct redis_command *command, size_t index, int64_t number)
 {
-    char *slot = number_slot(command);
+    char *slot = redis_command_slot(command);
 
     redis_command_set(command, index, slot, write_number(slot, number));
 }
 
 void redis_command_set_uint(struct redis_command *command, size_t index, uint64_t number)
 {
-    char *slot = number_slot(command);
+    char *slot = redis_command_slot(command);
     char digits[NUMBER_SIZE];
     char *first = write_backwards(digits + sizeof digits, number);
     size_t size = (size_t)(digits + sizeof digits - first);

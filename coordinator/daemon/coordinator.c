@@ -40,6 +40,7 @@ static void loops_name(struct coordinator *coordinator, const char *kind, void (
         struct loop *loop = &coordinator->loops[coordinator->loop_count++];
 
         *loop = (struct loop){ .shared = &coordinator->shared, .run = run };
+        wake_init(&loop->wake);
         snprintf(loop->name, sizeof loop->name, "%s-%" PRId64, kind, i);
     }
 }
@@ -76,6 +77,8 @@ void coordinator_free(struct coordinator *coordinator)
     health_release(&coordinator->shared.health);
     pthread_mutex_destroy(&coordinator->shared.library_lock);
     tick_requests_release(&coordinator->shared.tick_requests);
+    for (int i = 0; i < coordinator->loop_count; i++)
+        wake_release(&coordinator->loops[i].wake);
     free(coordinator->loops);
     free(coordinator);
 }
@@ -132,6 +135,8 @@ static void loops_start(struct coordinator *coordinator)
 
 static void loops_join(struct coordinator *coordinator)
 {
+    for (int i = 0; i < coordinator->loop_count; i++)
+        wake_up(&coordinator->loops[i].wake);
     for (int i = 0; i < coordinator->loop_count; i++) {
         if (coordinator->loops[i].started)
             pthread_join(coordinator->loops[i].thread, NULL);

@@ -1,7 +1,7 @@
 #include "coordinator/loop/loop.h"
 
+#include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/base/clock.h"
 #include "common/record/keys.h"
@@ -46,8 +46,16 @@ bool loop_stopping(const struct loop *loop)
 
 void loop_pause(struct loop *loop, int ms)
 {
-    for (int waited = 0; waited < ms && !loop_stopping(loop); waited += 10)
-        nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000 * 1000 }, NULL);
+    int64_t now_ms = clock_boot_ms(), end_ms = now_ms + ms;
+
+    for (; now_ms < end_ms && !loop_stopping(loop); now_ms = clock_boot_ms()) {
+        struct pollfd woken = { .fd = loop->wake.fd, .events = POLLIN };
+
+        wake_prepare(&loop->wake);
+        if (!loop_stopping(loop))
+            poll(&woken, 1, (int)(end_ms - now_ms));
+        wake_done(&loop->wake);
+    }
     loop_beat(loop);
 }
 

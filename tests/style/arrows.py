@@ -46,11 +46,13 @@ ROOMS = {
     "coordinator/dev": "common/*",
 
     "worker/execution": "common/*",
+    "worker/traces": "common/* worker/execution",
     "worker/handlers": "common/* worker/execution",
     "worker/lease": "common/* worker/execution worker/handlers",
     "worker/report": "common/* worker/execution worker/lease",
     "worker/claim": "common/* worker/execution worker/handlers worker/lease worker/report",
-    "worker/daemon": "common/* worker/execution worker/handlers worker/lease worker/report worker/claim",
+    "worker/daemon": "common/* worker/execution worker/handlers worker/lease worker/report worker/claim "
+                     "worker/traces",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)

@@ -151,7 +151,7 @@ static void submissions_go_out_field_by_field(void **state)
     assert_int_equal(ingest_send(fake.redis, &call, &err), ST_OK);
     assert_int_equal(ingest_receive(fake.redis, &answer, &err), ST_OK);
     snprintf(expected, sizeof expected,
-             "FCALL|bgop_ingest|1|bgop:{3}|9|2|1|10|20|19|4294967295|1700000000000|2|0|1|-1|0|0|4|" ID1
+             "FCALL|bgop_ingest|1|bgop:{3}|9|2|1|10|20|19|4294967295|1700000000000|2|0|1|-1|0|0|4|#vvvvvvvvvvvvvvv|" ID1
              "|WebCart|p k|n|5|0|1|2|g|999999999|77|1700000000001|%llu|00-t|pay|" ID2 "|XClean|||||||||78||||",
              (unsigned long long)submission_content(&full));
     expect_command(expected);
@@ -164,6 +164,32 @@ static void submissions_go_out_field_by_field(void **state)
     ingest_answer_release(&answer);
     submission_release(&full);
     submission_release(&bare);
+}
+
+/* What all say alike goes once, what none says not at all; a lone one says all of it in its row. */
+static void what_is_alike_in_a_batch_goes_out_once(void **state)
+{
+    struct submission submission;
+    struct ingest_op ops[] = { { .id = ID1, .submission = &submission, .crc = 7 },
+                               { .id = ID2, .submission = &submission, .crc = 8 } };
+    struct ingest call = { .shard = 3, .generation = 9, .ops = ops, .op_count = 2 };
+    struct ingest_answer answer;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    submission_init(&submission);
+    snprintf(submission.type, sizeof submission.type, "XClean");
+    submission.payload = "pay", submission.payload_size = 3;
+    for (call.op_count = 2; call.op_count > 0; call.op_count--) {
+        answer_with("*2\r\n$2\r\nOK\r\n:123\r\n");
+        assert_int_equal(ingest_send(fake.redis, &call, &err), ST_OK);
+        assert_int_equal(ingest_receive(fake.redis, &answer, &err), ST_OK);
+        expect_command(call.op_count == 2 ? "FCALL|bgop_ingest|1|bgop:{3}|9|0|0|#vc--------v---c|XClean|pay|" ID1
+                                            "|7|" ID2 "|8"
+                                          : "FCALL|bgop_ingest|1|bgop:{3}|9|0|0|#vv--------v---v|" ID1 "|XClean|7|pay");
+        ingest_answer_release(&answer);
+    }
+    submission_release(&submission);
 }
 
 static void what_cannot_be_recorded_is_told_with_its_reason(void **state)
@@ -318,8 +344,8 @@ static void entries_go_out_with_absent_values_empty(void **state)
     answer_with("*4\r\n$2\r\nOK\r\n:70\r\n$7\r\nWebCart\r\n$18\r\n" ID1 "\r\n");
     assert_int_equal(apply_send(fake.redis, &call, &err), ST_OK);
     assert_int_equal(apply_receive(fake.redis, &answer, &err), ST_OK);
-    expect_command("FCALL|bgop_apply|1|bgop:{6}|7|11|13|12|5|99|error|" ID1 "|7340033|100|20|http://w|no|3000|res|" ID2
-                   "|c|cancel|" ID2 "|0||||||||");
+    expect_command("FCALL|bgop_apply|1|bgop:{6}|7|11|13|12|5|99|#vvvvvvvvvvv|error|" ID1
+                   "|7340033|100|20|http://w|no|3000|res|" ID2 "|c|cancel|" ID2 "|0||||||||");
     assert_int_equal(answer.now_ms, 70);
     assert_int_equal(answer.hints.count, 1);
     apply_answer_release(&answer);
@@ -495,6 +521,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(submissions_go_out_field_by_field),
+        cmocka_unit_test(what_is_alike_in_a_batch_goes_out_once),
         cmocka_unit_test(what_cannot_be_recorded_is_told_with_its_reason),
         cmocka_unit_test(a_refused_fence_tells_where_it_stands),
         cmocka_unit_test(a_rewind_goes_out_and_a_fence_that_stands_elsewhere_is_told),

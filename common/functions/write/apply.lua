@@ -1,82 +1,131 @@
 -- bgop_apply: one batch of the shard's status log (outcomes, verdicts, commands), and the move of its fence.
 --   keys  1 shard prefix
---   args  generation, from, next, fp_offset, fp_crc, fp_timestamp, (kind, Id, token, StartedAt, duration_ms, WorkerUri,
+--   args  generation, from, next, fp_offset, fp_crc, fp_timestamp, by columns: (kind, Id, token, StartedAt, duration_ms, WorkerUri,
 --         text, retry_after_ms, result, leader Id, command id)*
 --   ->    OK, now, (Type, Ids to hint)*  |  FENCE, next, fp_offset, fp_crc, fp_timestamp
 -- Open and recovering.
 do
-    local FIRST = APPLY.SIZE + 1
+    local function check_kinds(entries, args)
+        local place = entries.at[ENTRY.KIND]
+        for i = entries.first, place and #args or 0, entries.width do
+            local kind = args[i + place]
+            if not OUTCOMES[kind] and not COMMANDS[kind] and not PAUSES[kind] then return 'kind: ' .. kind end
+        end
+        local kind = entries.value[ENTRY.KIND]
+        if not place and not OUTCOMES[kind] and not COMMANDS[kind] and not PAUSES[kind] then return 'kind: ' .. kind end
+    end
+
+    local function check_pause(row)
+        local no_parent, no_type = row[1 + PAUSE.PARENT_KEY] == '', row[1 + PAUSE.TYPE] == ''
+        if row[1 + PAUSE.NO_ID] ~= '' or no_parent == no_type then return 'pause: of a Type or of a ParentKey' end
+    end
 
     local function check(args)
         if #args < APPLY.SIZE or not fence_move(args, APPLY.FROM) then return 'move of the status fence' end
-        local count = (#args - APPLY.SIZE) / ENTRY.SIZE
-        if count ~= math.floor(count) then return 'entries: incomplete' end
-        if count > MAX_ITEMS then return 'entries: more than ' .. MAX_ITEMS end
-        for i = FIRST, #args, ENTRY.SIZE do
-            local kind, id, token = args[i + ENTRY.KIND], args[i + ENTRY.ID], args[i + ENTRY.TOKEN]
-            if PAUSES[kind] then
-                if id ~= '' or (args[i + PAUSE.PARENT_KEY] == '') == (args[i + PAUSE.TYPE] == '') then
-                    return 'pause: of a Type or of a ParentKey'
-                end
-            else
-                if not OUTCOMES[kind] and not COMMANDS[kind] then return 'kind: ' .. kind end
-                if #id ~= ID_SIZE then return 'Id: ' .. id end
-            end
+        local entries = columns_of(args, APPLY.SIZE + 1, ENTRY.SIZE)
+        if not entries then return 'entries: incomplete' end
+        if entries.count > MAX_ITEMS then return 'entries: more than ' .. MAX_ITEMS end
+        if entries.count == 0 then return nil, entries end
+        local wrong = check_kinds(entries, args)
+        if wrong then return wrong end
+        local at, value = entries.at, entries.value
+        for i = entries.first, #args, entries.width do
+            local kind = at[ENTRY.KIND] and args[i + at[ENTRY.KIND]] or value[ENTRY.KIND]
+            local id = at[ENTRY.ID] and args[i + at[ENTRY.ID]] or value[ENTRY.ID]
+            local token = at[ENTRY.TOKEN] and args[i + at[ENTRY.TOKEN]] or value[ENTRY.TOKEN]
+            wrong = PAUSES[kind] and check_pause(columns_row(entries, args, i))
+            if wrong then return wrong end
+            if #id ~= ID_SIZE and not PAUSES[kind] then return 'Id: ' .. id end
             if not whole(token) then return 'token: ' .. token end
         end
+        return nil, entries
     end
 
-    -- The usual case, a success of what runs under this very token, needs nothing of the record: the lease says it.
-    local function complete(b, e, i, lease)
-        local id, type, payload, lane = e[i + ENTRY.ID], lease.type, lease.payload, lease.lane
-        local started, duration, finished = whole(e[i + ENTRY.STARTED_AT]), whole(e[i + ENTRY.DURATION]), b.now
+    -- Type, payload and lane of a lease under this token, nil: it is another's, or its end concerns others than its lane and
+    -- its sequence group.
+    -- Leases of a batch are alike; what this call knows of one it knows of all with its text.
+    local function lease_read(known, lease, token)
+        local read = known[lease]
+        if read == nil then
+            local own, type, marks, parent = lease:match('^(%S+) %S+ %S+ (%S+) (%S+) ?(.*)$')
+            local payload, mark = (marks or ''):match('^(.)([sl]?)$')
+            read = payload and {token = own, type = type, payload = payload, sequenced = mark == 's',
+                                lane = mark == 'l' and lane_name(type, parent) or nil}
+            known[lease] = read or false
+        end
+        return read and read.token == token and read
+    end
+
+    -- What those that end under such a lease have in common, until the next flush.
+    local function lease_keep(b, read)
+        if read.writes == b.writes then return end
+        read.writes, read.retention = b.writes, retention_of(b, read.type, 'Complete')
+        read.moved, read.done = moved_ids(b, read.type, 'Running', 'Complete'), done_ids(b, read.retention)
+    end
+
+    -- The usual case, a success of what runs under this very token, needs nothing of the record: the lease says it. As
+    -- end_complete (change.lua).
+    local function complete(b, read, id, started, duration, result)
+        local finished, now = b.now, b.now_text
+        started, duration = whole(started), whole(duration)
         if started and duration then
             finished = math.min(started + duration, b.now)
             stat_time(b, 'r', duration)
         end
+        lease_keep(b, read)
         b.touched[id] = b.writes
-        end_complete(b, type, id, 'Running', finished, payload, e[i + ENTRY.RESULT])
-        if lane then lane_done(b, lane, id) end
+        local finished_at, expires_at = time_text(b, finished), time_text(b, finished + read.retention * 1000)
+        if read.payload == 'p' then
+            call('HSET', b.ops .. id, 'Status', 'Complete', 'SystemModstamp', now, 'FinishedAt', finished_at,
+                 'ExpiresAt', expires_at, 'in', '')
+        else
+            call('HSET', b.ops .. id, 'Status', 'Complete', 'SystemModstamp', now, 'FinishedAt', finished_at,
+                 'ExpiresAt', expires_at)
+            if read.payload == 'L' then b.unneeded[#b.unneeded + 1] = b.prefix .. KEY.IN .. id end
+        end
+        if result ~= '' then call('SET', b.prefix .. KEY.OUT .. id, result) end
+        if b.cancels then cancel_remove(b, id) end
+        read.moved[#read.moved + 1], read.done[#read.done + 1] = id, id
+        if read.lane then lane_done(b, read.lane, id) end
+        if read.sequenced then sequence_ended(b, id) end
     end
 
-    -- Type, payload and lane of a lease under this token, nil: it is another's, or its end concerns others than its lane.
-    -- Leases of a batch end alike.
-    local function lease_read(known, lease, token)
-        if lease:sub(1, #token) ~= token then return nil end
-        local rest = lease:sub(#token + 1)
-        local read = known[rest]
-        if not read then
-            local type, marks, parent = rest:match('^ %S+ %S+ (%S+) (%S+) ?(.*)$')
-            if not type or #marks > 1 and marks:sub(2) ~= 'l' then return nil end
-            read = {type = type, payload = marks:sub(1, 1), lane = #marks > 1 and lane_name(type, parent) or nil}
-            known[rest] = read
+    local function apply_all(b, entries, args)
+        if entries.count == 0 then return end
+        local at, value, ids, known, ended = entries.at, entries.value, {}, {}, 0
+        for n = 1, entries.count do
+            local i = entries.first + (n - 1) * entries.width
+            ids[n] = at[ENTRY.ID] and args[i + at[ENTRY.ID]] or value[ENTRY.ID]
         end
-        return read
-    end
-
-    local function apply_all(b, args)
-        local ids, known, n = {}, {}, 0
-        for i = FIRST, #args, ENTRY.SIZE do
-            n = n + 1
-            ids[n] = args[i + ENTRY.ID]
-        end
-        if n == 0 then return end
         b.cancels = call('EXISTS', b.prefix .. KEY.CANCELS) == 1
         local leases = call('HMGET', b.prefix .. KEY.LEASES, unpack(ids))
-        n = 0
-        for i = FIRST, #args, ENTRY.SIZE do
-            n = n + 1
+        local kind_at, token_at, started_at = at[ENTRY.KIND], at[ENTRY.TOKEN], at[ENTRY.STARTED_AT]
+        local duration_at, result_at = at[ENTRY.DURATION], at[ENTRY.RESULT]
+        local kind, token, started = value[ENTRY.KIND], value[ENTRY.TOKEN], value[ENTRY.STARTED_AT]
+        local duration, result = value[ENTRY.DURATION], value[ENTRY.RESULT]
+        for n, id in ipairs(ids) do
+            local i = entries.first + (n - 1) * entries.width
+            if kind_at then kind = args[i + kind_at] end
+            if token_at then token = args[i + token_at] end
+            if started_at then started = args[i + started_at] end
+            if duration_at then duration = args[i + duration_at] end
+            if result_at then result = args[i + result_at] end
             -- What was read above is old for an Id that this call has met before.
-            local lease = args[i + ENTRY.KIND] == 'ok' and leases[n] and not b.touched[ids[n]] and
-                lease_read(known, leases[n], args[i + ENTRY.TOKEN])
-            if lease then complete(b, args, i, lease) else entry_apply(b, args, i) end
+            local read = kind == 'ok' and leases[n] and not b.touched[id] and lease_read(known, leases[n], token)
+            if read then
+                complete(b, read, id, started, duration, result)
+                ended = ended + 1
+            else
+                entry_apply(b, columns_row(entries, args, i), 1)
+            end
         end
+        if ended > 0 then count_total(b, 'finished', ended) end
     end
 
     local function apply(keys, args)
         local gate, refusal = gate_pass(keys, args, false)
         if not gate then return refusal end
-        local wrong = check(args)
+        local wrong, entries = check(args)
         if wrong then return invalid('%s', wrong) end
         local b = batch_open(gate)
         local position, offset, crc, timestamp = fence_read(call('HGET', b.prefix .. KEY.FENCES, 't'))
@@ -84,7 +133,7 @@ do
             return {[REFUSED.SAYS] = 'FENCE', [REFUSED.NEXT] = position, [REFUSED.FP_OFFSET] = offset,
                     [REFUSED.FP_CRC] = crc, [REFUSED.FP_TIMESTAMP] = timestamp}
         end
-        apply_all(b, args)
+        apply_all(b, entries, args)
         call('HSET', b.prefix .. KEY.FENCES, 't', fence_move(args, APPLY.FROM))
         finish(b)
         return batch_answer(b, answer_ok(b.now))

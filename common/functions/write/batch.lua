@@ -5,7 +5,7 @@
 -- touched, sequence groups before lanes (a member that its group lets go may enter a lane), each name once, and writes what
 -- that moved; until nothing is touched any more. So whoever changes one operation need not know what that means for others.
 local batch_open, flush, at_flush, finish, batch_answer, time_text
-local op_touch, release, moved, count_total, count_waited, edited, stat_time, done_add
+local op_touch, release, moved, moved_ids, count_total, count_waited, edited, stat_time, done_add, done_ids
 
 -- A list per name, names in the order of their first use: no pairs(), so that replays write the same bytes.
 local function add_to(groups, name, value)
@@ -29,7 +29,7 @@ end
 
 do
     -- What a flush looks at when everything else is written, in this order: lists of a batch that name what was touched.
-    -- Whoever keeps such a list says at_flush how one name of it is settled.
+    -- Whoever keeps such a list says at_flush how all its names are settled, each once.
     local SETTLED = {'sequences', 'lanes'}
     local TIME_SUMS = {w = 'ws', r = 'rs'}
     local settle_of = {}
@@ -44,22 +44,24 @@ do
         b.due_add, b.errors_add = {}, {}            -- (score, Id)*
         b.leases, b.running = {}, {}                -- (Id, lease)*, (deadline, Id)*
         b.cancels_remove = {}                       -- Ids
+        b.unreleased = {}                           -- sequence groups: who was released runs
         b.parents = {}                              -- by ParentKey: (score, Id)*
         b.done = {}                                 -- by retention in seconds: Ids
         b.unneeded = {}                             -- keys
         b.counts = {}                               -- by name of a total: sums
         b.stats = {}                                -- by name: sums
+        b.times = {w = {ms = {}, of = {}}, r = {ms = {}, of = {}}}     -- distinct times in ms; of each, how often
     end
 
     -- The context of one mutating call, of the gate's answer.
     function batch_open(gate)
         local b = gate
         b.texts = {}                                -- of times, see time_text
+        b.last_lease = {}                           -- see lease_add
         b.now_text = integer(b.now)
         b.stream_id = b.now_text .. '-*'            -- of XADD: times never fall, so this is never below the last
         b.ops = b.prefix .. KEY.OP
         b.types = types_of(b.prefix, b.generation)
-        b.buckets = {w = {}, r = {}}
         b.touched, b.writes = {}, 0                 -- Id -> number of the write that it waits for (op_touch)
         b.hints = {}                                -- by Type: Ids joined, for the answer
         for _, list in ipairs(SETTLED) do b[list] = {} end
@@ -133,6 +135,7 @@ do
         end
         if b.errors_add[1] then call('ZADD', prefix .. KEY.ERRORS, unpack(b.errors_add)) end
         if b.cancels_remove[1] then call('HDEL', prefix .. KEY.CANCELS, unpack(b.cancels_remove)) end
+        if b.unreleased[1] then call('HDEL', prefix .. KEY.SEQ_RELEASED, unpack(b.unreleased)) end
         if b.unneeded[1] then call('DEL', unpack(b.unneeded)) end
         for _, parent in ipairs(b.parents) do
             call('ZADD', prefix .. KEY.PARENT .. parent, unpack(b.parents[parent]))
@@ -143,7 +146,20 @@ do
         end
     end
 
+    -- Times go into buckets of a log scale, four a doubling: 0 holds less than 1 ms, n holds [2^((n-1)/4), 2^(n/4)) ms.
+    -- Fields w<n> (wait: claimable until claimed) and r<n> (run); ws and rs are the sums of ms.
+    local function times_add(b, kind)
+        local times = b.times[kind]
+        for _, ms in ipairs(times.ms) do
+            local count = times.of[ms]
+            add_number(b.stats, kind .. (ms < 1 and 0 or math.floor(math.log(ms) / math.log(2) * 4 + 1e-9) + 1), count)
+            if ms > 0 then add_number(b.stats, TIME_SUMS[kind], ms * count) end
+        end
+    end
+
     local function flush_numbers(b)
+        times_add(b, 'w')
+        times_add(b, 'r')
         local counts, minute = b.prefix .. KEY.COUNTS, b.prefix .. KEY.STATS .. integer(math.floor(b.now / 60000))
         for _, name in ipairs(b.counts) do
             if b.counts[name] ~= 0 then call('HINCRBY', counts, name, b.counts[name]) end
@@ -166,7 +182,7 @@ do
             local names, settle = b[list], settle_of[list]
             if names[1] then
                 b[list] = {}
-                for _, name in ipairs(names) do settle(b, name) end
+                settle(b, names)
                 write(b)
                 return true
             end
@@ -206,8 +222,9 @@ do
     -- Claimable now. Only for who knows that no turn is to be waited for: all others say `ready`.
     function release(b, type, id) add_to(b.released, type, id) end
 
-    -- A record's status has changed (from '': it is new): the index it leaves, counts, stream of changes.
-    function moved(b, type, id, from, to)
+    -- The list to which Ids are added whose status changes so (from '': they are new), until the next flush: the index
+    -- they leave, counts, stream of changes.
+    function moved_ids(b, type, from, to)
         local of = b.step_of[type]
         if not of then
             of = {}
@@ -220,6 +237,11 @@ do
             of[from][to] = ids
             b.steps[#b.steps + 1] = {type = type, from = from, to = to, ids = ids}
         end
+        return ids
+    end
+
+    function moved(b, type, id, from, to)
+        local ids = moved_ids(b, type, from, to)
         ids[#ids + 1] = id
     end
 
@@ -241,19 +263,31 @@ do
         if ms > 0 then add_number(b.counts, 'waited_' .. cause, ms) end
     end
 
-    -- Times go into buckets of a log scale, four a doubling: 0 holds less than 1 ms, n holds [2^((n-1)/4), 2^(n/4)) ms.
-    -- Fields w<n> (wait: claimable until claimed) and r<n> (run); ws and rs are the sums of ms.
+    -- kind: w, claimable until claimed; r, run. Most of a batch took equally long.
     function stat_time(b, kind, ms)
-        local name = b.buckets[kind][ms]
-        if not name then
-            name = kind .. (ms < 1 and 0 or math.floor(math.log(ms) / math.log(2) * 4 + 1e-9) + 1)
-            b.buckets[kind][ms] = name
+        local times = b.times[kind]
+        local count = times.of[ms]
+        if not count then
+            times.ms[#times.ms + 1] = ms
+            count = 0
         end
-        add_number(b.stats, name, 1)
-        if ms > 0 then add_number(b.stats, TIME_SUMS[kind], ms) end
+        times.of[ms] = count + 1
     end
 
-    -- Ended: looked at for expiry when this retention has passed.
-    -- As a text: a number would be a place in the list.
-    function done_add(b, retention_s, id) add_to(b.done, integer(retention_s), id) end
+    -- Ended: looked at for expiry when this retention has passed. The list until the next flush.
+    function done_ids(b, retention_s)
+        local name = time_text(b, retention_s)      -- a number would be a place in the list
+        local ids = b.done[name]
+        if not ids then
+            ids = {}
+            b.done[name] = ids
+            b.done[#b.done + 1] = name
+        end
+        return ids
+    end
+
+    function done_add(b, retention_s, id)
+        local ids = done_ids(b, retention_s)
+        ids[#ids + 1] = id
+    end
 end

@@ -19,35 +19,56 @@ do
     local none = {}
     local kept_marks = {s = 's', l = 'l', sl = 'sl'}        -- of `more`, in the lease
 
+    -- What one HMGET asks for. `more` says what else is to be known of an operation, and those of a Type are alike: what the
+    -- last one had is asked of the next in the same go.
+    local READS = {
+        none = function(record) return call('HMGET', record, CLAIMABLE.NAMES) end,
+        parent = function(record) return call('HMGET', record, CLAIMABLE_PARENT.NAMES) end,
+        all = function(record) return call('HMGET', record, CLAIMABLE_MORE.NAMES) end,
+    }
+
+    local function record_read(b, offer, id)
+        local read = offer.read
+        local f = READS[read](b.ops .. id)
+        f.read = read
+        local more = f[CLAIMABLE.MORE]
+        offer.read = not more and 'none' or more == 'p' and 'parent' or 'all'
+        return f
+    end
+
+    -- The fields of GRANTED, and where they begin in that list. f: as record_read, or of a CANDIDATE.
+    local function read_granted(b, id, f)
+        if not f[CLAIMABLE.MORE] then return none, 0 end
+        if f.read == 'all' then return f, CLAIMABLE.SIZE end
+        if f.read == 'parent' and f[CLAIMABLE.MORE] == 'p' then
+            return {[GRANTED.PARENT_KEY] = f[CLAIMABLE_PARENT.PARENT_KEY]}, 0
+        end
+        return call('HMGET', b.ops .. id, GRANTED.NAMES), 0
+    end
+
     -- One granted operation. `offer` says what all of a call have in common, f: as record_read. leader: '' or the Id of
     -- its group's.
     local function grant(b, offer, id, f, leader)
-        local payload, marks, more, answer, at = f[CLAIMABLE.PAYLOAD], f[CLAIMABLE.MORE], none, offer.answer, offer.next
+        local payload, marks, answer, at = f[CLAIMABLE.PAYLOAD], f[CLAIMABLE.MORE], offer.answer, offer.next
         local kind = payload and 'p' or '-'
         payload = payload or ''
-        if marks then
-            more = call('HMGET', b.ops .. id, GRANTED.NAMES)
-            if more[GRANTED.LARGE] then payload, kind = call('GET', b.prefix .. KEY.IN .. id) or '', 'L' end
-        end
-        local timeout, parent, group = more[GRANTED.TIMEOUT], more[GRANTED.PARENT_KEY], more[GRANTED.SEQUENCE_GROUP]
+        local more, n = read_granted(b, id, f)
+        if more[n + GRANTED.LARGE] then payload, kind = call('GET', b.prefix .. KEY.IN .. id) or '', 'L' end
+        local timeout, parent, group = more[n + GRANTED.TIMEOUT], more[n + GRANTED.PARENT_KEY], more[n + GRANTED.SEQUENCE_GROUP]
         timeout = timeout and tonumber(timeout) or offer.timeout[f[CLAIMABLE.VERSION] or '1']
         answer[at + CLAIMED.ID] = id
         answer[at + CLAIMED.TOKEN] = offer.token
         answer[at + CLAIMED.TIMEOUT] = timeout
         answer[at + CLAIMED.PARENT_KEY] = parent or ''
         answer[at + CLAIMED.SEQUENCE_GROUP] = group or ''
-        answer[at + CLAIMED.SEQUENCE_NUMBER] = more[GRANTED.SEQUENCE_NUMBER] or ''
-        answer[at + CLAIMED.TRACEPARENT] = more[GRANTED.TRACE] or ''
+        answer[at + CLAIMED.SEQUENCE_NUMBER] = more[n + GRANTED.SEQUENCE_NUMBER] or ''
+        answer[at + CLAIMED.TRACEPARENT] = more[n + GRANTED.TRACE] or ''
         answer[at + CLAIMED.PAYLOAD] = payload
         answer[at + CLAIMED.LEADER_ID] = leader
         offer.next, offer.bytes = at + CLAIMED.SIZE, offer.bytes + #payload
         offer.all[#offer.all + 1] = id
         if SEQUENCED[marks] then sequence_claimed(b, sequence_name(offer.type, parent or '', group), id) end
         return timeout, kind .. (kept_marks[marks] or ''), LANED[marks] and parent or nil
-    end
-
-    local function record_read(b, id)
-        return call('HMGET', b.ops .. id, CLAIMABLE.NAMES)
     end
 
     -- offer.token: of the attempt after the one whose token the record holds.
@@ -73,7 +94,7 @@ do
     -- Makes one Running if it is claimable: New or Waiting (and then in `pending`). Answers whether it was; what is
     -- paused is laid aside.
     local function claim_one(b, offer, id)
-        local f, type = record_read(b, id), offer.type
+        local f, type = record_read(b, offer, id), offer.type
         local status, waits_since, more = f[CLAIMABLE.STATUS], f[CLAIMABLE.MODSTAMP], f[CLAIMABLE.MORE]
         if status ~= 'New' and status ~= 'Waiting' or f[CLAIMABLE.TYPE] ~= type then return false end
         local laned = LANED[more]
@@ -87,9 +108,10 @@ do
             return true
         end
         next_token(offer, f[CLAIMABLE.TOKEN])
-        transition(b, type, id, status, 'Running', 'StartedAt', b.now_text, 'WorkerUri', offer.uri,
-                   'token', offer.token)
-        local token = offer.token
+        local token, now = offer.token, b.now_text
+        call('HSET', b.ops .. id, 'Status', 'Running', 'SystemModstamp', now, 'StartedAt', now, 'WorkerUri', offer.uri,
+             'token', token)
+        moved(b, type, id, status, 'Running')
         local timeout, payload, parent = grant(b, offer, id, f, '')
         if laned and group_gather(b, offer, id, token, more, parent) then payload = payload .. 'g' end
         lease_add(b, type, id, token, b.now, timeout, offer.instance, payload, parent)
@@ -134,7 +156,7 @@ do
     local function grant_again(b, offer, ids)
         local leader
         for id in ids:gmatch('%S+') do
-            local f = record_read(b, id)
+            local f = record_read(b, offer, id)
             local lease = f[CLAIMABLE.TOKEN] and call('HGET', b.prefix .. KEY.LEASES, id)
             if lease and is_held(b, offer, f, lease) then
                 leader, offer.token = id, f[CLAIMABLE.TOKEN]
@@ -177,7 +199,7 @@ do
         local offer = {instance = args[CLAIM.INSTANCE], uri = args[CLAIM.WORKER_URI], type = type,
                        want = tonumber(args[CLAIM.WANT]), all = {}, bytes = 0, executions = 0, waited = 0,
                        most = settings.merge_max or 1, timeout = timeout, first = tonumber(b.generation) * ATTEMPTS + 1,
-                       answer = answer_ok(b.now), next = CLAIM_ANSWER.SIZE + 1}
+                       read = 'none', answer = answer_ok(b.now), next = CLAIM_ANSWER.SIZE + 1}
         offer.answer[CLAIM_ANSWER.LEASE_MS] = b.lease_ms
         function offer.grant_follower(id, f, group) grant_follower(b, offer, id, f, group) end
         return offer

@@ -6,6 +6,7 @@
 local expire_records, housekeeping
 do
     local NAME_KEPT_MS, INSTANCE_KEPT_MS = 86400000, 600000
+    local NAMES_AT_ONCE = 500                   -- an entry more at most
     local STREAM_MAX_BYTES = 33554432           -- of `changes` and of `deleted`, each
     local SWEEP_IDS = 500
     local HOUSEKEEPING_MS = 1000
@@ -15,11 +16,6 @@ do
     local function each_id(ids, visit) for id in ids:gmatch('%S+') do visit(id) end end
 
     -- ---- records ----
-
-    -- The Name stays taken for a day: names_gone says until when.
-    local function name_gone(b, id, name)
-        call('XADD', b.prefix .. KEY.NAMES_GONE, b.stream_id, 'id', id, 'name', name)
-    end
 
     -- Removes one record if it is final and its time has passed; everything else of it is collected in `gone`.
     local function expire_one(b, id, gone)
@@ -35,7 +31,10 @@ do
             gone.errors[#gone.errors + 1] = id
             sequence_expired(b, id)
         end
-        if f[EXPIRING.NAME] then name_gone(b, id, f[EXPIRING.NAME]) end
+        if f[EXPIRING.NAME] then
+            local named = gone.named
+            named[#named + 1], named[#named + 2], named[#named + 3], named[#named + 4] = 'id', id, 'name', f[EXPIRING.NAME]
+        end
         if parent then add_to(gone.parents, parent, id) end
         add_number(b.counts, f[EXPIRING.TYPE] .. ':' .. status, -1)
     end
@@ -49,13 +48,15 @@ do
         end
         call('XADD', b.prefix .. KEY.DELETED, b.stream_id, 'ids', table.concat(gone.ids, ' '),
              'crcs', table.concat(gone.crcs, ' '))
+        -- The Name stays taken for a day: names_gone says until when.
+        if gone.named[1] then call('XADD', b.prefix .. KEY.NAMES_GONE, b.stream_id, unpack(gone.named)) end
         add_number(b.stats, 'removed', #gone.ids)
         flush(b)
     end
 
     -- One entry of a `done` stream. Answers how many Ids it had.
     local function expire_entry(b, stream, entry)
-        local gone, count = {ids = {}, crcs = {}, keys = {}, errors = {}, parents = {}}, 0
+        local gone, count = {ids = {}, crcs = {}, keys = {}, errors = {}, parents = {}, named = {}}, 0
         each_id(entry[STREAMED.FIELDS][BATCH.IDS], function(id)
             expire_one(b, id, gone)
             count = count + 1
@@ -162,21 +163,41 @@ do
         if not first then call('DEL', stream) end
     end
 
-    local function names_forget(b)
-        local stream, names = b.prefix .. KEY.NAMES_GONE, b.prefix .. KEY.NAMES
-        local entries = call('XRANGE', stream, '-', integer(b.now - NAME_KEPT_MS), 'COUNT', 200)
-        for _, entry in ipairs(entries) do
-            local fields = entry[STREAMED.FIELDS]
-            local id, name = fields[NAME_GONE.ID], fields[NAME_GONE.NAME]
-            local text = call('HGET', names, name)
-            local kept = {}
-            for _, holder in ipairs(text and cjson.decode(text) or {}) do
-                if holder[HOLDER.ID] ~= id then kept[#kept + 1] = holder end
-            end
-            if kept[1] then call('HSET', names, name, cjson.encode(kept)) else call('HDEL', names, name) end
-            call('XDEL', stream, entry[STREAMED.ID])
+    -- One entry of names_gone: its Names lose who held them.
+    local function names_forget_entry(b, fields)
+        local key, names, ids, gone, kept = b.prefix .. KEY.NAMES, {}, {}, {}, {}
+        for n = 0, #fields - NAME_GONE.SIZE, NAME_GONE.SIZE do
+            ids[#ids + 1], names[#names + 1] = fields[n + NAME_GONE.ID], fields[n + NAME_GONE.NAME]
         end
-        if entries[1] and call('XLEN', stream) == 0 then call('DEL', stream) end
+        local left = {}                             -- by Name: two of an entry may have had the same one
+        for n, text in ipairs(call('HMGET', key, unpack(names))) do
+            local name, others = names[n], {}
+            for _, holder in ipairs(left[name] or text and cjson.decode(text) or {}) do
+                if holder[HOLDER.ID] ~= ids[n] then others[#others + 1] = holder end
+            end
+            left[name] = others
+        end
+        for _, name in ipairs(names) do
+            local others = left[name]
+            if others and others[1] then kept[#kept + 1], kept[#kept + 2] = name, cjson.encode(others) end
+            if others and not others[1] then gone[#gone + 1] = name end
+            left[name] = nil
+        end
+        if gone[1] then call('HDEL', key, unpack(gone)) end
+        if kept[1] then call('HSET', key, unpack(kept)) end
+    end
+
+    local function names_forget(b)
+        local stream, forgotten = b.prefix .. KEY.NAMES_GONE, 0
+        while forgotten < NAMES_AT_ONCE do
+            local entry = call('XRANGE', stream, '-', integer(b.now - NAME_KEPT_MS), 'COUNT', 1)[1]
+            if not entry then break end
+            local fields = entry[STREAMED.FIELDS]
+            names_forget_entry(b, fields)
+            call('XDEL', stream, entry[STREAMED.ID])
+            forgotten = forgotten + #fields / NAME_GONE.SIZE
+            if call('XLEN', stream) == 0 then call('DEL', stream) end
+        end
     end
 
     local function instances_forget(b)

@@ -1,6 +1,6 @@
 -- bgop_ingest: records submissions, and moves the fences of the partitions they came from, in one call.
 --   keys  1 shard prefix
---   args  generation, m, (partition, from, next, fp_offset, fp_crc, fp_timestamp) x m, rejected,
+--   args  generation, m, (partition, from, next, fp_offset, fp_crc, fp_timestamp) x m, rejected, by columns:
 --         (Id, Type, ParentKey, Name, ProcessAfter, RetryBackoff, RetryLimit, Timeout, SequenceGroup, SequenceNumber,
 --         crc, SubmittedAt, content, traceparent, payload)*
 --   ->    OK, now, (Type, Ids to hint)*  |  FENCE, (partition, next, fp_offset, fp_crc, fp_timestamp)* of the fences
@@ -31,7 +31,50 @@ end
 do
     local INLINE_BYTES = 1024
 
-    -- Why these arguments are wrong; nil: they are not. Answers where the operations begin, and how the fences will be.
+    -- Of digits only, and no more than a number may have. A checksum is stored as it comes and never counted with.
+    local function is_digits(text) return text and text ~= '' and #text <= 16 and not text:find('%D') end
+    local function is_optional(text) return text == '' or text == '-1' or is_digits(text) end
+
+    -- What each field has to be, and how it is called when it is not.
+    local RIGHT = {
+        {OP.ID, 'Id', function(text) return #text == ID_SIZE end},
+        {OP.TYPE, 'Type', function(text) return text ~= '' end},
+        {OP.PROCESS_AFTER, 'number', is_optional}, {OP.RETRY_BACKOFF, 'number', is_optional},
+        {OP.RETRY_LIMIT, 'number', is_optional}, {OP.TIMEOUT, 'number', is_optional},
+        {OP.SEQUENCE_NUMBER, 'number', is_optional}, {OP.CRC, 'crc', is_digits},
+        {OP.SUBMITTED_AT, 'SubmittedAt', function(text) return text == '' or is_digits(text) end},
+    }
+
+    -- Whoever is in a sequence group has a number there.
+    local function check_sequences(ops, args)
+        local group, number = ops.at[OP.SEQUENCE_GROUP], ops.at[OP.SEQUENCE_NUMBER]
+        if not group and ops.value[OP.SEQUENCE_GROUP] == '' then return nil end
+        for i = ops.first, #args, ops.width do
+            local text = number and args[i + number] or not number and ops.value[OP.SEQUENCE_NUMBER]
+            if (not group or args[i + group] ~= '') and not is_digits(text) then return 'SequenceNumber: ' .. text end
+        end
+    end
+
+    -- Column by column: what is the same for all is looked at once.
+    local function check_ops(ops, args)
+        if ops.count == 0 then return nil end
+        if not ops.at[OP.ID] then return 'Id: not of each' end
+        for _, right in ipairs(RIGHT) do
+            local place, is_right = ops.at[right[1]], right[3]
+            if not place then
+                local text = ops.value[right[1]]
+                if not is_right(text) then return right[2] .. ': ' .. (text == '' and 'empty' or text) end
+            else
+                for i = ops.first + place, #args, ops.width do
+                    local text = args[i]
+                    if not is_right(text) then return right[2] .. ': ' .. (text == '' and 'empty' or text) end
+                end
+            end
+        end
+        return check_sequences(ops, args)
+    end
+
+    -- Why these arguments are wrong; nil: they are not. Answers the operations' columns, and how the fences will be.
     local function check(args)
         local m = whole(args[INGEST.MOVES])
         if not m or #args < INGEST.SIZE + m * MOVE.SIZE + 1 then return 'moves: ' .. tostring(args[INGEST.MOVES]) end
@@ -42,33 +85,19 @@ do
             if not move then return 'move of partition ' .. partition end
             moves[#moves + 1], moves[#moves + 2] = 's' .. partition, move
         end
-        local first = rejected + 1
         if not whole(args[rejected]) then return 'rejected: ' .. args[rejected] end
-        local count = (#args - rejected) / OP.SIZE
-        if count ~= math.floor(count) then return 'operations: incomplete' end
-        if count > MAX_ITEMS then return 'operations: more than ' .. MAX_ITEMS end
-        for i = first, #args, OP.SIZE do
-            local id, number, crc = args[i + OP.ID], args[i + OP.SEQUENCE_NUMBER], args[i + OP.CRC]
-            if #id ~= ID_SIZE then return 'Id: ' .. id end
-            if args[i + OP.TYPE] == '' then return 'Type: empty' end
-            for n = i + OP.PROCESS_AFTER, i + OP.SEQUENCE_NUMBER do         -- all numbers, but for the group
-                local text = args[n]
-                if text ~= '' and n ~= i + OP.SEQUENCE_GROUP and text ~= '-1' and not whole(text) then
-                    return 'number: ' .. text
-                end
-            end
-            if args[i + OP.SEQUENCE_GROUP] ~= '' and not whole(number) then return 'SequenceNumber: ' .. number end
-            if not whole(crc) then return 'crc: ' .. crc end
-            local submitted = args[i + OP.SUBMITTED_AT]
-            if submitted ~= '' and not whole(submitted) then return 'SubmittedAt: ' .. submitted end
-        end
-        return nil, first, moves
+        local ops = columns_of(args, rejected + 1, OP.SIZE)
+        if not ops then return 'operations: incomplete' end
+        if ops.count > MAX_ITEMS then return 'operations: more than ' .. MAX_ITEMS end
+        return check_ops(ops, args), ops, moves
     end
 
     -- The fences that do not stand where their move begins, as an answer; nil: all do.
-    local function fences_refused(b, args, first)
+    local function fences_refused(b, args)
         local fields = {}
-        for i = INGEST.SIZE + 1, first - 2, MOVE.SIZE do fields[#fields + 1] = 's' .. args[i + MOVE.PARTITION] end
+        for i = INGEST.SIZE + 1, INGEST.SIZE + tonumber(args[INGEST.MOVES]) * MOVE.SIZE, MOVE.SIZE do
+            fields[#fields + 1] = 's' .. args[i + MOVE.PARTITION]
+        end
         if not fields[1] then return nil end
         local stored, refused = call('HMGET', b.prefix .. KEY.FENCES, unpack(fields)), {'FENCE'}
         for n, text in ipairs(stored) do
@@ -86,11 +115,14 @@ do
 
     -- ---- Names: `names` holds Name -> JSON list of {Id, Type, routing key, content checksum} ----
 
-    local function names_read(b, args, first)
-        local wanted, names = {}, {}
-        for i = first, #args, OP.SIZE do
-            local name = args[i + OP.NAME]
-            if name ~= '' then wanted[#wanted + 1] = name end
+    local function names_read(b, ops, args)
+        local wanted, names, place = {}, {}, ops.at[OP.NAME]
+        if not place then
+            if ops.value[OP.NAME] == '' or ops.count == 0 then return names end
+            wanted[1] = ops.value[OP.NAME]
+        end
+        for i = place and ops.first + place or #args + 1, #args, ops.width do
+            if args[i] ~= '' then wanted[#wanted + 1] = args[i] end
         end
         if wanted[1] then
             local held = call('HMGET', b.prefix .. KEY.NAMES, unpack(wanted))
@@ -107,13 +139,22 @@ do
             if holder[HOLDER.TYPE] == type and holder[HOLDER.ROUTING] == routing then return holder end
         end
         holders[#holders + 1] = holder_new(id, type, routing, content)
+        if not plan.taken[name] then plan.taken[#plan.taken + 1] = name end
         plan.taken[name] = holders
+    end
+
+    -- As cjson would write it. Nearly always one holder of plain letters: then putting it together is quicker.
+    local function holders_text(holders)
+        local one = holders[1]
+        local type, routing = one[HOLDER.TYPE], one[HOLDER.ROUTING]
+        if holders[2] or routing:find('[%c"\\\127]') or type:find('[%c"\\\127]') then return cjson.encode(holders) end
+        return '[["' .. one[HOLDER.ID] .. '","' .. type .. '","' .. routing .. '","' .. one[HOLDER.CONTENT] .. '"]]'
     end
 
     local function names_write(b, taken)
         local written = {}
-        for name, holders in pairs(taken) do
-            written[#written + 1], written[#written + 2] = name, cjson.encode(holders)
+        for n, name in ipairs(taken) do
+            written[2 * n - 1], written[2 * n] = name, holders_text(taken[name])
         end
         if written[1] then call('HSET', b.prefix .. KEY.NAMES, unpack(written)) end
     end
@@ -128,64 +169,73 @@ do
         return n + 2
     end
 
-    local function more_of(settings, args, i)
-        local laned = args[i + OP.PARENT_KEY] ~= '' and lane_is_of(settings)
-        if args[i + OP.SEQUENCE_GROUP] ~= '' then return laned and 'sl' or 's' end
+    local function more_of(settings, op)
+        local laned = op[1 + OP.PARENT_KEY] ~= '' and lane_is_of(settings)
+        if op[1 + OP.SEQUENCE_GROUP] ~= '' then return laned and 'sl' or 's' end
         return laned and 'l' or '1'
     end
 
-    -- What few operations have. What a claim needs stands behind `more`, which makes it look.
-    local function add_options(n, settings, args, i)
+    -- What few operations have. What a claim needs stands behind `more`, which makes it look: p, for a ParentKey alone.
+    local function add_options(n, settings, op)
         if settings.version ~= '1' then n = add_given(n, 'v', settings.version) end
-        local name, after, backoff = args[i + OP.NAME], args[i + OP.PROCESS_AFTER], args[i + OP.RETRY_BACKOFF]
-        local limit, parent, timeout = args[i + OP.RETRY_LIMIT], args[i + OP.PARENT_KEY], args[i + OP.TIMEOUT]
-        local group, number = args[i + OP.SEQUENCE_GROUP], args[i + OP.SEQUENCE_NUMBER]
-        local trace, bytes = args[i + OP.TRACEPARENT], #args[i + OP.PAYLOAD]
+        local name, after, backoff = op[1 + OP.NAME], op[1 + OP.PROCESS_AFTER], op[1 + OP.RETRY_BACKOFF]
+        local limit, parent, timeout = op[1 + OP.RETRY_LIMIT], op[1 + OP.PARENT_KEY], op[1 + OP.TIMEOUT]
+        local group, number = op[1 + OP.SEQUENCE_GROUP], op[1 + OP.SEQUENCE_NUMBER]
+        local trace, bytes = op[1 + OP.TRACEPARENT], #op[1 + OP.PAYLOAD]
         if name ~= '' then n = add_given(n, 'Name', name) end
         if after ~= '' then n = add_given(n, 'ProcessAfter', after) end
         if backoff ~= '' then n = add_given(n, 'RetryBackoff', backoff, settings.retry_backoff_ms) end
         if limit ~= '' then n = add_given(n, 'RetryLimit', limit, settings.retry_limit) end
         local more = n
-        fields[n + 1], fields[n + 2], n = 'more', more_of(settings, args, i), n + 2
+        fields[n + 1], fields[n + 2], n = 'more', more_of(settings, op), n + 2
         if parent ~= '' then n = add_given(n, 'ParentKey', parent) end
+        local parented = n
         if timeout ~= '' then n = add_given(n, 'Timeout', timeout, settings.timeout_ms) end
         if group ~= '' then n = add_given(n, 'SequenceGroup', group) end
         if number ~= '' then n = add_given(n, 'SequenceNumber', number) end
         if trace ~= '' then n = add_given(n, 'trace', trace) end
         if bytes > INLINE_BYTES then n = add_given(n, 'large', integer(bytes)) end
+        if n == parented and fields[more + 2] == '1' then fields[more + 2] = 'p' end
         return n > more + 2 and n or more
     end
 
-    local function submitted_at(b, args, i)
-        local given = args[i + OP.SUBMITTED_AT]
+    local function submitted_at(b, op)
+        local given = op[1 + OP.SUBMITTED_AT]
         return (given == '' or tonumber(given) > b.now) and b.now_text or given
     end
 
-    -- What is specific to it: absent is what is null, the Type's default (of version `v`), or derived.
-    local function record_create(b, record, settings, status, submitted, args, i)
-        local now, payload, n = b.now_text, args[i + OP.PAYLOAD], 10
-        fields[1], fields[2], fields[3], fields[4] = 'Status', status, 'SystemModstamp', now
-        fields[5], fields[6], fields[7], fields[8] = 'Type', args[i + OP.TYPE], 'SubmittedAt', submitted
-        fields[9], fields[10] = 'crc', args[i + OP.CRC]
-        if payload ~= '' and #payload <= INLINE_BYTES then fields[11], fields[12], n = 'in', payload, 12 end
-        n = add_options(n, settings, args, i)
-        if #payload > INLINE_BYTES then call('SET', b.prefix .. KEY.IN .. args[i + OP.ID], payload) end
+    -- What all have. Answers how many places of `fields` are taken.
+    local function add_common(b, status, type, submitted, crc, payload)
+        fields[1], fields[2], fields[3], fields[4] = 'Status', status, 'SystemModstamp', b.now_text
+        fields[5], fields[6], fields[7], fields[8] = 'Type', type, 'SubmittedAt', submitted
+        fields[9], fields[10] = 'crc', crc
+        if payload == '' or #payload > INLINE_BYTES then return 10 end
+        fields[11], fields[12] = 'in', payload
+        return 12
+    end
+
+    -- What is specific to it: absent is what is null, the Type's default (of version `v`), or derived. op: a columns_row.
+    local function record_create(b, record, settings, status, submitted, op)
+        local payload = op[1 + OP.PAYLOAD]
+        local n = add_common(b, status, op[1 + OP.TYPE], submitted, op[1 + OP.CRC], payload)
+        n = add_options(n, settings, op)
+        if #payload > INLINE_BYTES then call('SET', b.prefix .. KEY.IN .. op[1 + OP.ID], payload) end
         call('HSET', record, unpack(fields, 1, n))
     end
 
-    local function op_create(b, record, settings, args, i)
-        local id, type, after = args[i + OP.ID], args[i + OP.TYPE], tonumber(args[i + OP.PROCESS_AFTER]) or 0
-        local parent, group = args[i + OP.PARENT_KEY], args[i + OP.SEQUENCE_GROUP]
+    local function op_create(b, record, settings, op)
+        local id, type, after = op[1 + OP.ID], op[1 + OP.TYPE], tonumber(op[1 + OP.PROCESS_AFTER]) or 0
+        local parent, group = op[1 + OP.PARENT_KEY], op[1 + OP.SEQUENCE_GROUP]
         local status, sequence = after > b.now and 'Scheduled' or 'New', nil
         local lane = parent ~= '' and lane_is_of(settings) and lane_name(type, parent) or nil
         if group ~= '' then
             sequence = sequence_name(type, parent, group)
-            if status == 'New' and not sequence_is_open(b, sequence, id) then status = 'Waiting' end
+            if status == 'New' and b.open[sequence] ~= id then status = 'Waiting' end
         end
         local waits = lane and status == 'New' and not lane_admit(b, type, lane, id)
         if waits then status = 'Waiting' end
-        local submitted = submitted_at(b, args, i)
-        record_create(b, record, settings, status, submitted, args, i)
+        local submitted = submitted_at(b, op)
+        record_create(b, record, settings, status, submitted, op)
         moved(b, type, id, '', status)
         if parent ~= '' then
             add_to(b.parents, parent, submitted)
@@ -194,67 +244,143 @@ do
         if sequence and status ~= 'Scheduled' then return end       -- sequence_settle.lua releases it
         if waits then return lane_enter(b, lane, id) end
         if status == 'New' then return release(b, type, id) end
-        b.due_add[#b.due_add + 1] = args[i + OP.PROCESS_AFTER]
+        b.due_add[#b.due_add + 1] = op[1 + OP.PROCESS_AFTER]
         b.due_add[#b.due_add + 1] = id
+    end
+
+    -- ---- most of them: no more than a ParentKey and a Name ----
+
+    local UNUSUAL = {OP.PROCESS_AFTER, OP.RETRY_BACKOFF, OP.RETRY_LIMIT, OP.TIMEOUT, OP.SEQUENCE_GROUP,
+                     OP.SEQUENCE_NUMBER, OP.SUBMITTED_AT, OP.TRACEPARENT}
+
+    local function are_plain(ops)
+        for _, field in ipairs(UNUSUAL) do
+            if ops.at[field] or ops.value[field] ~= '' then return false end
+        end
+        return true
+    end
+
+    -- As op_create, for one that can only be New and claimable.
+    local function plain_create(b, record, settings, id, type, parent, name, crc, payload)
+        local n, large = add_common(b, 'New', type, b.now_text, crc, payload), #payload > INLINE_BYTES
+        if settings.version ~= '1' then n = add_given(n, 'v', settings.version) end
+        if name ~= '' then n = add_given(n, 'Name', name) end
+        if parent ~= '' or large then n = add_given(n, 'more', large and '1' or 'p') end
+        if parent ~= '' then
+            n = add_given(n, 'ParentKey', parent)
+            add_to(b.parents, parent, b.now_text)
+            add_to(b.parents, parent, id)
+        end
+        if large then
+            n = add_given(n, 'large', integer(#payload))
+            call('SET', b.prefix .. KEY.IN .. id, payload)
+        end
+        call('HSET', record, unpack(fields, 1, n))
+    end
+
+    local function plain_create_all(b, ops, args, plan)
+        local settings, at, value, now, last = b.types.current, ops.at, ops.value, nil, nil
+        local type_at, parent_at, name_at = at[OP.TYPE], at[OP.PARENT_KEY], at[OP.NAME]
+        local crc_at, payload_at = at[OP.CRC], at[OP.PAYLOAD]
+        local type, parent, name = value[OP.TYPE], value[OP.PARENT_KEY], value[OP.NAME]
+        local crc, payload = value[OP.CRC], value[OP.PAYLOAD]
+        for n, i in ipairs(plan.create) do
+            local id, record = plan.created[n], plan.records[n]
+            if type_at then type = args[i + type_at] end
+            if parent_at then parent = args[i + parent_at] end
+            if name_at then name = args[i + name_at] end
+            if crc_at then crc = args[i + crc_at] end
+            if payload_at then payload = args[i + payload_at] end
+            if parent ~= '' and lane_is_of(settings[type]) then
+                op_create(b, record, settings[type], columns_row(ops, args, i))
+            else
+                if type ~= last then now, last = moved_ids(b, type, '', 'New'), type end
+                plain_create(b, record, settings[type], id, type, parent, name, crc, payload)
+                now[#now + 1] = id
+                release(b, type, id)
+            end
+        end
     end
 
     -- ---- all of them ----
 
-    -- Why this one cannot be recorded, or whether it is a duplicate; neither: it is to be.
-    local function op_judge(b, plan, args, i, record)
-        local id, type, name = args[i + OP.ID], args[i + OP.TYPE], args[i + OP.NAME]
+    -- Why this one cannot be recorded, or whether it is a duplicate; neither: it is to be. op: a columns_row.
+    local function op_judge(b, plan, op, record)
+        local id, type, name = op[1 + OP.ID], op[1 + OP.TYPE], op[1 + OP.NAME]
         if plan.known and call('EXISTS', record) == 1 then
-            local duplicate = call('HGET', record, 'crc') == args[i + OP.CRC]
+            local duplicate = call('HGET', record, 'crc') == op[1 + OP.CRC]
             return not duplicate and 'Id ' .. id .. ' is held by another submission', duplicate
         end
         if not b.types.current[type] then return "Type: '" .. type .. "' is not known to this queue" end
         if name == '' then return nil, false end
-        local content = args[i + OP.CONTENT]
-        local holder = name_take(plan, id, type, args[i + OP.PARENT_KEY], name, args[i + OP.SEQUENCE_GROUP], content)
+        local content = op[1 + OP.CONTENT]
+        local holder = name_take(plan, id, type, op[1 + OP.PARENT_KEY], name, op[1 + OP.SEQUENCE_GROUP], content)
         if not holder then return nil, false end
         if holder[HOLDER.CONTENT] == content then return nil, true end
         return "Name: '" .. name .. "' is held by " .. holder[HOLDER.ID] .. ' with other content'
     end
 
-    -- What is to become of the operations from `first` on. Changes nothing.
-    local function ops_judge(b, args, first)
-        local records, create, created, refused = {}, {}, {}, {}
-        for i = first, #args, OP.SIZE do records[#records + 1] = b.ops .. args[i + OP.ID] end
-        local plan = {create = create, created = created, refused = refused, duplicates = 0,
+    local function plan_add(plan, i, id, record)
+        local n = #plan.create + 1
+        plan.create[n], plan.created[n], plan.records[n] = i, id, record
+    end
+
+    -- What is to become of the operations. Changes nothing.
+    local function ops_judge(b, ops, args)
+        local records, refused, id_at, value = {}, {}, ops.at[OP.ID], ops.value
+        for n = 1, ops.count do records[n] = b.ops .. args[ops.first + (n - 1) * ops.width + id_at] end
+        local plan = {create = {}, created = {}, records = {}, refused = refused, duplicates = 0,
                       known = records[1] and call('EXISTS', unpack(records)) > 0,
-                      names = names_read(b, args, first), taken = {}}
-        for i = first, #args, OP.SIZE do
-            local reason, duplicate = op_judge(b, plan, args, i, records[(i - first) / OP.SIZE + 1])
+                      names = names_read(b, ops, args), taken = {}}
+        -- Nobody can stand against these:
+        local free = not plan.known and not ops.at[OP.NAME] and value[OP.NAME] == '' and b.types.current[value[OP.TYPE]]
+        for n, record in ipairs(records) do
+            local i = ops.first + (n - 1) * ops.width
+            local reason, duplicate
+            if not free then reason, duplicate = op_judge(b, plan, columns_row(ops, args, i), record) end
             if duplicate then
                 plan.duplicates = plan.duplicates + 1
             elseif reason then
                 local at = #refused + 1
-                refused[at + REJECT.ID], refused[at + REJECT.REASON] = args[i + OP.ID], reason
+                refused[at + REJECT.ID], refused[at + REJECT.REASON] = args[i + id_at], reason
             else
-                create[#create + 1], created[#created + 1] = i, args[i + OP.ID]
+                plan_add(plan, i, args[i + id_at], record)
             end
         end
         return plan
     end
 
     -- Members of sequence groups come last, when their groups know all of this call.
-    local function ops_create(b, args, plan)
-        local settings, members = b.types.current, {}
+    local function members_create(b, ops, args, plan, members)
+        if not members[1] then return end
+        local names, known = {}, {}
+        for _, n in ipairs(members) do
+            local op = columns_row(ops, args, plan.create[n])
+            local name = sequence_name(op[1 + OP.TYPE], op[1 + OP.PARENT_KEY], op[1 + OP.SEQUENCE_GROUP])
+            sequence_add(b, name, op[1 + OP.SEQUENCE_NUMBER], op[1 + OP.ID])
+            if not known[name] then names[#names + 1], known[name] = name, true end
+        end
+        b.open = sequences_open(b, names)
+        for _, n in ipairs(members) do
+            local op = columns_row(ops, args, plan.create[n])
+            op_create(b, plan.records[n], b.types.current[op[1 + OP.TYPE]], op)
+        end
+    end
+
+    local function ops_create(b, ops, args, plan)
+        local members = {}
         names_write(b, plan.taken)
-        for _, i in ipairs(plan.create) do
-            local group = args[i + OP.SEQUENCE_GROUP]
-            if group == '' then
-                op_create(b, b.ops .. args[i + OP.ID], settings[args[i + OP.TYPE]], args, i)
+        if plan.duplicates > 0 then count_total(b, 'duplicates', plan.duplicates) end
+        if are_plain(ops) then return plain_create_all(b, ops, args, plan) end
+        for n, i in ipairs(plan.create) do
+            local op = columns_row(ops, args, i)
+            if op[1 + OP.SEQUENCE_GROUP] == '' then
+                op_create(b, plan.records[n], b.types.current[op[1 + OP.TYPE]], op)
             else
-                members[#members + 1] = i
-                sequence_add(b, sequence_name(args[i + OP.TYPE], args[i + OP.PARENT_KEY], group),
-                             args[i + OP.SEQUENCE_NUMBER], args[i + OP.ID])
+                members[#members + 1] = n
             end
         end
-        for _, i in ipairs(members) do
-            op_create(b, b.ops .. args[i + OP.ID], settings[args[i + OP.TYPE]], args, i)
-        end
-        if plan.duplicates > 0 then count_total(b, 'duplicates', plan.duplicates) end
+        members_create(b, ops, args, plan, members)
     end
 
     local function answer_rejects(refused)
@@ -266,19 +392,19 @@ do
     local function ingest(keys, args)
         local gate, refusal = gate_pass(keys, args, false)
         if not gate then return refusal end
-        local wrong, first, moves = check(args)
+        local wrong, ops, moves = check(args)
         if wrong then return invalid('%s', wrong) end
-        if gate.pressure == '2' and gate.mode == 'OPEN' and #args >= first then
+        if gate.pressure == '2' and gate.mode == 'OPEN' and ops.count > 0 then
             return refuse('OOM more than 80% of maxmemory is used: intake waits')
         end
         local b = batch_open(gate)
-        local refused_fences = fences_refused(b, args, first)
+        local refused_fences = fences_refused(b, args)
         if refused_fences then return refused_fences end
 
-        local plan = ops_judge(b, args, first)
+        local plan = ops_judge(b, ops, args)
         if plan.refused[1] then return answer_rejects(plan.refused) end
-        ops_create(b, args, plan)
-        local created, rejected = plan.created, tonumber(args[first - 1])
+        ops_create(b, ops, args, plan)
+        local created, rejected = plan.created, tonumber(args[INGEST.SIZE + #moves / 2 * MOVE.SIZE + 1])
         if moves[1] then call('HSET', b.prefix .. KEY.FENCES, unpack(moves)) end
         if rejected > 0 then count_total(b, 'rejected', rejected) end
         if created[1] then

@@ -4,7 +4,7 @@
 -- record is Waiting. Whatever ends a turn names the lane; flush then lets the next ones out (settle). Keys:
 --   lane:<lane>      zset by time of release: who waits for a turn
 --   lane_out:<lane>  set: who was let out, until the attempt has ended
-local ready, ready_id, lane_is_of, lane_touch, lane_admit, lane_enter, lane_done, lane_left, lane_unready, lane_runs
+local ready, lane_is_of, lane_touch, lane_admit, lane_enter, lane_done, lane_left, lane_unready, lane_runs
 local lane_lets
 do
     local UNLIMITED = 100           -- of a Type that has lost its limit: let out what is still in the lane
@@ -52,13 +52,6 @@ do
     function ready(b, type, id, lane)
         if not lane or is_out(b, lane, id) then return release(b, type, id) end
         lane_enter(b, lane, id)
-    end
-
-    -- The same for who knows the Id only. Answers when its record last changed.
-    function ready_id(b, type, id)
-        local f = call('HMGET', b.ops .. id, LANED_BY.NAMES)
-        ready(b, type, id, LANED[f[LANED_BY.MORE]] and lane_name(type, f[LANED_BY.PARENT_KEY]) or nil)
-        return tonumber(f[LANED_BY.MODSTAMP])
     end
 
     -- The turn of one that ran is over.
@@ -132,5 +125,7 @@ do
             count_waited(b, 'turn', b.now - tonumber(popped[n + 1]))
         end
     end
-    at_flush('lanes', settle)
+    at_flush('lanes', function(b, lanes)
+        for _, lane in ipairs(lanes) do settle(b, lane) end
+    end)
 end

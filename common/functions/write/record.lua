@@ -123,11 +123,17 @@ do
     -- makes its end more than its own: 's' a sequence group, 'l' a lane (of this ParentKey), 'g' followers, 'f' perhaps
     -- some: Redis forgot with whom it ran. README.md: leases.
     function lease_add(b, type, id, token, started, timeout, instance, payload, parent)
-        local backstop = started + timeout + BACKSTOP_MS
-        local leases, running = b.leases, b.running
+        local leases, running, last = b.leases, b.running, b.last_lease
+        if last.token ~= token or last.started ~= started or last.timeout ~= timeout or last.instance ~= instance or
+            last.type ~= type or last.payload ~= payload or last.parent ~= parent then
+            local text = token .. ' ' .. time_text(b, started + timeout + BACKSTOP_MS) .. ' ' .. instance .. ' ' .. type ..
+                ' ' .. payload .. (parent and ' ' .. parent or '')
+            last = {token = token, started = started, timeout = timeout, instance = instance, type = type,
+                    payload = payload, parent = parent, text = text}
+            b.last_lease = last                     -- those of a claim are alike
+        end
         leases[#leases + 1] = id
-        leases[#leases + 1] = token .. ' ' .. time_text(b, backstop) .. ' ' .. instance .. ' ' .. type .. ' ' .. payload ..
-            (parent and ' ' .. parent or '')
+        leases[#leases + 1] = last.text
         running[#running + 1] = time_text(b, b.now + b.lease_ms)
         running[#running + 1] = id
     end

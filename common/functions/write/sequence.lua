@@ -9,7 +9,7 @@
 --   seq_failing         hash: group -> the member whose failure ends all behind it, while that goes on
 --   blocked             zset by time: members that failed for good and have others behind them
 local sequence_touch, sequence_add, sequence_is_open, sequence_claimed, sequence_moved, sequence_failed
-local sequence_is_held_by, sequence_expired
+local sequence_is_held_by, sequence_expired, sequences_open, sequence_ended
 do
     function sequence_touch(b, name)
         local sequences = b.sequences
@@ -30,6 +30,20 @@ do
             call('EXISTS', p .. KEY.SEQ_ACTIVE .. name) == 0 and call('HEXISTS', p .. KEY.SEQ_FAILING, name) == 0
     end
 
+    -- The same for members of these groups that an ingest records, when the groups know all of the call. Answers by group
+    -- who may: '': nobody.
+    function sequences_open(b, names)
+        local p, runs, open = b.prefix, {}, {}
+        for n, name in ipairs(names) do runs[n] = p .. KEY.SEQ_ACTIVE .. name end
+        local failing = call('HMGET', p .. KEY.SEQ_FAILING, unpack(names))
+        local some_run = call('EXISTS', unpack(runs)) > 0
+        for n, name in ipairs(names) do
+            local closed = failing[n] or some_run and call('EXISTS', runs[n]) == 1
+            open[name] = not closed and call('ZRANGE', p .. KEY.SEQ .. name, 0, 0)[1] or ''
+        end
+        return open
+    end
+
     local function unrelease(b, name, id)
         local released = b.prefix .. KEY.SEQ_RELEASED
         if call('HGET', released, name) == id then call('HDEL', released, name) end
@@ -37,7 +51,7 @@ do
 
     function sequence_claimed(b, name, id)
         call('SADD', b.prefix .. KEY.SEQ_ACTIVE .. name, id)
-        call('HDEL', b.prefix .. KEY.SEQ_RELEASED, name)
+        b.unreleased[#b.unreleased + 1] = name
     end
 
     local function leave_status(b, rec)
@@ -65,6 +79,15 @@ do
             call('ZADD', key, rec.number, rec.id)
         end
         if to == 'Running' then call('SADD', b.prefix .. KEY.SEQ_ACTIVE .. rec.sequence, rec.id) end
+    end
+
+    -- One that ran completed: as sequence_moved, for who knows the Id only.
+    function sequence_ended(b, id)
+        local f = call('HMGET', b.ops .. id, SEQUENCED_BY.NAMES)
+        local name = sequence_name(f[SEQUENCED_BY.TYPE], f[SEQUENCED_BY.PARENT_KEY] or '', f[SEQUENCED_BY.SEQUENCE_GROUP])
+        call('SREM', b.prefix .. KEY.SEQ_ACTIVE .. name, id)
+        call('ZREM', b.prefix .. KEY.SEQ .. name, id)
+        sequence_touch(b, name)
     end
 
     -- The failure that ends all behind it; of two the one in front.

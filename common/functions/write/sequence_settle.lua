@@ -55,30 +55,62 @@ do
         lane_unready(b, type, id)
     end
 
-    -- The member that may run now; nil: none.
-    local function next_of(b, name, key)
-        if call('EXISTS', b.prefix .. KEY.SEQ_ACTIVE .. name) == 1 then return nil end
+    -- The member that may run now, and what its record says (NEXT); nil: none. some_run: members of any of the groups do.
+    local function next_of(b, name, key, some_run)
         local id = call('ZRANGE', key, 0, 0)[1]
-        local status = id and call('HGET', b.ops .. id, 'Status')
-        return (status == 'New' or status == 'Waiting') and id or nil
+        if not id or some_run and call('EXISTS', b.prefix .. KEY.SEQ_ACTIVE .. name) == 1 then return nil end
+        local f = call('HMGET', b.ops .. id, NEXT.NAMES)
+        local status = f[NEXT.STATUS]
+        if status == 'New' or status == 'Waiting' then return id, f end
     end
 
-    local function settle(b, name)
-        local p, key, type = b.prefix, b.prefix .. KEY.SEQ .. name, name:match('^[^:]+')
-        local failing = call('HGET', p .. KEY.SEQ_FAILING, name)
-        if failing then failing = fail_rest(b, name, key, failing) end
-        local failed = call('SMEMBERS', p .. KEY.SEQ_FAILED .. name)
+    local function each_key(b, pattern, names)
+        local keys = {}
+        for n, name in ipairs(names) do keys[n] = b.prefix .. pattern .. name end
+        return keys
+    end
+
+    -- What one question answers of all groups that were touched. failed, run: do members of any of them hold it, or run?
+    local function look(b, names)
+        return {failing = call('HMGET', b.prefix .. KEY.SEQ_FAILING, unpack(names)),
+                released = call('HMGET', b.prefix .. KEY.SEQ_RELEASED, unpack(names)),
+                failed = call('EXISTS', unpack(each_key(b, KEY.SEQ_FAILED, names))) > 0,
+                run = call('EXISTS', unpack(each_key(b, KEY.SEQ_ACTIVE, names))) > 0, now = {}}
+    end
+
+    -- The n-th of the names that were looked at. Who is released now is noted in seen.now.
+    local function settle(b, name, seen, n)
+        local key, type, failing = b.prefix .. KEY.SEQ .. name, name:match('^[^:]+'), seen.failing[n]
+        local released = seen.released[n] or nil
+        if failing then
+            failing = fail_rest(b, name, key, failing)
+            released = call('HGET', b.prefix .. KEY.SEQ_RELEASED, name) or nil
+        end
+        local failed = seen.failed and call('SMEMBERS', b.prefix .. KEY.SEQ_FAILED .. name) or {}
         table.sort(failed)
         for _, id in ipairs(failed) do hold(b, name, key, type, id) end
-        local released = call('HGET', p .. KEY.SEQ_RELEASED, name) or nil
-        local id = not failing and next_of(b, name, key) or nil
+        local id, f
+        if not failing then id, f = next_of(b, name, key, seen.run) end
         if released == id then return end
         if released then withdraw(b, type, released) end
-        if not id then return call('HDEL', p .. KEY.SEQ_RELEASED, name) end
-        count_waited(b, 'predecessor', b.now - ready_id(b, type, id))
-        call('HSET', p .. KEY.SEQ_RELEASED, name, id)
+        if not id then return call('HDEL', b.prefix .. KEY.SEQ_RELEASED, name) end
+        ready(b, type, id, LANED[f[NEXT.MORE]] and lane_name(type, f[NEXT.PARENT_KEY]) or nil)
+        count_waited(b, 'predecessor', b.now - tonumber(f[NEXT.MODSTAMP]))
+        seen.now[#seen.now + 1], seen.now[#seen.now + 2] = name, id
     end
-    at_flush('sequences', settle)
+
+    -- A group's members are its own: what is done to one of these groups is not seen of the others. In slices, since each
+    -- name is an argument.
+    local function settle_all(b, names)
+        local LOOKED_AT = 500
+        for first = 1, #names, LOOKED_AT do
+            local some = {unpack(names, first, math.min(first + LOOKED_AT - 1, #names))}
+            local seen = look(b, some)
+            for n, name in ipairs(some) do settle(b, name, seen, n) end
+            if seen.now[1] then call('HSET', b.prefix .. KEY.SEQ_RELEASED, unpack(seen.now)) end
+        end
+    end
+    at_flush('sequences', settle_all)
 
     -- Goes on with what a failure ends. Answers whether there is more.
     function sequences_tick(b)

@@ -287,7 +287,10 @@ static int read_names_gone(struct holders *holders)
         for (size_t i = 0; i < count; i++) {
             const struct redis_reply *entry = redis_reply_at(reply, i);
 
-            json_object_del(holders->gone, text_at(redis_reply_at(entry, 1), 1));
+            const struct redis_reply *fields = redis_reply_at(entry, 1);
+
+            for (size_t n = 0; n < redis_reply_count(fields); n += WIRE_NAME_GONE_SIZE)
+                json_object_del(holders->gone, text_at(fields, n + WIRE_NAME_GONE_ID));
             snprintf(from, sizeof from, "(%s", text_at(entry, 0));
         }
         redis_reply_free(reply);

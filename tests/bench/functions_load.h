@@ -1,0 +1,33 @@
+/* The Redis Functions alone, under the load of one shape: a private redis-server, the calls as the programs pack them
+ * (common/redis/functions.h), and what they cost. Shared by bench_functions.c (prints) and its guard (compares). */
+#ifndef TESTS_BENCH_FUNCTIONS_LOAD_H
+#define TESTS_BENCH_FUNCTIONS_LOAD_H
+
+#include <stdbool.h>
+
+enum functions_step { STEP_INGEST, STEP_CLAIM, STEP_APPLY, STEP_REMOVE, STEP_COUNT };
+
+struct functions_shape {
+    const char *name;
+    bool parent, named, sequence; /* as tests/bench/queue_load.c: 1,000 ParentKeys over all shards */
+};
+/* Ended by one without a name. */
+extern const struct functions_shape functions_shapes[];
+extern const char *const functions_step_names[STEP_COUNT];
+
+struct functions_cost { /* of one operation */
+    struct {
+        double us, commands; /* CPU of redis-server's main thread; commands that functions ran */
+    } steps[STEP_COUNT];
+    double bytes;   /* of Redis for a finished operation, before it is removed */
+    double hset_us; /* CPU of one native HSET of a finished record's fields, 64 in flight, between the rounds */
+};
+
+/* NULL: there is no such shape. */
+const struct functions_shape *functions_shape_find(const char *name);
+/* Runs so many operations (a multiple of a round: `batch` for each of 16 shards) through a server of its own. Ends the
+ * program with a message when anything fails, with 77 without redis-server. */
+void functions_load_run(const struct functions_shape *shape, int operations, int batch, struct functions_cost *cost);
+int functions_load_round(int batch);
+
+#endif
