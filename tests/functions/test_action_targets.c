@@ -27,7 +27,8 @@ static int setup(void **state)
     queue = test_calloc(1, sizeof *queue);
     query_queue_open(queue, &server);
     query_queue_fill(queue);
-    shard_command(&queue->shard, "HSET bgop:{3}:op:%s ExpiresAt 1800000000000", reads_id(3, 8)); /* its leader has ended */
+    shard_command(&queue->shard, "HSET bgop:{3}:op:%s ExpiresAt 1800000000000",
+                  reads_id(3, 8)); /* its leader has ended */
     return 0;
 }
 
