@@ -122,14 +122,18 @@ static void answer_operation(struct call *call, const char *id)
     enum status st = ask_function(&call->ask, &rows, ASK_ALL_SHARDS, "bgop_retrieve", (const char *[]){ "*", id }, 2);
 
     record = json_array_get(rows, 0);
-    if (st == ST_OK && !json_is_object(record)) {
-        answer_not_found(call->answer);
-    } else if (st == ST_OK && read_history(call, id, record, history) == ST_OK &&
-               ask_function(&call->ask, &why, ASK_ALL_SHARDS, "bgop_why", (const char *[]){ id }, 1) == ST_OK) {
+    if (st == ST_OK && !json_is_object(record))
+        st = ST_MISSING;
+    if (st == ST_OK)
+        st = read_history(call, id, record, history);
+    if (st == ST_OK)
+        st = ask_function(&call->ask, &why, ASK_ALL_SHARDS, "bgop_why", (const char *[]){ id }, 1);
+    if (st == ST_OK)
         call_answer(call, 200, json_pack("{s:O, s:O, s:O}", "record", record, "why", why, "history", history));
-    } else {
+    else if (st == ST_MISSING)
+        answer_not_found(call->answer);
+    else
         call_failed(call);
-    }
     json_decref(rows);
     json_decref(why);
     json_decref(history);

@@ -75,7 +75,6 @@ static const char *const routes[] = {
     "/bgop/v1/operations?where=ParentKey%3D'acct-huge'&limit=200",
     "/bgop/v1/operations?where=Name%3D'import-3-1000'",
     "/bgop/v1/operations?where=Error+LIKE+'%25found+nowhere%25'", /* looks at all: a page gives up, and has a cursor */
-    "/bgop/v1/operations/08P030000000007",
 };
 
 static int by_time(const void *a, const void *b)
@@ -109,6 +108,19 @@ static bool measure(const char *route, double limit_ms)
            p99 > limit_ms ? "  TOO LONG" : "");
     fflush(stdout);
     return p99 <= limit_ms;
+}
+
+/* The path of an operation that is there: about one in twenty was removed. */
+static void find_operation(char *path, size_t room)
+{
+    char id[ID_SIZE];
+    int status = 0;
+
+    for (int n = 0; status != 200 && n < MILLION_BATCH; n++) {
+        million_id(id, 0, n);
+        snprintf(path, room, "/bgop/v1/operations/%s", id);
+        status = http_client_ask(endpoint_port(endpoint), "GET", path, "Authorization: Bearer bench\r\n", NULL)->status;
+    }
 }
 
 /* A browser that only looks: it ends with the endpoint. */
@@ -174,10 +186,14 @@ static double rate_of(int64_t from, int64_t begun_ms)
 
 static bool measure_all(double limit_ms)
 {
-    int64_t begun_ms = clock_boot_ms(), from = atomic_load(&ran);
+    int64_t begun_ms, from;
     double alone, beside;
+    char operation[64];
     bool fine = true;
 
+    find_operation(operation, sizeof operation);
+    begun_ms = clock_boot_ms();
+    from = atomic_load(&ran);
     sleep_us((int64_t)ALONE_MS * 1000);
     alone = rate_of(from, begun_ms);
     printf("%-88s %8s %8s %8s %8s\n", "route, ms", "p50", "p99", "max", "bytes");
@@ -185,6 +201,7 @@ static bool measure_all(double limit_ms)
     from = atomic_load(&ran);
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         fine = measure(routes[i], limit_ms) && fine;
+    fine = measure(operation, limit_ms) && fine;
     beside = rate_of(from, begun_ms);
     printf("\noperations a second: %.0f with nobody who asks, %.0f with one who asks without a pause (%+.1f%%)\n",
            alone, beside, (beside / alone - 1) * 100);
