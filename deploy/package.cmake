@@ -35,6 +35,6 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Header, static library, pkg-config file and manual page of libbgop.")
 # The static library has calls into these.
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
-    "libbgop${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION}), librdkafka-dev, libhiredis-dev, libjansson-dev, libprotobuf-c-dev, libisal-dev")
+    "libbgop${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION}), librdkafka-dev, libhiredis-dev, libssl-dev, libjansson-dev, libprotobuf-c-dev, libisal-dev")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
 include(CPack)

@@ -4,8 +4,13 @@
 
 # What listens where, one "process port variable" a line, after choose_settings has chosen.
 ports() {
+    local i
     echo "kafka $kafka_port BGOP_KAFKA_PORT"
     echo "controller $((kafka_port + 1)) BGOP_KAFKA_PORT"
+    for ((i = 2; i <= kafka_brokers; i++)); do
+        echo "kafka-$i $((kafka_port + 2 * i - 2)) BGOP_KAFKA_PORT"
+        echo "controller-$i $((kafka_port + 2 * i - 1)) BGOP_KAFKA_PORT"
+    done
     echo "redis $redis_port BGOP_REDIS_PORT"
     echo "coordinator-1 $http_port BGOP_HTTP_PORT"
 }
@@ -15,7 +20,7 @@ valid_port() { [[ $2 =~ ^[1-9][0-9]{0,4}$ && $2 -le $3 ]] || wrong "$1: a port f
 
 valid_ports() {
     local process port variable other
-    valid_port BGOP_KAFKA_PORT "$kafka_port" 65534      # its controller takes the next one
+    valid_port BGOP_KAFKA_PORT "$kafka_port" $((65536 - 2 * kafka_brokers))     # a controller takes the next one
     valid_port BGOP_REDIS_PORT "$redis_port" 65535
     valid_port BGOP_HTTP_PORT "$http_port" 65535
     while read -r process port variable; do
@@ -42,8 +47,8 @@ port_open() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # Not taken, nor another port of this set-up.
 port_free() {
-    [ -z "$(port_sockets "$1" 0A)" ] && ! port_open "$1" && [ "$1" -ne "$kafka_port" ] &&
-        [ "$1" -ne $((kafka_port + 1)) ] && [ "$1" -ne "$redis_port" ]
+    [ -z "$(port_sockets "$1" 0A)" ] && ! port_open "$1" && [ "$1" -ne "$redis_port" ] &&
+        { [ "$1" -lt "$kafka_port" ] || [ "$1" -ge $((kafka_port + 2 * kafka_brokers)) ]; }
 }
 
 # "redis-server (pid 812, in /var/lib/redis)", or what this user may know.

@@ -3,7 +3,7 @@
 #   $home/starts     "name pid time", when each of them was started
 #   $home/settings   ports, configuration file and numbers, for --restart
 #   $home/env        for people and programs to source
-#   $home/log/NAME.log, $home/kafka, $home/redis
+#   $home/log/NAME.log, $home/kafka, $home/redis; with --kafka-brokers $home/kafka-2 ...; with --tls $home/tls
 # shellcheck shell=bash
 
 repository=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -28,6 +28,7 @@ programs=${BGOP_BIN:-$repository/build/release/bin}
 absolute home
 absolute programs
 kafka_port=0 redis_port=0 http_port=0       # chosen by who starts something
+kafka_brokers=1 tls=''                      # likewise; tls: yes, with secrets in $home/tls
 
 # In single quotes, which every shell reads (printf %q writes what only bash does).
 quoted() { printf "'%s'" "${1//"'"/"'\\''"}"; }
@@ -37,6 +38,8 @@ shell_word() { if [[ $1 =~ ^[A-Za-z0-9_./:=@%+,-]+$ ]]; then printf '%s' "$1"; e
 
 # shellcheck source=ports.sh
 . "$repository/deploy/ports.sh"
+# shellcheck source=tls.sh
+. "$repository/deploy/tls.sh"
 
 # ---- waiting ----
 
@@ -192,11 +195,13 @@ stop_in_order() {
     mapfile -t coordinator_names < <(printf '%s\n' "${all[@]}" | grep '^coordinator-' || true)
     stop 90 "${worker_names[@]}"
     stop 60 "${coordinator_names[@]}"
-    for name in dev redis kafka web; do
+    for name in dev redis web; do
         if printf '%s\n' "${all[@]}" | grep -qx "$name"; then
             stop 60 "$name"
         fi
     done
+    mapfile -t all < <(printf '%s\n' "${all[@]}" | grep -x 'kafka\(-[0-9]\)\{0,1\}' || true)
+    stop 60 "${all[@]}"
 }
 
 # ---- the programs ----
@@ -226,7 +231,14 @@ build_programs() {
 
 # ---- servers ----
 
-redis_ask() { redis-cli -h 127.0.0.1 -p "$redis_port" "$@" 2>/dev/null; }
+redis_ask() {
+    if [ -n "$tls" ]; then
+        REDISCLI_AUTH=$(<"$home/tls/users/bgop-operator") redis-cli -h 127.0.0.1 -p "$redis_port" --tls \
+            --cacert "$home/tls/ca.pem" --user bgop-operator --no-auth-warning "$@" 2>/dev/null
+    else
+        redis-cli -h 127.0.0.1 -p "$redis_port" "$@" 2>/dev/null
+    fi
+}
 
 # Kafka 4's brokers are compiled for Java 17. What "release" beside it says is there in a moment; a java that is a
 # script has none.
@@ -240,21 +252,65 @@ require_java() {
         "deploy/deps --kafka installs one, PATH decides which is taken"
 }
 
+# The port of kafka, kafka-2, ...; each takes two.
+broker_port() { local node=${1#kafka}; node=${node#-}; echo $((kafka_port + 2 * (${node:-1} - 1))); }
+
+broker_names() { local i; echo kafka; for ((i = 2; i <= kafka_brokers; i++)); do echo "kafka-$i"; done; }
+
+# host:port,... of all brokers; with "controllers" node@host:port of what chooses their leaders.
+kafka_list() {
+    local name node=1 list=''
+    for name in $(broker_names); do
+        if [ "${1:-}" = controllers ]; then
+            list+=,$node@127.0.0.1:$(($(broker_port "$name") + 1))
+        else
+            list+=,127.0.0.1:$(broker_port "$name")
+        fi
+        node=$((node + 1))
+    done
+    echo "${list#,}"
+}
+
 kafka_answers() {
-    port_open "$kafka_port" && kcat -b "127.0.0.1:$kafka_port" -L -m 2 >/dev/null 2>&1
+    local port
+    local -a login=()
+    port=$(broker_port "$1")
+    [ -z "$tls" ] || login=(-F "$home/tls/admin.properties")
+    port_open "$port" && kcat -b "127.0.0.1:$port" "${login[@]}" -L -m 2 >/dev/null 2>&1
 }
 
 start_kafka() {
+    local node=${1#kafka} log=$home/log
+    local -a more=()
+    node=${node#-}
     require_java
     "$repository/deploy/kafka/fetch" >/dev/null
-    launch kafka "$repository/deploy/kafka/start" --port "$kafka_port" --data "$home/kafka" --log "$home/log"
+    [ -z "$node" ] || log=$home/log/$1
+    [ -z "$tls" ] || more+=(--tls "$home/tls")
+    [ "$kafka_brokers" -eq 1 ] || more+=(--node "${node:-1}" --controllers "$(kafka_list controllers)")
+    launch "$1" "$repository/deploy/kafka/start" --port "$(broker_port "$1")" --data "$home/$1" --log "$log" "${more[@]}"
 }
 
-redis_answers() { [ "$(redis_ask PING)" = PONG ]; }
+# What deploy/kafka/acls says, for the Types of this configuration.
+# shellcheck disable=SC2154 # config is the sourcing script's
+grant_rights() {
+    local types
+    types=$("$programs/bgop-worker" --config "$config" --print-config | sed -n 's/^\[type \(.*\)\]$/\1/p' | paste -s -d ,)
+    "$repository/deploy/kafka/grant" --brokers "$(kafka_list)" --properties "$home/tls/admin.properties" --types "$types" ||
+        die "Kafka's users were not given their rights"
+}
+
+# Neither 0 nor 1 while it loads its data. (PING is not for everybody.)
+redis_answers() { [[ $(redis_ask EXISTS bgop:meta) =~ ^[01]$ ]]; }
+
+redis_url() { echo "redis${tls:+s}://127.0.0.1:$redis_port"; }
 
 start_redis() {
+    local -a listen=(--port "$redis_port")
     mkdir -p "$home/redis"
-    launch redis redis-server "$repository/deploy/redis/redis.conf" --port "$redis_port" --dir "$home/redis"
+    [ -z "$tls" ] || listen=(--port 0 --tls-port "$redis_port" --tls-auth-clients no --aclfile "$home/tls/users.acl"
+        --tls-cert-file "$home/tls/redis.pem" --tls-key-file "$home/tls/redis.key" --tls-ca-cert-file "$home/tls/ca.pem")
+    launch redis redis-server "$repository/deploy/redis/redis.conf" "${listen[@]}" --dir "$home/redis"
 }
 
 # ---- coordinators and workers ----
@@ -266,8 +322,19 @@ start_instance() {
     local -a http=()
     make_token
     [ "$1" != coordinator-1 ] || http=(BGOP_HTTP_LISTEN="127.0.0.1:$http_port" BGOP_HTTP_TOKEN_FILE=/dev/fd/6)
-    launch "$1" env BGOP_KAFKA="127.0.0.1:$kafka_port" BGOP_REDIS="redis://127.0.0.1:$redis_port" "${http[@]}" \
-        "$programs/bgop-${1%-*}" --config "$config" 6<"$home/http-token"
+    launch "$1" env BGOP_KAFKA="$(kafka_list)" BGOP_REDIS="$(redis_url)" "${http[@]}" \
+        "$programs/bgop-${1%-*}" --config "$(config_of "${1%-*}")" 6<"$home/http-token"
+}
+
+# The configuration of coordinator or worker; with TLS its login stands behind what everybody has.
+config_of() {
+    local whole=$home/tls/$1.ini
+    if [ -n "$tls" ]; then
+        { cat "$config" && echo && cat "$home/tls/bgop-$1.ini"; } >"$whole"
+        echo "$whole"
+    else
+        echo "$config"
+    fi
 }
 
 # Made once, for this user to read. Of the form that the sf command line wants.
@@ -322,10 +389,11 @@ start_missing() {
     launched=()
     mkdir -p "$home/log"
     touch "$home/pids"
+    [ -z "$tls" ] || (umask 077 && make_secrets "$home/tls")
     for name; do
         ! running "$name" || continue
         case $name in
-        kafka) start_kafka ;;
+        kafka | kafka-*) start_kafka "$name" ;;
         redis) start_redis ;;
         coordinator-*) coordinator_names+=("$name") ;;
         worker-*) worker_names+=("$name") ;;
@@ -334,10 +402,11 @@ start_missing() {
     done
     for name in "${launched[@]}"; do
         case $name in
-        redis) ready redis 60 "an answer to PING" redis_answers ;;
-        kafka) ready kafka 90 "an answer to a metadata request" kafka_answers ;;
+        redis) ready redis 60 "an answer" redis_answers ;;
+        kafka | kafka-*) ready "$name" 90 "an answer to a metadata request" kafka_answers "$name" ;;
         esac
     done
+    [ -z "$tls" ] || [[ " ${launched[*]} " != *" kafka "* ]] || grant_rights
     for name in "${coordinator_names[@]}"; do
         start_instance "$name"
     done
@@ -359,8 +428,8 @@ write_env() {
     make_token
     rm -f "$home/env"
     (umask 077 && cat >"$home/env") <<EOF
-export BGOP_KAFKA=127.0.0.1:$kafka_port
-export BGOP_REDIS=redis://127.0.0.1:$redis_port
+export BGOP_KAFKA=$(kafka_list)
+export BGOP_REDIS=$(redis_url)
 export BGOP_HTTP=http://127.0.0.1:$http_port
 export BGOP_HTTP_TOKEN=$(quoted "$(<"$home/http-token")")
 export PATH=$(quoted "$programs"):"\$PATH"
@@ -370,7 +439,7 @@ EOF
 # shellcheck disable=SC2154 # the sourcing script sets all of these
 write_settings() {
     printf '%s=%q\n' kafka_port "$kafka_port" redis_port "$redis_port" http_port "$http_port" config "$config" \
-        started_coordinators "$coordinators" started_workers "$workers" >"$home/settings"
+        kafka_brokers "$kafka_brokers" tls "$tls" started_coordinators "$coordinators" started_workers "$workers" >"$home/settings"
 }
 
 # Says why when it cannot be written to, before anything is started.

@@ -31,6 +31,7 @@
     XX(REWIND_RECORDED,  "rewind-recorded",   "a rewriting is in the control topic, Redis does not know of it") \
     XX(REWIND_EPOCH,     "rewind-epoch",      "Redis knows the new epoch, no fence is put back") \
     XX(REWIND_FENCES,    "rewind-fences",     "the fences are put back, Redis says they are not yet") \
+    XX(ACTION_SENT,      "action-sent",       "commands of an action's step are in Kafka, nothing was counted") \
     XX(CLAIM_BEFORE,     "claim-before",      "a claim is wanted, bgop_claim was not sent") \
     XX(CLAIM_AFTER,      "claim-after",       "Redis has granted, nothing here knows") \
     XX(START_BEFORE,     "start-before",      "an operation is claimed, its handler was not called") \

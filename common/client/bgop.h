@@ -47,10 +47,11 @@ enum bgop_code {
 
 struct bgop; /* one queue, as one thread uses it */
 
-struct bgop_config {    /* everything is copied by bgop_open; NULL and 0 mean the default */
-    const char *kafka;  /* bootstrap servers; default 127.0.0.1:9092 */
-    const char *redis;  /* redis://[user:password@]host:port[/db] or unix://[user:password@]/path; default local */
-    const char *prefix; /* of the queue's topics; default bgop */
+struct bgop_config {   /* everything is copied by bgop_open; NULL and 0 mean the default */
+    const char *kafka; /* bootstrap servers; default 127.0.0.1:9092 */
+    const char *redis; /* redis://[user:password@]host:port[/db] or unix://[user:password@]/path; default local. By TLS:
+                         * rediss://[user:password@]host:port[/db][?tls_ca_file=/path&tls_cert_file=/path&tls_key_file=/path] */
+    const char *prefix;                  /* of the queue's topics; default bgop */
     const char *const *kafka_properties; /* librdkafka properties (TLS, SASL ...): name, value, ..., NULL */
     int timeout_ms;                      /* for one answer of a server; default 5,000 */
     int linger_ms;                       /* how long a submission may wait for others; default 5; -1: not at all */

@@ -13,6 +13,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "common/server/redis_tls.h"
+
 static enum bgop_code fail(struct link *link, enum bgop_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -32,13 +34,16 @@ enum bgop_code link_init(struct link *link, const char *uri, int timeout_ms)
 
     memset(link, 0, sizeof *link);
     link->timeout_ms = timeout_ms;
-    if (redis_address_parse(&link->to, uri, &err) == ST_OK)
+    if (redis_address_parse(&link->to, uri, &err) == ST_OK &&
+        (!link->to.tls || redis_tls_check(&link->to, &err) == ST_OK))
         return BGOP_OK;
     return fail(link, BGOP_INVALID, "%s", err.text);
 }
 
 void link_close(struct link *link)
 {
+    redis_tls_free(link->tls);
+    link->tls = NULL;
     if (link->context)
         redisFree(link->context);
     link->context = NULL;
@@ -82,6 +87,8 @@ static enum bgop_code open_context(struct link *link)
     }
     if (redisSetTimeout(link->context, timeout) != REDIS_OK)
         return lost(link, errno);
+    if (link->to.tls && !(link->tls = redis_tls_start(link->context, &link->to, link->timeout_ms)))
+        return lost(link, 0);
     return BGOP_OK;
 }
 
@@ -104,21 +111,24 @@ static enum bgop_code classify(struct link *link, const char *text)
                                 : fail(link, code, "Redis at %s: %s", link->to.text, text);
 }
 
-/* hiredis writes without MSG_NOSIGNAL: on a connection that the server closed, SIGPIPE would end the process. It is
+/* hiredis writes without MSG_NOSIGNAL (TLS does with it): on a connection that the server closed, SIGPIPE would end the process. It is
  * held back on this thread, and taken away when it was ours. */
-static redisReply *exchange(redisContext *context, int argc, const char *const *argv)
+static redisReply *exchange(struct link *link, int argc, const char *const *argv)
 {
+    const char **words = (const char **)(void *)(uintptr_t)argv;
     const struct timespec at_once = { 0, 0 };
     sigset_t pipe_signal, before, pending;
     redisReply *reply;
     bool was_pending;
 
+    if (link->tls)
+        return redis_tls_command(link->tls, argc, words);
     sigemptyset(&pipe_signal);
     sigaddset(&pipe_signal, SIGPIPE);
     sigpending(&pending);
     was_pending = sigismember(&pending, SIGPIPE) == 1;
     pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-    reply = redisCommandArgv(context, argc, (const char **)(void *)(uintptr_t)argv, NULL);
+    reply = redisCommandArgv(link->context, argc, words, NULL);
     if (!reply && !was_pending)
         sigtimedwait(&pipe_signal, NULL, &at_once);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -127,7 +137,7 @@ static redisReply *exchange(redisContext *context, int argc, const char *const *
 
 static enum bgop_code call(struct link *link, struct redisReply **to, int argc, const char *const *argv)
 {
-    redisReply *reply = (errno = 0, exchange(link->context, argc, argv));
+    redisReply *reply = (errno = 0, exchange(link, argc, argv));
     int call_number = errno;
     enum bgop_code code;
 

@@ -12,9 +12,11 @@
 
 struct redisContext;
 struct redisReply;
+struct redis_tls;
 
 struct link {
     struct redisContext *context; /* NULL: not connected */
+    struct redis_tls *tls;        /* over its socket, for rediss:// */
     struct redis_address to;
     int timeout_ms;
     char error[512]; /* of the last call that failed */

@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "common/config/options.h"
 #include "common/server/redis_address.h"
+#include "common/server/redis_tls.h"
 
 enum { TOPIC_NAME_MAX = 249 }; /* Kafka's */
 
@@ -32,6 +33,8 @@ static enum status check_servers(struct config *config, struct err *err)
         return ST_INVALID;
     if (redis_address_parse(&address, config->redis_url, err) != ST_OK)
         return err_prefix(err, "[redis] url");
+    if (address.tls && redis_tls_check(&address, err) != ST_OK)
+        return err_prefix(err, "[redis]");
     if (config->brokers[0] == '\0')
         return err_set(err, ST_INVALID, "[kafka] brokers: expected host:port,...");
     return ST_OK;
@@ -52,6 +55,11 @@ static bool is_listen(const char *listen)
     return colon && colon != listen && text_parse_int64(colon + 1, 0, 65535, &port);
 }
 
+static bool is_web_address(const char *url)
+{
+    return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+}
+
 static enum status check_listen(const struct config *config, struct err *err)
 {
     const char *url = config->http_page_url;
@@ -60,8 +68,17 @@ static enum status check_listen(const struct config *config, struct err *err)
         return err_set(err, ST_INVALID, "[worker] listen: %s: expected address:port", config->listen);
     if (config->http_listen[0] && !is_listen(config->http_listen))
         return err_set(err, ST_INVALID, "[http] listen: %s: expected address:port", config->http_listen);
-    if (url[0] && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+    if (url[0] && !is_web_address(url))
         return err_set(err, ST_INVALID, "[http] page_url: %s: expected http://... or https://...", url);
+    return ST_OK;
+}
+
+static enum status check_traces(const struct config *config, struct err *err)
+{
+    if (config->traces_url[0] && !is_web_address(config->traces_url))
+        return err_set(err, ST_INVALID, "[traces] url: expected http://... or https://...");
+    if (!config->traces_service_name[0])
+        return err_set(err, ST_INVALID, "[traces] service_name: a name is expected, such as bgop-worker");
     return ST_OK;
 }
 
@@ -100,8 +117,7 @@ static enum status check_type(const struct type_config *type, struct err *err)
 
     if (strcmp(type->handler, "exec") == 0 && !type->command[0])
         missing = "command = PROGRAM [ARGUMENT ...]";
-    else if (strcmp(type->handler, "http") == 0 && strncmp(type->url, "http://", 7) != 0 &&
-             strncmp(type->url, "https://", 8) != 0)
+    else if (strcmp(type->handler, "http") == 0 && !is_web_address(type->url))
         missing = "url = http://... or https://...";
     if (missing && !type->reserved)
         return err_set(err, ST_INVALID, "[type %s] handler = %s needs %s", type->name, type->handler, missing);
@@ -118,6 +134,8 @@ enum status config_check(struct config *config, struct err *err)
         st = check_properties(config, err);
     if (st == ST_OK)
         st = check_listen(config, err);
+    if (st == ST_OK)
+        st = check_traces(config, err);
     for (size_t i = 0; i < config->type_count && st == ST_OK; i++)
         st = check_type(&config->types[i], err);
     if (st == ST_OK)

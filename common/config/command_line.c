@@ -17,9 +17,10 @@ static void common_flags(struct flag flags[CONFIG_COMMON_FLAGS], struct common_v
     *values = (struct common_values){ 0 };
     flags[0] = (struct flag){ "config", "FILE", "read this configuration file", &values->config };
     flags[1] = (struct flag){ "kafka", "LIST", "bootstrap servers, host:port,... (or BGOP_KAFKA)", &values->kafka };
-    flags[2] = (struct flag){ "redis", "URL",
-                              "redis://[user:password@]host:port[/db] or unix://[user:password@]/path (or BGOP_REDIS)",
-                              &values->redis };
+    flags[2] =
+        (struct flag){ "redis", "URL",
+                       "redis[s]://[user:password@]host:port[/db] or unix://[user:password@]/path (or BGOP_REDIS)",
+                       &values->redis };
     flags[3] = (struct flag){ "print-config", NULL, "print every option with its value, as a file that could be used",
                               &values->print };
     flags[4] = (struct flag){ "version", NULL, "print the version", &values->version };

@@ -40,11 +40,13 @@ struct config {
     bool shards_given; /* not the default: who needs no number of shards has none to be compared */
     int64_t log_days, shards, submit_partitions, payload_max_bytes, lease_ms, retry_max_delay_ms, deleted_log_days;
     /* [redis] */
-    char *redis_url; /* after config_check with the login of the two below, when it has none */
+    char *redis_url; /* after config_check with login and files of those below, where it has none */
     char *redis_user, *redis_password_file;
+    char *redis_tls_ca_file, *redis_tls_cert_file, *redis_tls_key_file; /* of rediss://; they are in redis_url too */
     int64_t redis_timeout_ms;
     /* [kafka] */
     char *brokers;
+    char *kafka_password_file; /* after config_check its password is the property sasl.password */
     struct kafka_property *properties;
     size_t property_count;
     /* [log] */
@@ -58,6 +60,9 @@ struct config {
     char *worker_types; /* names separated by blanks or commas; empty: all with a handler */
     int64_t worker_concurrency, drain_timeout_ms;
     char *listen; /* address:port of the status page; port 0: any */
+    /* [traces] */
+    char *traces_url; /* empty: no spans */
+    char *traces_headers_file, *traces_service_name;
     /* [types], [type NAME] */
     struct type_config *types;
     size_t type_count;                /* the record's own and the declared ones */

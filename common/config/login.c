@@ -1,4 +1,5 @@
-/* The login to Redis: a password of its own in the url (which may come from the environment or a flag) goes over the file. */
+/* The logins to Redis and Kafka: a password of its own in the url (which may come from the environment or a flag), or in the
+ * property, goes over the file. And the files of TLS, which go into the url: whoever connects has only that. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,18 +12,19 @@
 enum { PASSWORD_MAX_BYTES = 512, URL_MAX_BYTES = 4096 };
 
 /* The text of a file without the line end that editors put behind it. */
-static enum status read_password(const char *path, char password[PASSWORD_MAX_BYTES + 3], struct err *err)
+static enum status read_password(const char *section, const char *path, char password[PASSWORD_MAX_BYTES + 3],
+                                 struct err *err)
 {
     FILE *file = fopen(path, "re");
     size_t size;
     bool one_line;
 
     if (!file)
-        return err_set(err, ST_INVALID, "[redis] password_file: %s: %s", path, strerror(errno));
+        return err_set(err, ST_INVALID, "[%s] password_file: %s: %s", section, path, strerror(errno));
     errno = 0;
     size = fread(password, 1, PASSWORD_MAX_BYTES + 2, file);
     if (ferror(file)) {
-        err_set(err, ST_INVALID, "[redis] password_file: %s: %s", path, strerror(errno));
+        err_set(err, ST_INVALID, "[%s] password_file: %s: %s", section, path, strerror(errno));
         fclose(file);
         return ST_INVALID;
     }
@@ -36,13 +38,19 @@ static enum status read_password(const char *path, char password[PASSWORD_MAX_BY
     if (size >= 3 && memcmp(password, "\xef\xbb\xbf", 3) == 0)
         memmove(password, password + 3, size - 2); /* a byte order mark */
     if (size == 0 || size > PASSWORD_MAX_BYTES || !one_line) {
-        return err_set(err, ST_INVALID, "[redis] password_file: %s: one line of 1 to %d bytes is expected", path,
+        return err_set(err, ST_INVALID, "[%s] password_file: %s: one line of 1 to %d bytes is expected", section, path,
                        PASSWORD_MAX_BYTES);
     }
     return ST_OK;
 }
 
-enum status config_login(struct config *config, struct err *err)
+static void replace(char **text, const char *with)
+{
+    free(*text);
+    *text = xstrdup(with);
+}
+
+static enum status redis_login(struct config *config, struct err *err)
 {
     char password[PASSWORD_MAX_BYTES + 3], url[URL_MAX_BYTES];
     bool fits;
@@ -53,13 +61,69 @@ enum status config_login(struct config *config, struct err *err)
         return config->redis_user[0] ? err_set(err, ST_INVALID, "[redis] user: needs a password, see password_file")
                                      : ST_OK;
     }
-    if (read_password(config->redis_password_file, password, err) != ST_OK)
+    if (read_password("redis", config->redis_password_file, password, err) != ST_OK)
         return ST_INVALID;
     fits = redis_address_with_login(url, sizeof url, config->redis_url, config->redis_user, password);
-    memset(password, 0, sizeof password);
+    explicit_bzero(password, sizeof password);
     if (!fits)
         return ST_OK; /* no address: its check says so */
-    free(config->redis_url);
-    config->redis_url = xstrdup(url);
+    replace(&config->redis_url, url);
+    explicit_bzero(url, sizeof url);
     return ST_OK;
+}
+
+static enum status redis_tls_files(struct config *config, struct err *err)
+{
+    const struct {
+        const char *name, *file;
+    } files[] = {
+        { "tls_ca_file", config->redis_tls_ca_file },
+        { "tls_cert_file", config->redis_tls_cert_file },
+        { "tls_key_file", config->redis_tls_key_file },
+    };
+    char url[URL_MAX_BYTES];
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (!files[i].file[0])
+            continue;
+        if (!redis_address_is_tls(config->redis_url)) {
+            return err_set(err, ST_INVALID, "[redis] %s: is for TLS, and the url does not begin with rediss://",
+                           files[i].name);
+        }
+        if (!redis_address_with_file(url, sizeof url, config->redis_url, files[i].name, files[i].file))
+            return err_set(err, ST_INVALID, "[redis] %s: too long", files[i].name);
+        replace(&config->redis_url, url);
+    }
+    explicit_bzero(url, sizeof url);
+    return ST_OK;
+}
+
+static enum status kafka_login(struct config *config, struct err *err)
+{
+    char password[PASSWORD_MAX_BYTES + 3];
+    enum status st;
+
+    if (!config->kafka_password_file[0])
+        return ST_OK;
+    for (size_t i = 0; i < config->property_count; i++) {
+        if (strcmp(config->properties[i].name, "sasl.password") == 0)
+            return ST_OK;
+    }
+    st = read_password("kafka", config->kafka_password_file, password, err);
+    if (st == ST_OK && config_set(config, "kafka", "sasl.password", password, err) != ST_OK) {
+        st = err_set(err, ST_INVALID,
+                     "[kafka] password_file: %s: blanks at its ends and a ; behind a blank cannot be part of it",
+                     config->kafka_password_file);
+    }
+    explicit_bzero(password, sizeof password);
+    return st;
+}
+
+enum status config_login(struct config *config, struct err *err)
+{
+    enum status st = redis_login(config, err);
+
+    if (st == ST_OK)
+        st = redis_tls_files(config, err);
+    return st == ST_OK ? kafka_login(config, err) : st;
 }

@@ -33,16 +33,25 @@ const struct option options[] = {
       "how far back the log of removed operations answers (getDeleted)" },
 
     { "redis", "url", OPTION_TEXT, OF(redis_url), "redis://127.0.0.1:6379", 0, 0, NULL,
-      "redis://[user:password@]host:port[/db] or unix://[user:password@]/path[?db=n]; BGOP_REDIS and --redis go over it" },
+      "redis://[user:password@]host:port[/db], rediss:// the same over TLS, or unix://[user:password@]/path[?db=n]; "
+      "BGOP_REDIS and --redis go over it" },
     { "redis", "user", OPTION_TEXT, OF(redis_user), "", 0, 0, NULL,
       "who logs in, when the url names nobody; empty: Redis' default user" },
     { "redis", "password_file", OPTION_LINE, OF(redis_password_file), "", 0, 0, NULL,
       "file that holds the password, when the url has none" },
+    { "redis", "tls_ca_file", OPTION_LINE, OF(redis_tls_ca_file), "", 0, 0, NULL,
+      "of rediss://: PEM file of the authorities to trust; empty: the system's" },
+    { "redis", "tls_cert_file", OPTION_LINE, OF(redis_tls_cert_file), "", 0, 0, NULL,
+      "of rediss://: PEM file of this program's certificate (and its chain), for a server that asks for one" },
+    { "redis", "tls_key_file", OPTION_LINE, OF(redis_tls_key_file), "", 0, 0, NULL,
+      "of rediss://: PEM file of its private key, without a passphrase; empty: it is in tls_cert_file" },
     { "redis", "timeout_ms", OPTION_INT, OF(redis_timeout_ms), "5000", 100, 10000, NULL,
       "longest wait for a connection, and for each answer; a loop that waits 30000 ms is ended by its watchdog" },
 
     { "kafka", "brokers", OPTION_TEXT, OF(brokers), "127.0.0.1:9092", 0, 0, NULL,
       "host:port,...; BGOP_KAFKA and --kafka go over it. Any other name here is a librdkafka property" },
+    { "kafka", "password_file", OPTION_LINE, OF(kafka_password_file), "", 0, 0, NULL,
+      "file that holds sasl.password, when that is not set here" },
 
     { "log", "level", OPTION_CHOICE, OF(log_level), "info", 0, 0, "error warning info debug",
       "BGOP_LOG_LEVEL goes over it" },
@@ -54,7 +63,7 @@ const struct option options[] = {
       "threads that apply outcomes and run the timers" },
     { "coordinator", "batch_max_messages", OPTION_INT, OF(batch_max_messages), "4000", 1, 100000, NULL,
       "messages read before they are recorded" },
-    { "coordinator", "tick_max_ms", OPTION_INT, OF(tick_max_ms), "100", 1, 10000, NULL,
+    { "coordinator", "tick_max_ms", OPTION_INT, OF(tick_max_ms), "1000", 1, 10000, NULL,
       "longest sleep between two looks at a shard's timers" },
 
     { "http", "listen", OPTION_TEXT, OF(http_listen), "", 0, 0, NULL,
@@ -74,6 +83,13 @@ const struct option options[] = {
       "how long SIGTERM waits for running operations before it stops them" },
     { "worker", "listen", OPTION_TEXT, OF(listen), "127.0.0.1:0", 0, 0, NULL,
       "address:port of the status page (WorkerUri); port 0: any" },
+
+    { "traces", "url", OPTION_LINE, OF(traces_url), "", 0, 0, NULL,
+      "where workers send a span of each attempt, by OTLP/HTTP as JSON: http://127.0.0.1:4318/v1/traces; empty: nowhere" },
+    { "traces", "headers_file", OPTION_LINE, OF(traces_headers_file), "", 0, 0, NULL,
+      "file with what is sent along, a line for each: Name: value (Authorization: Bearer ...)" },
+    { "traces", "service_name", OPTION_LINE, OF(traces_service_name), "bgop-worker", 0, 0, NULL,
+      "service.name of the spans" },
 
 #define INT(name, need, initial, least, most, help) \
     { "types", #name, OPTION_INT, OF_TYPE(name), initial, least, most, NULL, help },

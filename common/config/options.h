@@ -58,7 +58,8 @@ enum status config_set_type(struct config *config, const char *name, const struc
 enum status config_set_types(struct config *config, const struct option *option, const char *value,
                              struct err *err) MUST_CHECK;
 
-/* [redis] user and password_file, put into the url when it has no password of its own. */
+/* [redis] user, password_file and the files of TLS, put into the url where it has none of its own; [kafka] password_file,
+ * put into the properties. */
 enum status config_login(struct config *config, struct err *err) MUST_CHECK;
 
 /* ST_INVALID: no line of a file could hold it, so what is printed could not be read again. */

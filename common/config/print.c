@@ -64,12 +64,14 @@ static const char *mask(struct buf *buf, const struct option *option, const void
     char *masked;
 
     buf_init(buf, 4 * room + 64);
-    if (strcmp(option->name, "headers") == 0)
+    if (strcmp(option->name, "headers") == 0) {
         mask_headers(buf, value);
-    else if (strcmp(option->name, "url") == 0 && (masked = buf_extend(buf, room)))
-        return option_is_of_types(option) ? text_url_shown(masked, room, value) : mask_redis_url(masked, room, base);
-    else
+    } else if (strcmp(option->name, "url") == 0 && (masked = buf_extend(buf, room))) {
+        return strcmp(option->section, "redis") == 0 ? mask_redis_url(masked, room, base)
+                                                     : text_url_shown(masked, room, value);
+    } else {
         return value;
+    }
     return buf->size ? buf->data : "";
 }
 

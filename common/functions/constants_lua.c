@@ -1,10 +1,11 @@
-/* Prints wire_tables.h, health.h and the patterns of keys as CMake variables for the Lua sources (library.cmake):
+/* Prints wire_tables.h, health.h, actions.h and the patterns of keys as CMake variables for the Lua sources (library.cmake):
  * set(OP.NAME "3"), set(KEY.PENDING "':pending:'"), set(INDEX.PENDING "'pending:'"), set(NAME.PENDING "'pending'"),
  * set(KIND.PENDING "'zset'"). */
 #include <stdio.h>
 #include <string.h>
 
 #include "common/functions/wire_tables.h"
+#include "common/record/actions.h"
 #include "common/record/health.h"
 #include "common/record/keys.h"
 
@@ -48,6 +49,13 @@ static void print_health(void)
 #undef XX
 }
 
+static void print_actions(void)
+{
+#define XX(id, number, text) printf("set(ACTION_BOUND." #id " \"%d\")\n", number);
+    ACTION_BOUNDS(XX)
+#undef XX
+}
+
 int main(void)
 {
 #define FIELD(layout, field, text) { #field, text },
@@ -61,5 +69,6 @@ int main(void)
     REDIS_KEYS(XX)
 #undef XX
     print_health();
+    print_actions();
     return 0;
 }

@@ -2,6 +2,7 @@
  * Type that common/record/tables.h does not, and needs no setting of a Type that common/record/type_settings.h does not. */
 #include <stdio.h>
 
+#include "common/record/actions.h"
 #include "common/record/health.h"
 #include "common/record/tables.h"
 #include "common/record/type_settings.h"
@@ -54,6 +55,10 @@ int main(void)
     puts("}\nlocal SOURCE_STATES = {");
 #define XX(name) puts("    " #name " = true,");
     HEALTH_STATES(XX)
+#undef XX
+    puts("}\n-- Of common/record/actions.h: kinds; is it of operations?\nlocal ACTION_KINDS = {");
+#define XX(id, name, done, operations) puts("    " #name " = " #operations ",");
+    ACTION_KINDS(XX)
 #undef XX
     puts("}");
     return fflush(stdout) != 0 || ferror(stdout);

@@ -289,6 +289,63 @@
     XX(L, STATE,  "state") \
     XX(L, WHY,    "why")
 
+/* ---- actions: ACTION_CREATE, Ids joined*; ACTION_TAKE -> ANSWER, ACTION_TAKEN*; ACTION_FOUND; ACTION_STEP,
+ * ACTION_FAILURE*; ACTION_FAIL; ACTION_ABORT; all the others -> ACTION_ANSWER, WAIT or MISSING ---- */
+
+#define WIRE_ACTION_CREATE(XX, L) \
+    XX(L, ACTION,     "action") \
+    XX(L, KIND,       "kind") \
+    XX(L, WHERE,      "where") \
+    XX(L, TYPE,       "Type") \
+    XX(L, PARENT_KEY, "ParentKey") \
+    XX(L, REASON,     "reason") \
+    XX(L, WHO,        "who") \
+    XX(L, RATE,       "rate")
+
+#define WIRE_ACTION_TAKE(XX, L) \
+    XX(L, INSTANCE, "instance") \
+    XX(L, STATE,    "state")
+
+#define WIRE_ACTION_TAKEN(XX, L) \
+    XX(L, ACTION, "action") \
+    XX(L, FENCE,  "fence")
+
+#define WIRE_ACTION_OWNED(XX, L)    /* how every call of the coordinator that runs it begins */ \
+    XX(L, ACTION,   "action") \
+    XX(L, INSTANCE, "instance") \
+    XX(L, FENCE,    "fence")
+
+#define WIRE_ACTION_FOUND(XX, L) \
+    WIRE_ACTION_OWNED(XX, L) \
+    XX(L, FROM, "from") \
+    XX(L, LAST, "last") \
+    XX(L, IDS,  "Ids")
+
+#define WIRE_ACTION_STEP(XX, L) \
+    WIRE_ACTION_OWNED(XX, L) \
+    XX(L, FROM,    "from") \
+    XX(L, DONE,    "done") \
+    XX(L, SKIPPED, "skipped") \
+    XX(L, FAILED,  "failed")
+
+#define WIRE_ACTION_FAILURE(XX, L) \
+    XX(L, ID,   "Id") \
+    XX(L, TEXT, "why")
+
+#define WIRE_ACTION_FAIL(XX, L) WIRE_ACTION_OWNED(XX, L) XX(L, TEXT, "error")
+
+#define WIRE_ACTION_ABORT(XX, L) \
+    XX(L, ACTION, "action") \
+    XX(L, WHO,    "who") \
+    XX(L, REASON, "reason")
+
+#define WIRE_ACTION_ANSWER(XX, L) \
+    XX(L, SAYS,  "OK") \
+    XX(L, NOW,   "now") \
+    XX(L, STATE, "state")
+
+#define WIRE_ACTIONS(XX, L) XX(L, WHICH, "limit or action")
+
 /* ---- what Lua keeps in Redis as a JSON list ---- */
 
 #define WIRE_HOLDER(XX, L)          /* of a Name: in `names` */ \
@@ -378,6 +435,49 @@
     XX(L, SINCE,    "since") \
     XX(L, WHY,      "why") \
     XX(L, INSTANCE, "instance")
+
+#define WIRE_ACTION_STATE(XX, L)    /* of action:<action> */ \
+    XX(L, STATE,    "state") \
+    XX(L, OWNER,    "owner") \
+    XX(L, FENCE,    "fence") \
+    XX(L, UNTIL,    "until") \
+    XX(L, FOUND,    "found") \
+    XX(L, MATCHING, "matching") \
+    XX(L, CURSOR,   "cursor") \
+    XX(L, FAILURES, "failures")
+
+#define WIRE_ACTION_JOB(XX, L)      /* the same, for the coordinator that runs it */ \
+    XX(L, KIND,       "kind") \
+    XX(L, WHERE,      "where") \
+    XX(L, TYPE,       "type") \
+    XX(L, PARENT_KEY, "parent") \
+    XX(L, REASON,     "reason") \
+    XX(L, RATE,       "rate") \
+    XX(L, STARTED,    "started") \
+    XX(L, MATCHING,   "matching") \
+    XX(L, CURSOR,     "cursor")
+
+#define WIRE_ACTION_SHOWN(XX, L)    /* the same, for readers */ \
+    XX(L, KIND,       "kind") \
+    XX(L, WHERE,      "where") \
+    XX(L, IDS,        "ids") \
+    XX(L, TYPE,       "type") \
+    XX(L, PARENT_KEY, "parent") \
+    XX(L, REASON,     "reason") \
+    XX(L, WHO,        "who") \
+    XX(L, RATE,       "rate") \
+    XX(L, STATE,      "state") \
+    XX(L, STARTED,    "started") \
+    XX(L, FINISHED,   "finished") \
+    XX(L, FOUND,      "found") \
+    XX(L, MATCHING,   "matching") \
+    XX(L, DONE,       "done") \
+    XX(L, SKIPPED,    "skipped") \
+    XX(L, FAILED,     "failed") \
+    XX(L, FAILURES,   "failures") \
+    XX(L, ERROR,      "error") \
+    XX(L, OWNER,      "owner") \
+    XX(L, UNTIL,      "until")
 
 #define WIRE_GATE_AGE(XX, L) \
     XX(L, RUN,   "run") \
@@ -499,6 +599,9 @@
     XX(LIBRARY_CALL, HEAD) XX(LIBRARY_ANSWER, HEAD) \
     XX(RETRIEVE, HEAD) XX(FIND, HEAD) XX(LOOKUP, HEAD) XX(WINDOW, HEAD) XX(WHY, HEAD) XX(BLOCKED, HEAD) \
     XX(BEAT, HEAD) XX(SOURCE_BEAT, HEAD) XX(SOURCE_STATE, GROUP) \
+    XX(ACTION_CREATE, HEAD) XX(ACTION_TAKE, HEAD) XX(ACTION_TAKEN, GROUP) XX(ACTION_OWNED, HEAD) XX(ACTION_FOUND, HEAD) \
+    XX(ACTION_STEP, HEAD) XX(ACTION_FAILURE, GROUP) XX(ACTION_FAIL, HEAD) XX(ACTION_ABORT, HEAD) XX(ACTION_ANSWER, HEAD) \
+    XX(ACTIONS, HEAD) XX(ACTION_STATE, READ) XX(ACTION_JOB, READ) XX(ACTION_SHOWN, READ) \
     XX(HOLDER, HEAD) XX(PARKED, HEAD) XX(HELD, HEAD) \
     XX(STREAMED, INSIDE) XX(BATCH, INSIDE) XX(NAME_GONE, INSIDE) \
     XX(GATE, READ) XX(GATE_STATE, READ) XX(GATE_MARKS, READ) XX(GATE_ARMED, READ) XX(GATE_SWEEP, READ) \

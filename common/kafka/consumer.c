@@ -18,6 +18,7 @@ enum {
     PROBE_EVERY_MS = 1000, /* during an outage: does a broker answer again? */
     PROBE_TIMEOUT_MS = 100,
     CLOSE_TIMEOUT_MS = 5000,
+    BLIND_WAIT_MS = 5, /* without a descriptor: the queue is asked so often */
 };
 
 /* clang-format off */
@@ -212,12 +213,18 @@ static void ready_open(struct kafka_consumer *consumer)
     rd_kafka_queue_destroy(queue);
 }
 
-static void ready_wait(struct kafka_consumer *consumer, int timeout_ms)
+void kafka_consumer_wait(struct kafka_consumer *consumer, const int *also, size_t count, int timeout_ms)
 {
-    struct pollfd ready = { .fd = consumer->ready_fd, .events = POLLIN };
-    uint64_t count;
+    struct pollfd ready[1 + KAFKA_WAIT_ALSO_MAX] = { { .fd = consumer ? consumer->ready_fd : -1, .events = POLLIN } };
+    uint64_t times;
 
-    if (poll(&ready, 1, timeout_ms) > 0 && read(consumer->ready_fd, &count, sizeof count) < 0)
+    BGOP_ASSERT(count <= KAFKA_WAIT_ALSO_MAX);
+    for (size_t i = 0; i < count; i++)
+        ready[1 + i] = (struct pollfd){ .fd = also[i], .events = POLLIN };
+    if (consumer && consumer->ready_fd < 0 && timeout_ms > BLIND_WAIT_MS)
+        timeout_ms = BLIND_WAIT_MS;
+    if (poll(ready, 1 + count, timeout_ms) > 0 && (ready[0].revents & POLLIN) &&
+        read(consumer->ready_fd, &times, sizeof times) < 0)
         return; /* somebody else's wake: then there is nothing, and the queue says so */
 }
 
@@ -408,7 +415,7 @@ static rd_kafka_message_t *next_of(struct kafka_consumer *consumer, int timeout_
     if (consumer->ready_fd < 0)
         return rd_kafka_consumer_poll(consumer->rk, timeout_ms);
     while (!(next = rd_kafka_consumer_poll(consumer->rk, 0)) && timeout_ms > 0) {
-        ready_wait(consumer, timeout_ms);
+        kafka_consumer_wait(consumer, NULL, 0, timeout_ms);
         timeout_ms = (int)(end_ms - clock_boot_ms());
     }
     return next;

@@ -87,6 +87,10 @@ enum status kafka_consumer_subscribe(struct kafka_consumer *consumer, const stru
 void kafka_surplus_tell(const char *topic, int found, int used, const char *advice);
 /* Next message within timeout_ms, or false. */
 bool kafka_consumer_poll(struct kafka_consumer *consumer, int timeout_ms, struct kafka_message *message);
+/* Waits until a poll may find something, or until one of these descriptors (-1: none) can be read; consumer may be NULL:
+ * for them alone. Only to be called when the last poll found nothing. */
+enum { KAFKA_WAIT_ALSO_MAX = 16 };
+void kafka_consumer_wait(struct kafka_consumer *consumer, const int *also, size_t count, int timeout_ms);
 enum status kafka_consumer_seek(struct kafka_consumer *consumer, const char *topic, int partition, int64_t offset,
                                 struct err *err) MUST_CHECK;
 /* Marks everything below next_offset as handled; committed in the background (each second) and at revoke. */

@@ -65,6 +65,8 @@
     XX(UNDELIVERED, WORKER, GAUGE, "bgop_worker_undelivered_outcomes", "", "", \
        "Outcomes that are not known to be in the status log yet") \
     XX(SHARDS_READY, WORKER, GAUGE, "bgop_worker_shards_ready", "", "", "Shards from which it may claim") \
+    XX(SPANS, WORKER, COUNTER, "bgop_worker_spans_total", "result", "", \
+       "Spans of attempts: exported, or dropped (the queue was full, or the receiver would not have them)") \
     XX(READY, WORKER, GAUGE, "bgop_worker_ready", "", "", "1: /readyz says so") \
     \
     XX(EVENTS, COORDINATOR, COUNTER, "bgop_coordinator_events_total", "event", "", \

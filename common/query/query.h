@@ -139,6 +139,10 @@ struct query_options {
     int64_t now_ms;        /* the moment that TODAY is of; 0: that of Redis, as times of records are */
     bool identified;       /* rows that are records, and leaders in them, begin with a member QUERY_IDENTITY: the Id,
                               whether or not it is selected */
+    /* Between two pages, also when nothing was found on them; the connection is free for other calls. false: no more, please
+     * (query_run then answers ST_OK). NULL: nobody is told. */
+    bool (*on_page)(void *arg);
+    void *page_arg;
 };
 #define QUERY_IDENTITY "attributes"
 /* One row, its members in the order of SELECT: texts, numbers, booleans, null, times as "2026-11-23T10:00:00.000+0000",

@@ -9,6 +9,7 @@ enum way { AS_THEY_COME, SORTED, GROUPED };
 
 struct run {
     const struct plan *plan;
+    const struct query_options *options; /* NULL: none */
     enum way way;
     bool one_walk; /* rows come in the order of bgop_find, from one run of it */
     bool settled;  /* no further row can matter */
@@ -65,6 +66,14 @@ static enum status take_page(struct run *run, json_t *rows)
 }
 
 /* ---- pages of one bgop_find, with one more condition ---- */
+static void tell_page(struct run *run)
+{
+    const struct query_options *options = run->options;
+
+    if (options && options->on_page && !options->on_page(options->page_arg))
+        run->settled = true;
+}
+
 static enum status find_in(struct run *run, int shard, json_t *condition)
 {
     json_t *query = json_deep_copy(run->plan->find), *page = NULL;
@@ -80,6 +89,8 @@ static enum status find_in(struct run *run, int shard, json_t *condition)
         free(text);
         if (st == ST_OK)
             st = take_page(run, json_object_get(page, "rows"));
+        if (st == ST_OK)
+            tell_page(run);
         more = st == ST_OK && !run->settled && json_is_string(json_object_get(page, "cursor"));
         if (more)
             json_object_set(query, "cursor", json_object_get(page, "cursor"));
@@ -259,6 +270,7 @@ enum status query_run(const struct query *query, struct redis *redis, const stru
         return st;
     plan_make(&plan, query, now_ms);
     run_start(&run, &plan, held_max, on_row, arg);
+    run.options = options;
     run.answer.identified = options && options->identified;
     st = find_all(&run);
     if (st == ST_OK && !query->count_only)

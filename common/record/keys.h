@@ -16,7 +16,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
 
 /* clang-format off */
 /* XX(id, scope, name, what stands behind it, type, writers, what it holds). Writers: I ingest, C claim, R renew and reassert,
- * A apply, T tick, O arm and open, H beat and source. */
+ * A apply, T tick, O arm and open, H beat and source, B actions. */
 #define REDIS_KEYS(XX) \
     XX(GATE, SHARD, "gate", NULL, "hash", "O, all (`now`)", \
        "`gen`, `run` (run id of the server), `mode` (RECOVERING, OPEN), `now` (last time seen), `floor` (no " \
@@ -124,6 +124,18 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(SOURCE, SHARD, "source", "<topic[partition]>", "hash", "H", \
        "`state` (reads, lags, waits, healing, halted; known: nobody has read it yet), `since` (ms), `why`, `instance` of " \
        "its reader") \
+    XX(ACTIONS, SHARD, "actions", NULL, "zset by ms", "B", \
+       "actions (cancel, redrive, pause, resume: `common/record/actions.h`) by when they were asked for, in shard 0 only; " \
+       "the newest 1,000 that have ended, of 30 days") \
+    XX(ACTIONS_RUNNING, SHARD, "actions_running", NULL, "zset by ms", "B", \
+       "those of them that have not ended") \
+    XX(ACTION, SHARD, "action", "<action>", "hash", "B", \
+       "`kind`, `where`, `ids` (a count) or `type` or `parent`; `reason`, `who`, `rate`, `state`, `started`, `finished`; " \
+       "`found` so far and `matching` when all were found; `cursor`: of them so many are settled, as `done`, `skipped` or " \
+       "`failed`; `failures` \"Id text\" a line each, `error`; `owner`, `fence`, `until`: the coordinator that runs it, how " \
+       "often it was taken over, the end of its lease") \
+    XX(ACTION_IDS, SHARD, "action_ids", "<action>", "hash", "B", \
+       "number of the first (0, 500, ...) -> 500 Ids joined by blanks that are not all settled; until the action has ended") \
     XX(COUNTS, SHARD, "counts", NULL, "hash", "all", \
        "\"Type:Status\" -> number of records; totals since ever: `accepted`, `duplicates`, `rejected`, " \
        "`finished`, `failed` (for good), `canceled`, `retried`, `redriven`, `redrive_refused`, `lost` " \

@@ -1,6 +1,10 @@
 #include "common/record/traceparent.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+enum { VERSION = 0, TRACE = 3, PARENT = 36, FLAGS = 53 };
 
 static bool is_hex(const char *text, size_t size)
 {
@@ -32,8 +36,6 @@ static bool is_addition(const char *text, size_t size)
 
 bool traceparent_is_valid(const char *text, size_t size)
 {
-    enum { VERSION = 0, TRACE = 3, PARENT = 36, FLAGS = 53 };
-
     if (size < TRACEPARENT_LENGTH || size >= TRACEPARENT_SIZE)
         return false;
     if (!is_hex(text + VERSION, 2) || memcmp(text, "ff", 2) == 0 || text[TRACE - 1] != '-')
@@ -44,4 +46,27 @@ bool traceparent_is_valid(const char *text, size_t size)
         return false;
     return memcmp(text, "00", 2) == 0 ? size == TRACEPARENT_LENGTH
                                       : is_addition(text + TRACEPARENT_LENGTH, size - TRACEPARENT_LENGTH);
+}
+
+bool traceparent_is_sampled(const char *text)
+{
+    char digit = text[FLAGS + 1]; /* the low four flags; the lowest one says sampled */
+
+    return ((digit <= '9' ? digit - '0' : digit - 'a' + 10) & 1) != 0;
+}
+
+const char *traceparent_trace_id(const char *text)
+{
+    return text + TRACE;
+}
+
+const char *traceparent_span_id(const char *text)
+{
+    return text + PARENT;
+}
+
+void traceparent_child(char text[TRACEPARENT_SIZE], const char *parent, uint64_t span_id)
+{
+    snprintf(text, TRACEPARENT_SIZE, "00-%.*s-%016" PRIx64 "-%s", TRACE_ID_LENGTH, parent + TRACE, span_id,
+             traceparent_is_sampled(parent) ? "01" : "00");
 }

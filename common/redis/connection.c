@@ -32,10 +32,13 @@ struct redis {
     struct redis_address address;
     int timeout_ms;
     redisContext *context; /* NULL: not connected */
+    struct redis_tls *tls; /* what speaks over its socket, for rediss://; NULL: hiredis itself */
     uint64_t connection_number;
     char *out; /* commands not written yet */
     size_t out_size, out_capacity;
     size_t outstanding, lost;
+    void *ahead;          /* a reply that was read before it was asked for; NULL: none */
+    int64_t written_us;   /* when what is outstanding was written, until the first answer; 0: not of interest */
     bool distrusted;      /* the server refuses this connection: replace it when nothing is outstanding */
     int64_t failed_at_ms; /* last failed attempt to connect; 0: the last one succeeded */
     struct redis_command scratch;
@@ -87,9 +90,15 @@ uint64_t redis_connection_number(const struct redis *redis)
 
 void redis_disconnect(struct redis *redis)
 {
+    if (redis->ahead)
+        freeReplyObject(redis->ahead);
+    redis_tls_free(redis->tls);
     if (redis->context)
         redisFree(redis->context);
+    redis->tls = NULL;
     redis->context = NULL;
+    redis->ahead = NULL;
+    redis->written_us = 0;
     redis->out_size = 0;
     redis->outstanding = 0;
     redis->lost = 0;
@@ -147,11 +156,50 @@ static const char *context_error(const struct redis *redis, char *text, size_t r
     return text;
 }
 
+/* ---- the bytes: hiredis' own functions, or TLS in their place ---- */
+
+/* What has arrived goes to hiredis' reader. */
+static int read_some(struct redis *redis)
+{
+    return redis->tls ? redis_tls_read(redis->tls) : redisBufferRead(redis->context);
+}
+
+static ssize_t write_some(struct redis *redis, const char *data, size_t size)
+{
+    return redis->tls ? redis_tls_write(redis->tls, data, size)
+                      : send(redis->context->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Would reading not wait? TLS never waits, and may have what poll does not see. */
+static bool readable(struct redis *redis)
+{
+    struct pollfd fd = { .fd = redis->context->fd, .events = POLLIN };
+
+    return redis->tls || poll(&fd, 1, 0) > 0;
+}
+
+static int wait_for(struct redis *redis, short events, int timeout_ms)
+{
+    struct pollfd fd = { .fd = redis->context->fd, .events = events };
+
+    return redis->tls ? redis_tls_wait(redis->tls, events, timeout_ms) : poll(&fd, 1, timeout_ms);
+}
+
+static int get_reply(struct redis *redis, void **reply)
+{
+    return redis->tls ? redis_tls_get_reply(redis->tls, reply) : redisGetReply(redis->context, reply);
+}
+
+static redisReply *ask(struct redis *redis, int argc, const char **argv)
+{
+    return redis->tls ? redis_tls_command(redis->tls, argc, argv) : redisCommandArgv(redis->context, argc, argv, NULL);
+}
+
 /* One command of the greeting; an error reply ends the attempt. */
 static enum status greet(struct redis *redis, const char *tried, int argc, const char **argv, struct err *err)
 {
     char text[256], who[192];
-    redisReply *reply = redisCommandArgv(redis->context, argc, argv, NULL);
+    redisReply *reply = ask(redis, argc, argv);
     bool refused = reply && reply->type == REDIS_REPLY_ERROR;
 
     if (reply && !refused) {
@@ -214,6 +262,8 @@ enum status redis_connect(struct redis *redis, struct err *err)
     if (redisSetTimeout(redis->context, timeout) != REDIS_OK) /* connecting has set one of its own */
         return connect_failed(redis, "setting timeouts", 0, redis->context->errstr, err);
     redis->context->reader->maxbuf = READER_KEEP_BYTES;
+    if (address->tls && !(redis->tls = redis_tls_start(redis->context, address, redis->timeout_ms)))
+        return connect_failed(redis, "connecting by TLS", 0, redis->context->errstr, err);
     if (greet_all(redis, err) != ST_OK)
         return ST_AGAIN;
     redis->failed_at_ms = 0;
@@ -242,8 +292,7 @@ static enum status ensure_connected(struct redis *redis, struct err *err)
 /* The socket takes no more: waits until it does, reading what comes meanwhile. */
 static enum status wait_writable(struct redis *redis, struct err *err)
 {
-    struct pollfd fd = { .fd = redis->context->fd, .events = POLLIN | POLLOUT };
-    int ready = poll(&fd, 1, redis->timeout_ms);
+    int ready = wait_for(redis, POLLIN | POLLOUT, redis->timeout_ms);
     char text[256];
 
     if (ready < 0 && errno != EINTR)
@@ -252,7 +301,7 @@ static enum status wait_writable(struct redis *redis, struct err *err)
         snprintf(text, sizeof text, "takes no more commands for %d ms", redis->timeout_ms);
         return connection_broke(redis, text, err);
     }
-    if (ready > 0 && (fd.revents & (POLLIN | POLLHUP)) && redisBufferRead(redis->context) != REDIS_OK)
+    if (ready > 0 && readable(redis) && read_some(redis) != REDIS_OK)
         return connection_broke(redis, context_error(redis, text, sizeof text), err);
     return ST_OK;
 }
@@ -262,8 +311,7 @@ static enum status write_out(struct redis *redis, struct err *err)
     size_t written = 0;
 
     while (written < redis->out_size) {
-        ssize_t n =
-            send(redis->context->fd, redis->out + written, redis->out_size - written, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = write_some(redis, redis->out + written, redis->out_size - written);
 
         if (n >= 0) {
             written += (size_t)n;
@@ -273,7 +321,11 @@ static enum status write_out(struct redis *redis, struct err *err)
             if (st != ST_OK)
                 return st;
         } else if (errno != EINTR) {
-            return connection_broke(redis, strerror(errno), err);
+            int number = errno;
+            char text[256];
+
+            return connection_broke(
+                redis, redis->context->err ? context_error(redis, text, sizeof text) : strerror(number), err);
         }
     }
     redis->out_size = 0;
@@ -374,10 +426,23 @@ struct histogram *redis_round_trips(void)
     return &round_trips;
 }
 
+/* Of answers that are waited for behind one writing the first tells how long it took: others may have lain here. */
+static void note_writing(struct redis *redis)
+{
+    if (redis->out_size > 0)
+        redis->written_us = clock_boot_us();
+}
+
+static void note_answer(struct redis *redis)
+{
+    if (redis->written_us)
+        histogram_add(&round_trips, clock_boot_us() - redis->written_us);
+    redis->written_us = 0;
+}
+
 enum status redis_receive(struct redis *redis, struct redis_reply **reply, struct err *err)
 {
-    void *received = NULL;
-    int64_t sent_us = redis->out_size > 0 ? clock_boot_us() : 0; /* else the answer may have been here for a while */
+    void *received = redis->ahead;
     char text[256];
     enum status st;
 
@@ -385,20 +450,22 @@ enum status redis_receive(struct redis *redis, struct redis_reply **reply, struc
     if (redis->lost > 0 || !redis->context)
         return lost_reply(redis, err);
     BGOP_ASSERT(redis->outstanding > 0);
-    st = write_out(redis, err);
+    if (!received)
+        note_writing(redis);
+    st = received ? ST_OK : write_out(redis, err);
     if (st != ST_OK) {
         redis->lost--; /* connection_broke counted this one too */
         return st;
     }
     errno = 0;
-    if (redisGetReply(redis->context, &received) != REDIS_OK || !received) {
+    if (!received && (get_reply(redis, &received) != REDIS_OK || !received)) {
         st = connection_broke(redis, context_error(redis, text, sizeof text), err);
         redis->lost--;
         return st;
     }
+    redis->ahead = NULL;
     redis->outstanding--;
-    if (sent_us)
-        histogram_add(&round_trips, clock_boot_us() - sent_us);
+    note_answer(redis);
     if (((redisReply *)received)->type == REDIS_REPLY_ERROR)
         return error_reply(redis, received, err);
     *reply = received;
@@ -408,20 +475,44 @@ enum status redis_receive(struct redis *redis, struct redis_reply **reply, struc
 /* Writes what is queued, reads what has arrived, without waiting for more. */
 static enum status exchange(struct redis *redis, struct err *err)
 {
-    struct pollfd fd = { .fd = redis->context->fd, .events = POLLIN };
     enum status st = write_out(redis, err);
     char text[256];
-    int ready;
 
     if (st != ST_OK)
         return st;
     errno = 0;
-    ready = poll(&fd, 1, 0);
-    if (ready < 0 && errno != EINTR)
-        return connection_broke(redis, strerror(errno), err);
-    if (ready > 0 && redisBufferRead(redis->context) != REDIS_OK)
+    if (readable(redis) && read_some(redis) != REDIS_OK)
         return connection_broke(redis, context_error(redis, text, sizeof text), err);
     return ST_OK;
+}
+
+bool redis_arrived(struct redis *redis)
+{
+    struct err err = ERR_INIT;
+    char text[256];
+
+    if (redis->ahead || redis->lost > 0 || !redis->context)
+        return true;
+    if (redis->outstanding == 0)
+        return false;
+    note_writing(redis);
+    for (int try = 0; !redis->ahead && try < 2; try++) {
+        if (try > 0 && exchange(redis, &err) != ST_OK)
+            return true;
+        if (redisGetReplyFromReader(redis->context, &redis->ahead) != REDIS_OK) {
+            connection_broke(redis, context_error(redis, text, sizeof text), &err);
+            return true;
+        }
+    }
+    return redis->ahead != NULL;
+}
+
+size_t redis_descriptors(const struct redis *redis, int *descriptors, size_t room)
+{
+    if (!redis->context || room == 0)
+        return 0;
+    descriptors[0] = redis->context->fd;
+    return 1;
 }
 
 enum status redis_poll(struct redis *redis, struct redis_reply **reply, struct err *err)

@@ -5,6 +5,7 @@
 #include "common/redis/redis.h"
 #include "common/server/causes.h"
 #include "common/server/redis_address.h"
+#include "common/server/redis_tls.h"
 
 /* Most bytes that redis_command_write appends for this command. */
 size_t redis_command_wire_max(const struct redis_command *command);

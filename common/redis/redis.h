@@ -73,6 +73,11 @@ struct redis_reply; /* a view into hiredis' own; elements live as long as the wh
  * ST_RECOVERING, ST_AGAIN (LOADING, BUSY, OOM, MISCONF, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, function not
  * loaded, I/O), ST_STALE ("STALE"), ST_INVALID (any other error reply); *reply is then NULL and err has its text. */
 enum status redis_receive(struct redis *redis, struct redis_reply **reply, struct err *err) MUST_CHECK;
+/* Sends what is queued, and looks: would the next redis_receive answer at once? (An error is such an answer.) It does not
+ * notice a server that stands still: its caller has a time limit of its own. */
+bool redis_arrived(struct redis *redis);
+/* What to wait on for that, at most `room` of them; answers how many there are. */
+size_t redis_descriptors(const struct redis *redis, int *descriptors, size_t room);
 void redis_reply_free(struct redis_reply *reply);
 enum redis_reply_kind redis_reply_kind(const struct redis_reply *reply);
 size_t redis_reply_count(const struct redis_reply *reply);                               /* of an array; else 0 */

@@ -19,6 +19,7 @@ static const struct { rd_kafka_resp_err_t code; const char *words; const char *c
     { ANY, "unexpected eof", "does that port speak TLS? If not, set security.protocol in [kafka] to plaintext, or sasl_plaintext" },
     { E(_SSL), NULL, "are the ssl properties and security.protocol in [kafka] right?" },
     { ANY, "not valid in current SASL state", "that listener wants no login: set security.protocol in [kafka] to plaintext, or ssl" },
+    { E(_AUTHENTICATION), "mechanism SCRAM", "are sasl.username and sasl.password in [kafka] right? librdkafka before 2.6.1 cannot log in by SCRAM to Kafka 4: use sasl.mechanism = PLAIN, over TLS" },
     { E(_AUTHENTICATION), "mechanism", "does the broker know this sasl.mechanism (see [kafka])?" },
     { E(_AUTHENTICATION), "Disconnected", "does that listener want a login: are security.protocol and sasl.mechanism in [kafka] right?" },
     { E(_AUTHENTICATION), NULL, "are sasl.username, sasl.password and sasl.mechanism in [kafka] right?" },

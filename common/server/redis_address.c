@@ -1,5 +1,6 @@
 #include "common/server/redis_address.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 enum { REDIS_DEFAULT_PORT = 6379, REDIS_DB_MAX = 65535 };
 
 #define TCP  "redis://"
+#define TLS  "rediss://"
 #define UNIX "unix://"
 
 /* Where the parts of an address stand in its text. */
@@ -16,15 +18,22 @@ struct span {
     size_t size;
 };
 struct parts {
-    bool is_unix;
+    const char *scheme;
+    bool is_unix, has_query;
     struct span login; /* user:password, without the @; at NULL: none */
     struct span place; /* host:port/db, or the path */
     struct span query; /* behind the ?; at NULL: none */
 };
 
-static bool begins(const char *text, const char *with)
+static const char *scheme_of(const char *uri)
 {
-    return strncmp(text, with, strlen(with)) == 0;
+    static const char *const schemes[] = { TCP, TLS, UNIX };
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        if (strncmp(uri, schemes[i], strlen(schemes[i])) == 0)
+            return schemes[i];
+    }
+    return NULL;
 }
 
 /* A password may hold any character, so the login of a host ends at the last @; a path may too, so that of a socket ends
@@ -33,16 +42,18 @@ static bool split(struct parts *parts, const char *uri)
 {
     const char *rest, *at;
 
-    *parts = (struct parts){ .is_unix = begins(uri, UNIX) };
-    if (!parts->is_unix && !begins(uri, TCP))
+    *parts = (struct parts){ .scheme = scheme_of(uri) };
+    if (!parts->scheme)
         return false;
-    rest = uri + (parts->is_unix ? strlen(UNIX) : strlen(TCP));
+    parts->is_unix = strcmp(parts->scheme, UNIX) == 0;
+    parts->has_query = strcmp(parts->scheme, TCP) != 0;
+    rest = uri + strlen(parts->scheme);
     at = !parts->is_unix ? strrchr(rest, '@') : *rest == '/' ? NULL : strstr(rest, "@/");
     if (at) {
         parts->login = (struct span){ rest, (size_t)(at - rest) };
         rest = at + 1;
     }
-    parts->place = (struct span){ rest, parts->is_unix ? strcspn(rest, "?") : strlen(rest) };
+    parts->place = (struct span){ rest, parts->has_query ? strcspn(rest, "?") : strlen(rest) };
     if (rest[parts->place.size] == '?')
         parts->query = (struct span){ rest + parts->place.size + 1, strlen(rest + parts->place.size + 1) };
     return true;
@@ -193,17 +204,24 @@ static enum status read_tcp(struct redis_address *address, const struct parts *p
     return st;
 }
 
-static enum status read_unix(struct redis_address *address, const struct parts *parts, struct err *err)
+/* Does the query hold these names and nothing else? */
+static bool query_has_only(struct span query, const char *const *names, size_t count)
 {
-    static const char *const names[] = { "user", "password", "db" };
     size_t known = 0;
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct span value = query_value(parts->query, names[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct span value = query_value(query, names[i]);
 
         known += value.at ? value.size + strlen(names[i]) + 2 : 0; /* with = and & */
     }
-    if (parts->query.at && known != parts->query.size + 1)
+    return !query.at || known == query.size + 1;
+}
+
+static enum status read_unix(struct redis_address *address, const struct parts *parts, struct err *err)
+{
+    static const char *const names[] = { "user", "password", "db" };
+
+    if (!query_has_only(parts->query, names, sizeof names / sizeof *names))
         return wrong(err, "behind ? may stand user=, password= and db=; a ? of the path is written %3F");
     if (parts->place.size == 0 || *parts->place.at != '/')
         return wrong(err, "the socket's path must begin with /");
@@ -213,6 +231,36 @@ static enum status read_unix(struct redis_address *address, const struct parts *
     return read_db(address, query_value(parts->query, "db"), err);
 }
 
+/* Files of TLS by the names they have behind the ?, as the options have. */
+static const struct {
+    const char *name;
+    size_t offset;
+} tls_files[] = {
+    { "tls_ca_file", offsetof(struct redis_address, tls_ca_file) },
+    { "tls_cert_file", offsetof(struct redis_address, tls_cert_file) },
+    { "tls_key_file", offsetof(struct redis_address, tls_key_file) },
+};
+enum { TLS_FILES = sizeof tls_files / sizeof *tls_files };
+
+static enum status read_tls(struct redis_address *address, const struct parts *parts, struct err *err)
+{
+    const char *names[TLS_FILES];
+
+    address->tls = true;
+    for (size_t i = 0; i < TLS_FILES; i++) {
+        struct span value = query_value(parts->query, tls_files[i].name);
+
+        names[i] = tls_files[i].name;
+        if (value.at && !decode((char *)address + tls_files[i].offset, sizeof address->tls_ca_file, value))
+            return wrong(err, "the path of a tls_ file is longer than 255 bytes, or holds a NUL byte");
+    }
+    if (!query_has_only(parts->query, names, TLS_FILES))
+        return wrong(err, "behind ? may stand tls_ca_file=, tls_cert_file= and tls_key_file=");
+    if (*address->tls_key_file && !*address->tls_cert_file)
+        return wrong(err, "tls_key_file without tls_cert_file: the key belongs to a certificate");
+    return ST_OK;
+}
+
 enum status redis_address_parse(struct redis_address *address, const char *uri, struct err *err)
 {
     struct parts parts;
@@ -220,14 +268,11 @@ enum status redis_address_parse(struct redis_address *address, const char *uri, 
 
     memset(address, 0, sizeof *address);
     address->db = -1;
-    if (begins(uri, "rediss://")) {
-        return err_set(err, ST_INVALID,
-                       "Redis address: rediss:// (TLS) is not supported; use a TLS proxy such as stunnel, or %s",
-                       REDIS_ADDRESS_FORMS);
-    }
     if (!split(&parts, uri))
         return err_set(err, ST_INVALID, "Redis address: expected %s", REDIS_ADDRESS_FORMS);
     st = read_login(address, &parts, err);
+    if (st == ST_OK && redis_address_is_tls(uri))
+        st = read_tls(address, &parts, err);
     if (st == ST_OK)
         st = parts.is_unix ? read_unix(address, &parts, err) : read_tcp(address, &parts, err);
     if (st != ST_OK)
@@ -244,14 +289,22 @@ bool redis_address_has_password(const char *uri)
     return split(&parts, uri) && password_of(&parts).size > 0;
 }
 
-/* The login's user, then what stands behind the login; of the query all but user and password. */
+/* What stands behind the login; of the query all but user and password. */
 static void put_rest(char *to, size_t room, const struct parts *parts)
 {
-    struct span db = query_value(parts->query, "db");
+    static const char *const kept[] = { "db", "tls_ca_file", "tls_cert_file", "tls_key_file" };
     size_t used = strlen(to);
+    char sign = '?';
 
-    snprintf(to + used, room - used, "%.*s%s%.*s", (int)parts->place.size, parts->place.at, db.at ? "?db=" : "",
-             (int)db.size, db.at ? db.at : "");
+    used += (size_t)snprintf(to + used, room - used, "%.*s", (int)parts->place.size, parts->place.at);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept && used < room; i++) {
+        struct span value = query_value(parts->query, kept[i]);
+
+        if (!value.at)
+            continue;
+        used += (size_t)snprintf(to + used, room - used, "%c%s=%.*s", sign, kept[i], (int)value.size, value.at);
+        sign = '&';
+    }
 }
 
 static struct span user_of(const struct parts *parts)
@@ -273,8 +326,7 @@ char *redis_address_shown(char *to, size_t room, const char *uri)
         return to;
     }
     user = user_of(&parts);
-    snprintf(to, room, "%s%.*s%s", parts.is_unix ? UNIX : TCP, (int)user.size, user.at ? user.at : "",
-             user.size ? "@" : "");
+    snprintf(to, room, "%s%.*s%s", parts.scheme, (int)user.size, user.at ? user.at : "", user.size ? "@" : "");
     put_rest(to, room, &parts);
     return to;
 }
@@ -313,7 +365,7 @@ bool redis_address_with_login(char *to, size_t room, const char *uri, const char
     given = user_of(&parts); /* of a query it may hold a colon, which would end it in front of a host or a path */
     if (given.size > 0 && !decode(named, sizeof named, given))
         return false;
-    snprintf(to, room, "%s", parts.is_unix ? UNIX : TCP);
+    snprintf(to, room, "%s", parts.scheme);
     if (!put_encoded(to, room, given.size > 0 ? named : user))
         return false;
     if (strlen(to) + 2 >= room)
@@ -324,6 +376,27 @@ bool redis_address_with_login(char *to, size_t room, const char *uri, const char
     put_sign(to, room, "@");
     put_rest(to, room, &parts);
     return true;
+}
+
+bool redis_address_is_tls(const char *uri)
+{
+    const char *scheme = scheme_of(uri);
+
+    return scheme && strcmp(scheme, TLS) == 0;
+}
+
+bool redis_address_with_file(char *to, size_t room, const char *uri, const char *name, const char *file)
+{
+    struct parts parts;
+    size_t used;
+
+    if (!split(&parts, uri) || strlen(uri) + strlen(name) + 3 > room)
+        return false;
+    used = (size_t)snprintf(to, room, "%s", uri);
+    if (query_value(parts.query, name).at)
+        return true;
+    snprintf(to + used, room - used, "%c%s=", parts.query.at ? '&' : '?', name);
+    return put_encoded(to, room, file);
 }
 
 void redis_address_hide(char *uri)

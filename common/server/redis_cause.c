@@ -62,12 +62,26 @@ static const char *redis_cause(const char *reply)
     return error && error->cause ? error->cause : "";
 }
 
+/* clang-format off */
 /* By errno; the texts are for errors that have none (name resolution, what answers is no Redis). */
 static const struct {
     int number;
     const char *text;
     const char *cause, *socket_cause; /* of a host and port; of a unix socket, where that differs */
 } connects[] = {
+    { 0, "certificate has expired", "its certificate ran out: give the server a new one", NULL },
+    { 0, "not yet valid", "its certificate is not valid yet: is the clock right?", NULL },
+    { 0, "certificate: hostname mismatch", "its certificate names other hosts: write one of those in the address, or give it one for this host", NULL },
+    { 0, "certificate: IP address mismatch", "its certificate names other hosts: write one of those in the address, or give it one for this host", NULL },
+    { 0, "its certificate: ", "is [redis] tls_ca_file the authority that signed the server's certificate?", NULL },
+    { 0, "wrong version number", "that port speaks plain text: write redis://, or name the server's tls-port", NULL },
+    { 0, "answer to the handshake", "does that port speak TLS? If not, write redis://, or name the server's tls-port", NULL },
+    { 0, "packet length too long", "that port speaks plain text: write redis://, or name the server's tls-port", NULL },
+    { 0, "alert unknown ca", "it does not know who signed the certificate of ours, [redis] tls_cert_file", NULL },
+    { 0, "alert certificate expired", "the certificate of ours, [redis] tls_cert_file, ran out", NULL },
+    { 0, "alert certificate required", "it wants a certificate of ours: [redis] tls_cert_file, tls_key_file", NULL },
+    { 0, "alert handshake failure", "does it want a certificate of ours ([redis] tls_cert_file, tls_key_file), or another TLS version?", NULL },
+    { 0, "alert ", "it refuses our side of TLS: are [redis] tls_cert_file and tls_key_file right?", NULL },
     { ECONNREFUSED, "refused", "is redis-server running there, and is the port right?",
       "is redis-server running, with this unixsocket? What is there is left over" },
     { ENOENT, "No such file", "is redis-server running, with this unixsocket?", NULL },
@@ -78,7 +92,7 @@ static const struct {
       "its backlog is full: does it still work?" },
     { EHOSTUNREACH, "No route to host", "is the address right, and is there a route to it?", NULL },
     { ENETUNREACH, "unreachable", "is the address right, and is the network up?", NULL },
-    { ECONNRESET, "reset by peer", "is that a Redis in plain text (no TLS), and has it reached maxclients?", NULL },
+    { ECONNRESET, "reset by peer", "is that a Redis, does its port want TLS (rediss://) or a certificate of ours, and has it reached maxclients?", NULL },
     { EPIPE, "Broken pipe", "was it stopped or restarted?", NULL },
     { EMFILE, "Too many open files", "this process may open no more files (ulimit -n)", NULL },
     { EADDRNOTAVAIL, "assign requested address", "no local port is left: too many connections", NULL },
@@ -86,10 +100,11 @@ static const struct {
     { 0, "name resolution", "is the host name right, and does the name server answer?", NULL },
     { 0, "resolve", "is the host name right?", NULL },
     { 0, "No address", "is the host name right?", NULL },
-    { 0, "Protocol error", "is that a Redis, and is the port right?", NULL },
-    { 0, "closed the connection", "is that a Redis in plain text (no TLS), and has it reached maxclients?", NULL },
-    { 0, "no answer within", "does it hang, or is that no Redis?", NULL },
+    { 0, "Protocol error", "is that a Redis, and is the port right? If it speaks TLS, write rediss://", NULL },
+    { 0, "closed the connection", "is that a Redis, does its port want TLS (rediss://) or a certificate of ours, and has it reached maxclients?", NULL },
+    { 0, "no answer within", "does it hang, is that no Redis, or does its port want TLS (rediss://)?", NULL },
 };
+/* clang-format on */
 
 static const char *cause_at(size_t i, bool is_socket)
 {

@@ -11,6 +11,7 @@
 #include "common/base/memory.h"
 #include "common/base/thread.h"
 #include "common/service/service.h"
+#include "coordinator/actions/actions.h"
 #include "coordinator/http/endpoint.h"
 #include "coordinator/intake/intake.h"
 #include "coordinator/loop/end_poller.h"
@@ -39,6 +40,7 @@ static void loops_name(struct coordinator *coordinator, const char *kind, void (
         struct loop *loop = &coordinator->loops[coordinator->loop_count++];
 
         *loop = (struct loop){ .shared = &coordinator->shared, .run = run };
+        wake_init(&loop->wake);
         snprintf(loop->name, sizeof loop->name, "%s-%" PRId64, kind, i);
     }
 }
@@ -57,10 +59,11 @@ struct coordinator *coordinator_new(const struct config *config, bool rebuild)
     tick_requests_init(&coordinator->shared.tick_requests, (int)config->shards);
     log_ends_init(&coordinator->shared.ends, (int)config->submit_partitions, (int)config->shards);
     health_init(&coordinator->shared.health, (int)config->submit_partitions, (int)config->shards);
-    coordinator->loops = xcalloc((size_t)(config->intake_loops + config->status_loops + 2), sizeof *coordinator->loops);
+    coordinator->loops = xcalloc((size_t)(config->intake_loops + config->status_loops + 3), sizeof *coordinator->loops);
     loops_name(coordinator, "status", statuslog_run, config->status_loops);
     loops_name(coordinator, "intake", intake_run, config->intake_loops);
     loops_name(coordinator, "ends", end_poller_run, 1);
+    loops_name(coordinator, "actions", actions_run, 1);
     loops_name(coordinator, "health", health_beat_run, 1);
     coordinator->loops[coordinator->loop_count - 1].redis_only = true;
     return coordinator;
@@ -74,6 +77,8 @@ void coordinator_free(struct coordinator *coordinator)
     health_release(&coordinator->shared.health);
     pthread_mutex_destroy(&coordinator->shared.library_lock);
     tick_requests_release(&coordinator->shared.tick_requests);
+    for (int i = 0; i < coordinator->loop_count; i++)
+        wake_release(&coordinator->loops[i].wake);
     free(coordinator->loops);
     free(coordinator);
 }
@@ -130,6 +135,8 @@ static void loops_start(struct coordinator *coordinator)
 
 static void loops_join(struct coordinator *coordinator)
 {
+    for (int i = 0; i < coordinator->loop_count; i++)
+        wake_up(&coordinator->loops[i].wake);
     for (int i = 0; i < coordinator->loop_count; i++) {
         if (coordinator->loops[i].started)
             pthread_join(coordinator->loops[i].thread, NULL);

@@ -36,22 +36,26 @@ static void link_check(struct link *link)
     link->used_at_ms = now_ms;
 }
 
-bool call_begin(struct call *call, void *arg, const struct http_request *request, struct http_answer *answer)
+void call_begin_own(struct call *call, void *arg, const struct http_request *request, struct http_answer *answer)
 {
     struct endpoint *endpoint = arg;
     struct link *link = &endpoint->links[request->thread];
 
-    *call = (struct call){ .endpoint = endpoint,
-                           .request = request,
-                           .answer = answer,
-                           .version = version_of(http_param(request, "version")),
-                           .err = ERR_INIT };
-    if (!call->version) {
+    *call = (struct call){ .endpoint = endpoint, .request = request, .answer = answer, .err = ERR_INIT };
+    link_check(link);
+    call->ask = (struct ask){ .redis = link->redis, .err = &call->err };
+}
+
+bool call_begin(struct call *call, void *arg, const struct http_request *request, struct http_answer *answer)
+{
+    int version = version_of(http_param(request, "version"));
+
+    if (!version) {
         answer_not_found(answer);
         return false;
     }
-    link_check(link);
-    call->ask = (struct ask){ .redis = link->redis, .err = &call->err };
+    call_begin_own(call, arg, request, answer);
+    call->version = version;
     return true;
 }
 

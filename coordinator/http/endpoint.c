@@ -7,10 +7,11 @@
 #include "common/metrics/queue_metrics.h"
 #include "coordinator/http/surface.h"
 
-enum { BODY_MAX_BYTES = 256 * 1024 };
+enum { BODY_MAX_BYTES = 256 * 1024, BODY_ABORT_MAX_BYTES = 8 * 1024 };
 
 #define VERSION "/services/data/{version}"
 #define OBJECT  VERSION "/sobjects/{object}"
+#define OWN     "/bgop/v1"
 
 /* The first that fits is taken: names of resources stand before Ids. */
 static const struct http_route routes[] = {
@@ -35,6 +36,10 @@ static const struct http_route routes[] = {
     { "GET", VERSION "/queryAll/{locator}", show_more, 0, ACCESS_TOKEN },
     { "GET", "/services/oauth2/userinfo", show_userinfo, 0, ACCESS_TOKEN },
     { "GET", "/id/{org}/{user}", show_identity, 0, ACCESS_TOKEN_ARGUMENT },
+    { "GET", OWN "/actions", show_actions, 0, ACCESS_TOKEN },
+    { "POST", OWN "/actions", take_action, BODY_MAX_BYTES, ACCESS_OPERATOR },
+    { "GET", OWN "/actions/{id}", show_action, 0, ACCESS_TOKEN },
+    { "POST", OWN "/actions/{id}/abort", take_abort, BODY_ABORT_MAX_BYTES, ACCESS_OPERATOR },
     { "GET", "/metrics", show_metrics, 0, ACCESS_TOKEN },
     { "GET", "/healthz", show_alive, 0, ACCESS_OPEN },
     { "GET", "/readyz", show_ready, 0, ACCESS_OPEN },

@@ -84,9 +84,23 @@ static bool refuse_stranger(const struct endpoint *endpoint, const struct http_r
     return true;
 }
 
+static bool refuse_reader(const struct endpoint *endpoint, const struct http_request *request,
+                          struct http_answer *answer)
+{
+    if (token_fits(&endpoint->operator, token_of_header(http_header(request, "Authorization"))))
+        return false;
+    answer_error(answer, 403, "INSUFFICIENT_ACCESS",
+                 "This token may read and not act; the operator's may ([http] operator_token_file)");
+    return true;
+}
+
 bool surface_admit(void *arg, const struct http_request *request, struct http_answer *answer)
 {
-    return request->route->access == ACCESS_OPEN || !refuse_stranger(arg, request, answer);
+    if (request->route->access == ACCESS_OPEN)
+        return true;
+    if (refuse_stranger(arg, request, answer))
+        return false;
+    return request->route->access != ACCESS_OPERATOR || !refuse_reader(arg, request, answer);
 }
 
 static bool starts_with(const char *text, const char *beginning)
@@ -112,7 +126,8 @@ void surface_refuse(void *arg, const struct http_request *request, const char *m
 {
     char list[64];
 
-    if (!starts_with(request->path, "/services/") && !starts_with(request->path, "/id/"))
+    if (!starts_with(request->path, "/services/") && !starts_with(request->path, "/id/") &&
+        !starts_with(request->path, "/bgop/"))
         return;
     if (refuse_stranger(arg, request, answer))
         return;

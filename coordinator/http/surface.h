@@ -49,6 +49,8 @@ struct call {
 /* false: the path names another version than there are, or (call_begin_object) another object; that is answered. */
 bool call_begin(struct call *call, void *arg, const struct http_request *request, struct http_answer *answer);
 bool call_begin_object(struct call *call, void *arg, const struct http_request *request, struct http_answer *answer);
+/* Of our own paths, which have no version and no object. */
+void call_begin_own(struct call *call, void *arg, const struct http_request *request, struct http_answer *answer);
 /* Answers what call->err says: what a client did wrong, or what is away here. */
 void call_failed(struct call *call);
 void call_answer(struct call *call, int status, json_t *value);
@@ -67,7 +69,12 @@ void answer_failure(struct http_answer *answer, const struct err *err);
 /* What is refused before any route is reached; http_refuse and http_admit of http.h. */
 http_refuse surface_refuse;
 http_admit surface_admit;
-enum access { ACCESS_TOKEN, ACCESS_OPEN, ACCESS_TOKEN_ARGUMENT }; /* the last: also as oauth_token= */
+enum access {
+    ACCESS_TOKEN,          /* who may read: either token */
+    ACCESS_OPEN,           /* everybody */
+    ACCESS_TOKEN_ARGUMENT, /* as ACCESS_TOKEN, also as oauth_token= */
+    ACCESS_OPERATOR,       /* who may act: the operator's token */
+};
 
 /* ---- routes ---- */
 http_route_handler show_versions, show_resources, show_composite, show_limits, show_search; /* roots.c */
@@ -76,6 +83,7 @@ http_route_handler show_sobjects, show_object, show_describe;                   
 http_route_handler show_record, show_by_field, show_many, take_many;                        /* records.c */
 http_route_handler show_updated, show_deleted;                                              /* replication.c */
 http_route_handler show_query, show_more;                                                   /* query.c */
+http_route_handler take_action, show_actions, show_action, take_abort;                      /* actions.c */
 http_route_handler show_metrics, show_alive, show_ready;                                    /* numbers.c */
 
 /* ---- identity.c ---- */

@@ -20,10 +20,11 @@
 #include "common/base/clock.h"
 #include "common/base/crash_point.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 #include "coordinator/source/round.h"
 
 void ingester_init(struct ingester *ingester, struct reader *reader, struct rejects *rejects,
-                   const struct epochs *epochs)
+                   struct scheduled *scheduled, const struct epochs *epochs)
 {
     size_t shards = (size_t)reader->sources.cursors.shards;
 
@@ -32,6 +33,7 @@ void ingester_init(struct ingester *ingester, struct reader *reader, struct reje
         .gates = &reader->gates,
         .sources = &reader->sources,
         .rejects = rejects,
+        .scheduled = scheduled,
         .epochs = epochs,
     };
     removed_init(&ingester->removed, reader->loop->redis, epochs, (int)shards);
@@ -55,8 +57,8 @@ void ingester_release(struct ingester *ingester)
 
 /* ---- one answer ---- */
 
-/* Scheduled operations that fall due soon: the loop that runs this shard's timers should not sleep past them. */
-static void ingest_request_tick(struct ingester *ingester, const struct ingest *call, int64_t now_ms)
+/* Scheduled operations that fall due soon: whoever runs this shard's timers should not sleep past them. */
+static void ingest_note_scheduled(struct ingester *ingester, const struct ingest *call, int64_t now_ms)
 {
     int64_t soonest_ms = INT64_MAX;
 
@@ -66,10 +68,8 @@ static void ingest_request_tick(struct ingester *ingester, const struct ingest *
         if (after_ms > now_ms && after_ms < soonest_ms)
             soonest_ms = after_ms;
     }
-    if (soonest_ms < INT64_MAX && soonest_ms - now_ms < 60000) {
-        tick_request(&ingester->loop->shared->tick_requests, call->shard,
-                     clock_boot_us() + (soonest_ms - now_ms) * 1000);
-    }
+    if (soonest_ms < INT64_MAX && soonest_ms - now_ms < 60000)
+        scheduled_note(ingester->scheduled, call->shard, clock_boot_us() + (soonest_ms - now_ms) * 1000);
 }
 
 static void ingest_moved(struct ingester *ingester, struct batch *batch, struct ingest_call *call)
@@ -90,8 +90,10 @@ static void ingest_applied(struct ingester *ingester, struct batch *batch, struc
                            const struct ingest_answer *answer)
 {
     crash_point(CRASH_INGEST_AFTER);
+    for (size_t i = 0; i < call->call.op_count; i++)
+        trace_point(TRACE_RECORDED, call->ops[i].id);
     ingest_moved(ingester, batch, call);
-    ingest_request_tick(ingester, &call->call, answer->now_ms);
+    ingest_note_scheduled(ingester, &call->call, answer->now_ms);
     appender_hint(&ingester->loop->appender, call->call.shard, &answer->hints);
 }
 
@@ -270,7 +272,7 @@ static int ingest_prepare(struct ingester *ingester, struct batch *batch)
     for (int i = 0; i < batch->queues.touched_count; i++) {
         int shard = batch->queues.touched[i];
         struct ingest_call *call = &ingester->calls[shard];
-        int max_items = ingester->one_by_one[shard] ? 1 : CALL_MAX_ITEMS;
+        int max_items = ingester->one_by_one[shard] ? 1 : INGEST_MAX_ITEMS;
 
         if (batch_build_call(batch, shard, &ingester->sources->cursors, max_items, call))
             ingester->shards[count++] = shard;

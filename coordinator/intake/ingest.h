@@ -6,9 +6,11 @@
 #include "coordinator/intake/batch.h"
 #include "coordinator/intake/rejects.h"
 #include "coordinator/intake/removed.h"
+#include "coordinator/intake/scheduled.h"
 #include "coordinator/source/reader.h"
 
 enum {
+    INGEST_MAX_ITEMS = 128, /* in one call: a claim that comes meanwhile waits for one, that is a millisecond or two */
     INGEST_PATIENCE_MS = 3000, /* then the batch is dropped and read again from the fences */
     IDLE_MAX_MESSAGES = 10000, /* idle fences move when they are this far behind ... */
     IDLE_MAX_MS = 60000,       /* ... or were not moved for so long */
@@ -20,6 +22,7 @@ struct ingester {
     struct sources *sources;
     const struct epochs *epochs;
     struct removed removed;
+    struct scheduled *scheduled;
     struct rejects *rejects;   /* Names taken by other content, found by Redis */
     struct ingest_call *calls; /* [shards] */
     bool *uncertain;           /* [shards] a call was sent whose answer was lost */
@@ -28,7 +31,7 @@ struct ingester {
 };
 
 void ingester_init(struct ingester *ingester, struct reader *reader, struct rejects *rejects,
-                   const struct epochs *epochs);
+                   struct scheduled *scheduled, const struct epochs *epochs);
 void ingester_release(struct ingester *ingester);
 
 /* ST_OK: the batch is through, and the rejects that Redis found are in Kafka. ST_FENCED, ST_AGAIN: some of

@@ -7,6 +7,7 @@
  *   apply     commands to the status log (commands.c), rejects to their topic (rejects.c), submissions to Redis
  *             (ingest.c), in this order: what is refused is in Kafka before a fence passes it
  *   store     the offsets of what went through
+ *   tick      shards of other processes for which something scheduled was recorded here (scheduled.c)
  *   idle      fences of shards that get no messages
  *
  * Whatever goes wrong with a batch, one thing is done: it is dropped, its sources are LOADING, and it is read again
@@ -19,6 +20,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 #include "coordinator/intake/command_log.h"
 #include "coordinator/intake/commands.h"
 #include "coordinator/intake/ingest.h"
@@ -28,7 +30,7 @@
 #include "coordinator/source/rewind.h"
 
 enum {
-    POLL_MS = 100,       /* longest wait for a message: the rest of a turn has to be done too */
+    POLL_MS = 250,       /* longest wait for a message: the rest of a turn has to be done too */
     POLL_CLOSED_MS = 10, /* while something waits to be loaded or opened */
     LOAD_RETRY_MS = 200,
 };
@@ -42,6 +44,7 @@ struct intake {
     struct epochs epochs;
     struct rewinder rewinder;
     struct ingester ingester;
+    struct scheduled scheduled;
     struct rejects rejects;
     struct commands commands;
     bool calls_fail; /* Redis answers, but not our functions: the outage lasts until a batch is through */
@@ -203,6 +206,7 @@ static void intake_enqueue_submission(struct intake *intake, struct kafka_messag
 
     if (!cursors_is_pending(&intake->reader.sources.cursors, message->partition, item->shard, message->offset))
         return;
+    trace_point(TRACE_READ, item->id);
     if (item->rejected)
         rejects_add(&intake->rejects, &item->message, err.text);
     else if (item->bad_traceparent)
@@ -226,7 +230,7 @@ static void intake_collect(struct intake *intake, int wait_ms)
     bool more;
 
     do {
-        more = !intake_full(intake) && kafka_consumer_poll(intake->reader.consumer, wait_ms, &message);
+        more = !intake_full(intake) && reader_next(&intake->reader, wait_ms, &message);
         if (reader_interrupted(&intake->reader)) {
             intake_drop(intake);
             commands_forget(&intake->commands);
@@ -345,8 +349,11 @@ static void intake_turn(struct intake *intake)
     intake_load_when_possible(intake);
     sources_settle(&intake->reader.sources);
     commands_settle(&intake->commands, intake->reader.consumer, intake->command);
-    intake_collect(intake, settled ? POLL_MS : POLL_CLOSED_MS);
+    wake_prepare(&intake->loop->wake);
+    intake_collect(intake, scheduled_wait_ms(&intake->scheduled, settled ? POLL_MS : POLL_CLOSED_MS));
+    wake_done(&intake->loop->wake);
     intake_apply(intake);
+    scheduled_run(&intake->scheduled);
     loop_beat(intake->loop);
     if (!intake->reader.sources.brokers_away)
         command_log_check(&intake->command_log);
@@ -391,7 +398,8 @@ static void intake_init(struct intake *intake, struct loop *loop)
     config_topic(config, "command", intake->command, sizeof intake->command);
     reader_init(&intake->reader, intake, loop, LOG_SUBMIT, "submit", partitions, shards);
     batch_init(&intake->batch, (int)config->batch_max_messages, shards);
-    ingester_init(&intake->ingester, &intake->reader, &intake->rejects, &intake->epochs);
+    scheduled_init(&intake->scheduled, loop, &intake->reader.gates);
+    ingester_init(&intake->ingester, &intake->reader, &intake->rejects, &intake->scheduled, &intake->epochs);
     rewinder_init(&intake->rewinder, &intake->reader, &intake->epochs);
     intake->rules = (struct batch_rules){
         .shards = shards,
@@ -405,6 +413,7 @@ static void intake_release(struct intake *intake)
 {
     reader_close(&intake->reader); /* the last callbacks: fences and offsets are moved up */
     ingester_release(&intake->ingester);
+    scheduled_release(&intake->scheduled);
     batch_release(&intake->batch);
     rejects_release(&intake->rejects);
     commands_release(&intake->commands);

@@ -66,8 +66,9 @@ static bool appender_patient(const struct appender *appender, int64_t begin_ms)
     return clock_boot_ms() - begin_ms < (stopping ? APPENDER_STOPPING_WAIT_MS : APPENDER_WAIT_MS);
 }
 
-enum status appender_send(struct appender *appender, const char *name, int partition, const void *value, size_t size,
-                          struct err *err)
+/* key NULL: to that partition. */
+static enum status send_to(struct appender *appender, const char *name, int partition, const char *key,
+                           const void *value, size_t size, struct err *err)
 {
     char topic[TOPIC_SIZE];
     int64_t begin_ms = clock_boot_ms();
@@ -75,7 +76,7 @@ enum status appender_send(struct appender *appender, const char *name, int parti
 
     config_topic(appender->config, name, topic, sizeof topic);
     for (;;) {
-        st = kafka_producer_send(appender->producer, topic, partition, NULL, 0, value, size, NULL,
+        st = kafka_producer_send(appender->producer, topic, partition, key, key ? strlen(key) : 0, value, size, NULL,
                                  (void *)appender->round, err);
         if (st != ST_LIMIT || !appender_patient(appender, begin_ms))
             break;
@@ -83,6 +84,18 @@ enum status appender_send(struct appender *appender, const char *name, int parti
     }
     appender->outstanding += st == ST_OK;
     return st == ST_LIMIT ? ST_AGAIN : st;
+}
+
+enum status appender_send(struct appender *appender, const char *name, int partition, const void *value, size_t size,
+                          struct err *err)
+{
+    return send_to(appender, name, partition, NULL, value, size, err);
+}
+
+enum status appender_send_keyed(struct appender *appender, const char *name, const char *key, const void *value,
+                                size_t size, struct err *err)
+{
+    return send_to(appender, name, KAFKA_PARTITION_BY_KEY, key, value, size, err);
 }
 
 enum status appender_wait(struct appender *appender, struct err *err)

@@ -38,6 +38,9 @@ void appender_stop(struct appender *appender);
 /* Appends to <prefix>.<name>[partition]; to be followed by appender_wait before what it stands for counts. */
 enum status appender_send(struct appender *appender, const char *name, int partition, const void *value, size_t size,
                           struct err *err) MUST_CHECK;
+/* The same, to the partition that key leads to. */
+enum status appender_send_keyed(struct appender *appender, const char *name, const char *key, const void *value,
+                                size_t size, struct err *err) MUST_CHECK;
 /* Until all that was sent since the last wait is in the log. ST_AGAIN: some of it may not be (send it all again). */
 enum status appender_wait(struct appender *appender, struct err *err) MUST_CHECK;
 

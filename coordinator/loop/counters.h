@@ -24,6 +24,7 @@
     XX(hinted,         "Ids hinted to workers")                                          \
     XX(hints_dropped,  "hint messages dropped (queue full): workers pull instead")       \
     XX(ticks,          "calls of bgop_tick")                                             \
+    XX(guest_ticks,    "of shards whose timers run in another process: something scheduled was recorded here") \
     XX(verdicts,       "verdicts on lost or overdue attempts appended")                  \
     XX(arms,           "shards armed with a new generation")                             \
     XX(opens,          "shards opened after recovery")                                   \

@@ -73,22 +73,11 @@ static void teller_add(struct teller *teller, enum log_kind kind, int partition,
 
 /* ---- a beat ---- */
 
-/* Nothing is written into a Redis that is empty, or another queue's (recovery.c ends the process for that). */
 static bool teller_knows_queue(struct teller *teller, struct err *err)
 {
-    struct loop *loop = teller->loop;
-    struct redis_reply *reply;
-    bool ours;
+    uint64_t known = teller->connection; /* which says more: it is set when all was told */
 
-    if (redis_connect(loop->redis, err) != ST_OK)
-        return false;
-    if (teller->connection == redis_connection_number(loop->redis))
-        return true;
-    if (redis_call(loop->redis, &reply, err, "HGET", key_name(KEY_META), "genesis", NULL) != ST_OK)
-        return false;
-    ours = strcmp(redis_reply_text(reply, NULL), loop->shared->genesis) == 0;
-    redis_reply_free(reply);
-    return ours;
+    return loop_redis_is_ours(teller->loop, &known, err);
 }
 
 static enum status send_process(struct redis *redis, const struct shared *shared, bool left, struct err *err)

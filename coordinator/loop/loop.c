@@ -1,9 +1,10 @@
 #include "coordinator/loop/loop.h"
 
+#include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/base/clock.h"
+#include "common/record/keys.h"
 
 enum status loop_open(struct loop *loop, struct err *err)
 {
@@ -45,8 +46,16 @@ bool loop_stopping(const struct loop *loop)
 
 void loop_pause(struct loop *loop, int ms)
 {
-    for (int waited = 0; waited < ms && !loop_stopping(loop); waited += 10)
-        nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000 * 1000 }, NULL);
+    int64_t now_ms = clock_boot_ms(), end_ms = now_ms + ms;
+
+    for (; now_ms < end_ms && !loop_stopping(loop); now_ms = clock_boot_ms()) {
+        struct pollfd woken = { .fd = loop->wake.fd, .events = POLLIN };
+
+        wake_prepare(&loop->wake);
+        if (!loop_stopping(loop))
+            poll(&woken, 1, (int)(end_ms - now_ms));
+        wake_done(&loop->wake);
+    }
     loop_beat(loop);
 }
 
@@ -67,6 +76,26 @@ void loop_redis_works(struct loop *loop)
 void loop_kafka_works(struct loop *loop)
 {
     outage_end(&loop->kafka_call_outage, "kafka");
+}
+
+bool loop_redis_is_ours(struct loop *loop, uint64_t *known, struct err *err)
+{
+    struct redis_reply *reply;
+    bool ours;
+
+    if (redis_connect(loop->redis, err) != ST_OK)
+        return false;
+    if (*known == redis_connection_number(loop->redis))
+        return true;
+    if (redis_call(loop->redis, &reply, err, "HGET", key_name(KEY_META), "genesis", NULL) != ST_OK)
+        return false;
+    ours = strcmp(redis_reply_text(reply, NULL), loop->shared->genesis) == 0;
+    redis_reply_free(reply);
+    if (ours)
+        *known = redis_connection_number(loop->redis);
+    else
+        err_set(err, ST_AGAIN, "Redis at %s is not our queue's", redis_address(loop->redis));
+    return ours;
 }
 
 void loop_fatal(struct loop *loop, int exit_code, const char *text)

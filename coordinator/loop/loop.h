@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "common/base/log.h"
+#include "common/base/wake.h"
 #include "common/config/config.h"
 #include "coordinator/loop/appender.h"
 #include "coordinator/loop/counters.h"
@@ -42,6 +43,7 @@ struct loop {
     _Atomic int64_t beat_ms; /* CLOCK_BOOTTIME of the last turn; 0: not running */
     atomic_bool assigned;    /* the group gave it its partitions (perhaps none) once */
     atomic_int owned, ready; /* partitions; of them, those settled (status: and whose shard is open) */
+    struct wake wake;        /* ends a wait for messages, and a pause when stopping */
 
     struct redis *redis; /* the loop's thread only, from here on */
     struct appender appender;
@@ -56,12 +58,15 @@ void loop_close(struct loop *loop);
 /* At every turn and in every wait: the watchdog aborts a process whose loop stands still. */
 void loop_beat(struct loop *loop);
 bool loop_stopping(const struct loop *loop);
-/* Waits a little before something is tried again; returns early when stopping. */
+/* Waits a little before something is tried again; returns early when stopping (loop->wake). */
 void loop_pause(struct loop *loop, int ms);
 /* A call to a server failed or worked again: one line at the outage's start and end. */
 void loop_failed(struct loop *loop, const struct err *err); /* of whose doing err is */
 void loop_redis_works(struct loop *loop);
 void loop_kafka_works(struct loop *loop);
+/* Connects, and makes sure that nothing is written into a Redis that is empty, or another queue's (recovery.c ends the process
+ * for that). *known: the connection on which that was found out; 0 at first. false: err says why not. */
+bool loop_redis_is_ours(struct loop *loop, uint64_t *known, struct err *err);
 /* The process cannot go on: everything stops and it exits with this code. */
 void loop_fatal(struct loop *loop, int exit_code, const char *text);
 

@@ -1,3 +1,5 @@
+/* Who requests writes at_us, then reads planned_us; the loop writes planned_us, then reads at_us. So one of the two sees the
+ * other's, in whatever order they come (all of it is sequentially consistent). */
 #include "coordinator/loop/tick_requests.h"
 
 #include <stdlib.h>
@@ -7,29 +9,51 @@
 void tick_requests_init(struct tick_requests *tick_requests, int shards)
 {
     tick_requests->shards = shards;
-    tick_requests->at_us = xmalloc((size_t)shards * sizeof *tick_requests->at_us);
-    for (int s = 0; s < shards; s++)
-        atomic_init(&tick_requests->at_us[s], INT64_MAX);
+    tick_requests->of = xcalloc((size_t)shards, sizeof *tick_requests->of);
+    for (int s = 0; s < shards; s++) {
+        atomic_init(&tick_requests->of[s].at_us, INT64_MAX);
+        atomic_init(&tick_requests->of[s].planned_us, INT64_MAX);
+    }
 }
 
 void tick_requests_release(struct tick_requests *tick_requests)
 {
-    free(tick_requests->at_us);
-    tick_requests->at_us = NULL;
+    free(tick_requests->of);
+    tick_requests->of = NULL;
 }
 
-void tick_request(struct tick_requests *tick_requests, int shard, int64_t at_us)
+bool tick_request(struct tick_requests *tick_requests, int shard, int64_t at_us)
 {
-    int64_t known = atomic_load_explicit(&tick_requests->at_us[shard], memory_order_relaxed);
+    struct tick_request *request = &tick_requests->of[shard];
+    struct wake *runner = atomic_load(&request->runner);
+    int64_t known = atomic_load(&request->at_us);
 
-    while (at_us < known && !atomic_compare_exchange_weak_explicit(&tick_requests->at_us[shard], &known, at_us,
-                                                                   memory_order_relaxed, memory_order_relaxed))
+    if (!runner)
+        return false;
+    while (at_us < known && !atomic_compare_exchange_weak(&request->at_us, &known, at_us))
         ;
+    if (at_us < atomic_load(&request->planned_us))
+        wake_up(runner);
+    return true;
+}
+
+void tick_request_plan(struct tick_requests *tick_requests, int shard, struct wake *runner, int64_t planned_us)
+{
+    atomic_store(&tick_requests->of[shard].runner, runner);
+    atomic_store(&tick_requests->of[shard].planned_us, planned_us);
+}
+
+void tick_request_leave(struct tick_requests *tick_requests, int shard, const struct wake *runner)
+{
+    struct wake *mine = atomic_load(&tick_requests->of[shard].runner);
+
+    if (mine && mine == runner) /* else another loop of this process has taken it over already */
+        atomic_compare_exchange_strong(&tick_requests->of[shard].runner, &mine, NULL);
 }
 
 int64_t tick_request_take(struct tick_requests *tick_requests, int shard)
 {
-    if (atomic_load_explicit(&tick_requests->at_us[shard], memory_order_relaxed) == INT64_MAX)
-        return INT64_MAX;
-    return atomic_exchange_explicit(&tick_requests->at_us[shard], INT64_MAX, memory_order_relaxed);
+    struct tick_request *request = &tick_requests->of[shard];
+
+    return atomic_load(&request->at_us) == INT64_MAX ? INT64_MAX : atomic_exchange(&request->at_us, INT64_MAX);
 }

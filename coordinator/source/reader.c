@@ -90,6 +90,16 @@ bool reader_accept(struct reader *reader, struct kafka_message *message, struct 
     return false;
 }
 
+bool reader_next(struct reader *reader, int wait_ms, struct kafka_message *message)
+{
+    if (kafka_consumer_poll(reader->consumer, 0, message))
+        return true;
+    if (wait_ms <= 0)
+        return false;
+    kafka_consumer_wait(reader->consumer, &reader->loop->wake.fd, 1, loop_stopping(reader->loop) ? 0 : wait_ms);
+    return kafka_consumer_poll(reader->consumer, 0, message);
+}
+
 /* ---- storing ---- */
 
 void reader_store_position(struct reader *reader, const char *topic, int partition, int64_t next)

@@ -50,6 +50,8 @@ void reader_out_of_range(void *reader, const char *topic, int partition, const c
 void reader_outage(void *reader, const char *text);
 
 /* ---- collecting ---- */
+/* The next message; waits for it so long, or until the loop is woken. Its caller has said wake_prepare. */
+bool reader_next(struct reader *reader, int wait_ms, struct kafka_message *message);
 /* Did partitions come or go since the last call? Then what was collected before is to be dropped. */
 bool reader_interrupted(struct reader *reader);
 /* Is this message of the topic to be dealt with? true: here is its fingerprint; false: it is released. A message that

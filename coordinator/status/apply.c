@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/crash_point.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 #include "coordinator/source/round.h"
 
 void applier_init(struct applier *applier, struct reader *reader, void (*on_timer_set)(void *arg, int shard), void *arg)
@@ -41,6 +42,8 @@ static void apply_moved(struct applier *applier, struct outcomes *outcomes, cons
 {
     int shard = call->call.shard;
 
+    for (size_t i = 0; i < call->call.entry_count; i++)
+        trace_point(TRACE_APPLIED, call->entries[i].entry->id);
     if (call->call.move.next > call->call.move.from)
         cursors_move(&applier->sources->cursors, &call->call.move, 0, clock_boot_ms());
     if (outcomes)

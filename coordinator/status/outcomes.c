@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 
 void outcomes_init(struct outcomes *outcomes, int max, int shards)
 {
@@ -44,6 +45,8 @@ enum status outcomes_add(struct outcomes *outcomes, const struct kafka_message *
         item->batch = (struct status_batch){ 0 };
         return st;
     }
+    for (size_t i = 0; i < item->batch.count; i++)
+        trace_point(TRACE_OUTCOME, item->batch.entries[i].id);
     if (!item->batch.queue[0] || strcmp(item->batch.queue, queue) == 0)
         return ST_OK;
     err_set(err, ST_STALE, "it is of the queue %s, by %s", item->batch.queue,

@@ -20,7 +20,7 @@
 #include "coordinator/status/recovery.h"
 
 enum {
-    POLL_MS = 25,        /* longest wait for a message: tick requests of intake loops are taken between */
+    POLL_MS = 250,       /* longest wait for a message: the rest of a turn has to be done too */
     POLL_CLOSED_MS = 10, /* while a shard is not open */
     RETRY_MS = 200,
     RETRY_SOON_MS = 20,
@@ -172,8 +172,7 @@ static void statuslog_collect(struct statuslog *log, int wait_ms)
     bool more;
 
     do {
-        more =
-            !shard_queues_full(&log->outcomes.queues) && kafka_consumer_poll(log->reader.consumer, wait_ms, &message);
+        more = !shard_queues_full(&log->outcomes.queues) && reader_next(&log->reader, wait_ms, &message);
         if (reader_interrupted(&log->reader))
             outcomes_clear(&log->outcomes);
         if (more)
@@ -230,7 +229,9 @@ static void statuslog_turn(struct statuslog *log)
     sources_settle(&log->reader.sources);
     open = statuslog_count_open(log);
     atomic_store_explicit(&log->loop->ready, open, memory_order_relaxed);
+    wake_prepare(&log->loop->wake); /* before tick requests are taken: whoever comes later ends the wait */
     statuslog_collect(log, timers_wait_ms(&log->timers, open == log->reader.sources.owned ? POLL_MS : POLL_CLOSED_MS));
+    wake_done(&log->loop->wake);
     statuslog_apply_outcomes(log);
     loop_beat(log->loop);
     if (clock_boot_ms() >= log->retry_at_ms) {

@@ -21,10 +21,15 @@ void timers_init(struct timers *timers, struct reader *reader)
     timers->due = xcalloc(shards, sizeof *timers->due);
     for (int s = 0; s < reader->sources.cursors.partitions; s++)
         timers_reset(timers, s);
+    timers->most_ms = timers->loop->shared->config->tick_max_ms;
+    if (timers->most_ms > timers->loop->shared->config->lease_ms / 2)
+        timers->most_ms = timers->loop->shared->config->lease_ms / 2; /* see `most_ms` */
 }
 
 void timers_release(struct timers *timers)
 {
+    for (int s = 0; timers->at && s < timers->sources->cursors.partitions; s++)
+        tick_request_leave(&timers->loop->shared->tick_requests, s, &timers->loop->wake);
     free(timers->at);
     free(timers->due);
     *timers = (struct timers){ 0 };
@@ -69,14 +74,18 @@ static void timer_take_end(struct timers *timers, int shard)
 
 int timers_wait_ms(struct timers *timers, int max_ms)
 {
+    struct tick_requests *requests = &timers->loop->shared->tick_requests;
     int64_t now_us = clock_boot_us(), soonest_us = now_us + (int64_t)max_ms * 1000;
 
     for (int s = 0; s < timers->sources->cursors.partitions; s++) {
         int64_t requested_us;
 
-        if (!timer_runs(timers, s))
+        if (!timer_runs(timers, s)) {
+            tick_request_leave(requests, s, &timers->loop->wake);
             continue;
-        requested_us = tick_request_take(&timers->loop->shared->tick_requests, s);
+        }
+        tick_request_plan(requests, s, &timers->loop->wake, timers->at[s].at_us);
+        requested_us = tick_request_take(requests, s);
         if (requested_us < timers->at[s].at_us)
             timers->at[s].at_us = requested_us;
         timer_take_end(timers, s);
@@ -158,8 +167,7 @@ static void timer_answered(struct timers *timers, int shard, const struct tick_a
     crash_point(CRASH_TICK_AFTER);
     counter_add(&timers->loop->shared->counters.ticks, 1);
     timers->at[shard].at_us =
-        timer_next_us(clock_boot_us(), answer->sleep_ms, timers->loop->shared->config->tick_max_ms, shard,
-                      timers->sources->cursors.partitions);
+        timer_next_us(clock_boot_us(), answer->sleep_ms, timers->most_ms, shard, timers->sources->cursors.partitions);
     appender_hint(&timers->loop->appender, shard, &answer->hints);
     if (answer->verdict_count > 0 && verdicts_append(timers, shard, answer, &err) != ST_OK)
         log_error_text(LOG_LEVEL_WARNING, "verdicts not sent", err.text, "shard=%d", shard);

@@ -27,6 +27,9 @@ struct timers {
     struct sources *sources;
     struct timer *at; /* [shards] */
     int *due, due_count;
+    /* Between two ticks of a shard, at most. What becomes due sooner was made so by this process, which knows; but for a
+     * lease that a worker takes, which ends in lease_ms at the earliest: so this is less. */
+    int64_t most_ms;
 };
 
 void timers_init(struct timers *timers, struct reader *reader);

@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/base/trace.h"
 #include "tests/bench/queue_load.h"
 
 enum { WARM_UP_S = 3, STALL_S = 60 };
@@ -230,6 +231,10 @@ static int run_latency(struct load *load, double rate, double seconds, double wa
     submit_at_rate(load, rate, count, due_us);
     pthread_join(thread, NULL);
     int64_t *us = latencies(load, due_us, first, count, &watch, &found);
+    for (size_t i = first; i < count; i++)
+        trace_write_at(TRACE_DUE, load->ids[i], due_us[i]);
+    for (size_t i = 0; i < watch.count; i++)
+        trace_write_at(TRACE_SEEN, watch.done[i].id, watch.done[i].at_us);
     printf(
         "{\"bench\":\"latency\",\"shape\":\"%s\",\"rate_per_s\":%.0f,\"operations\":%zu,\"submitted\":%zu,\"completed\":%zu,"
         "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f}\n",

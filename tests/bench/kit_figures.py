@@ -7,8 +7,8 @@ COLUMNS = {"end_to_end_per_s": ("ops/s", 0), "per_s": ("limit/s", 0), "submit_pe
            "p50_ms": ("p50 ms", 2), "p99_ms": ("p99 ms", 2),
            "redis_us_per_operation": ("Redis us", 1), "redis_commands_per_operation": ("Redis cmds", 2),
            "redis_bytes_per_operation": ("bytes", 0), "kafka_requests_per_operation": ("Kafka reqs", 3),
-           "load_average": ("load", 1)}
-CPU = "cpu_us_per_operation_"
+           "redis_commands_per_s": ("Redis cmds/s", 0), "load_average": ("load", 1)}
+CPU, PERCENT = "cpu_us_per_operation_", "cpu_percent_"
 
 
 def summary(runs):
@@ -46,10 +46,11 @@ def cell(figure, decimals):
 
 
 def cpu_text(figures):
-    """CPU microseconds per operation of each process, the most expensive first."""
-    names = [name for name in figures if name.startswith(CPU)]
-    spent = sorted(((figures[name]["median"] or 0, name.removeprefix(CPU)) for name in names), reverse=True)
-    return ", ".join(f"{name} {us:,.1f}" for us, name in spent if us >= 0.05)
+    """What each process took, the most expensive first: microseconds per operation, or percent of a core (with its sign)."""
+    spent = []
+    for prefix, sign in ((CPU, ""), (PERCENT, "%")):
+        spent += [(figures[name]["median"] or 0, name.removeprefix(prefix), sign) for name in figures if name.startswith(prefix)]
+    return ", ".join(f"{name} {taken:,.1f}{sign}" for taken, name, sign in sorted(spent, reverse=True) if taken >= 0.05)
 
 
 def table(rows):
@@ -69,7 +70,7 @@ def ratio_table(rows):
     for title, runs_a, runs_b in rows:
         a, b = summary(runs_a), summary(runs_b)
         for name, ratio in ratios(runs_a, runs_b).items():
-            if name in COLUMNS and name != "load_average" or name.startswith(CPU):
+            if name in COLUMNS and name != "load_average" or name.startswith((CPU, PERCENT)):
                 decimals = COLUMNS.get(name, ("", 1))[1]
                 lines.append([title, name, cell(a[name], decimals), cell(b[name], decimals), f"{ratio:.3f}"])
     return aligned(lines)

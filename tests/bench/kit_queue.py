@@ -10,6 +10,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 import confluent_kafka.admin
 
@@ -20,6 +21,7 @@ from kit_scenarios import HTTP_WAIT_MS
 TICK = os.sysconf("SC_CLK_TCK")
 NUMBERS = itertools.count(1)
 HANDLER = "bench_handler"
+IDLE_AFTER_S = 12                       # behind the last operation: what a worker does because there was work is over
 
 
 class Failed(Exception):
@@ -70,6 +72,15 @@ def machine_cpu():
     with open("/proc/stat") as stat:
         words = [int(word) for word in stat.readline().split()[1:9]]
     return (sum(words) - words[3] - words[4]) / TICK
+
+
+def loopback_bytes():
+    """Sent over the loopback, by everybody on this machine."""
+    for line in pathlib.Path("/proc/net/dev").read_text().splitlines():
+        name, _, numbers = line.partition(":")
+        if name.strip() == "lo":
+            return int(numbers.split()[8])
+    return 0
 
 
 # ---- processes ----
@@ -141,8 +152,10 @@ class PeerServer(Broker):
 class Queue(Broker):
     """broker: the session's Kafka; None: a new one. tools: the folder of bench_queue; build: that of the queue's programs."""
 
-    def __init__(self, scenario, build, tools, broker=None):
+    def __init__(self, scenario, build, tools, broker=None, trace=None):
         super().__init__()
+        if trace:
+            self.env["BGOP_TRACE"] = str(trace)
         self.scenario, self.build, self.tools, self.broker = scenario, build, tools, broker
         self.prefix = f"bench{next(NUMBERS)}"
         self.shards = 16                    # as an untouched configuration has it
@@ -197,6 +210,11 @@ class Queue(Broker):
             pids["handler"] = self.handler.pid
         return pids
 
+    def log_bytes(self):
+        """Of all its topics in Kafka's log."""
+        logs = (self.broker or self).folder / "kafka" / "logs"
+        return sum(path.stat().st_size for path in logs.glob(f"{self.prefix}.*/*.log"))
+
     # ---- loads ----
     def load(self, *words):
         """bench_queue with these words: its object. Failed, when an operation did not end Complete."""
@@ -212,6 +230,7 @@ class Queue(Broker):
         figures = {"load_average": round(os.getloadavg()[0], 2)}
         asked = requests.count() if requests else None
         before, machine, children = spent(self.roots()), machine_cpu(), os.times()
+        sent, logged = loopback_bytes(), self.log_bytes()
         figures.update(self.load(*words))
         after, machine, ended = spent(self.roots()), machine_cpu() - machine, os.times()
         operations = figures.pop("submitted")           # those of a latency's first seconds cost as much as all others
@@ -220,8 +239,27 @@ class Queue(Broker):
         cpu["others"] = max(0, machine - sum(cpu.values()))
         if requests:
             figures["kafka_requests_per_operation"] = round((requests.count() - asked) / operations, 5)
+        figures["network_bytes_per_operation"] = round((loopback_bytes() - sent) / operations)
+        figures["kafka_bytes_per_operation"] = round((self.log_bytes() - logged) / operations)
         figures.update(costs(cpu, operations))
         return {name: value for name, value in figures.items() if name not in ("bench", "shape")}
+
+    def commands(self):
+        """How many Redis has executed, those inside functions too."""
+        return sum(each["calls"] for each in self.redis.info("commandstats").values())
+
+    def measured_idle(self, seconds):
+        """Nothing is submitted: percent of a core of each process, and Redis' commands a second (this question is two)."""
+        time.sleep(IDLE_AFTER_S)
+        figures = {"load_average": round(os.getloadavg()[0], 2)}
+        before, commands, machine, start = spent(self.roots()), self.commands(), machine_cpu(), time.monotonic()
+        time.sleep(seconds)
+        after, machine, elapsed = spent(self.roots()), machine_cpu() - machine, time.monotonic() - start
+        figures["redis_commands_per_s"] = round((self.commands() - commands) / elapsed, 1)
+        cpu = {name: after[name] - before.get(name, 0) for name in after}
+        cpu["others"] = max(0, machine - sum(cpu.values()))
+        figures.update((f"cpu_percent_{name}", round(100 * seconds / elapsed, 2)) for name, seconds in cpu.items())
+        return figures
 
     def measured_warm(self, *words):
         """With Kafka's requests: to start who counts them takes a second of a core, which a cold start cannot bear."""
@@ -247,6 +285,8 @@ def run(scenario, sizes, build, tools, broker):
         else:
             operations = max(1, int(sizes.operations * scenario.share))
             queue.load("rate", max(1, operations // 5), scenario.shape)
+            if scenario.kind == "idle":
+                return queue.measured_idle(sizes.seconds), queue.finished_record()
             words = ["rate", operations, scenario.shape]
             if scenario.kind == "latency":
                 words = ["latency", sizes.rate, sizes.seconds, scenario.shape, sizes.warm_up]

@@ -4,6 +4,7 @@ the measurement alone.
     rate      as many operations as go through: from the first submit to the last Complete in Redis
     latency   an open loop at a rate: from the moment an operation is due to Complete visible in Redis
     cold      latency from the moment that a queue with everything new (Kafka, too) says it is open: nothing is warm
+    idle      nothing is submitted: what each process takes of a core, and Redis' commands a second
 """
 import dataclasses
 import fnmatch
@@ -70,11 +71,13 @@ SCENARIOS = [*matrix(),
              Scenario("latency", "plain", 64, "noop"),
              Scenario("latency", "named", 64, "noop"),
              Scenario("latency", "sequence", 64, "noop"),
-             Scenario("cold", "named", 64, "noop")]
+             Scenario("cold", "named", 64, "noop"),
+             Scenario("idle", "named", 64, "noop"),
+             Scenario("idle", "named", 64, "noop", workers=2, coordinators=2)]
 
 # Without --only: what tells most of a change, in half an hour or so.
 USUAL = ["rate/*/noop", "rate/plain/64/*", "rate/parent/64/http", "rate/merging/64/http", "rate/plain/8/5ms*", "latency/plain/4096/noop",
-         "latency/named/64/noop", "cold/*"]
+         "latency/named/64/noop", "cold/*", "idle/named/64/noop"]
 QUICK = ["rate/named/64/noop"]
 
 

@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/base/trace.h"
 #include "common/codec/codec.h"
 #include "common/record/routing.h"
 
@@ -64,6 +65,7 @@ static void on_delivery(void *arg, const struct kafka_delivery *delivery)
     struct id_parts parts = { .partition = delivery->partition, .offset = delivery->offset };
     parts.shard = routing_shard(key, strlen(key), parts.partition, parts.offset, load->shards);
     id_make(load->ids[number], &parts);
+    trace_point(TRACE_ACKED, load->ids[number]);
 }
 
 static void write_message(struct load *load, int64_t number, struct submission *submission)

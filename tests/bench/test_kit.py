@@ -12,10 +12,13 @@ import unittest
 import kit_figures
 import kit_options
 import kit_scenarios
+import model
+import stages
 
 HERE = pathlib.Path(__file__).resolve().parent
 OF_A_RUN = {"load_average", "operations", "completed", "submit_per_s", "end_to_end_per_s", "redis_us_per_operation",
-            "redis_commands_per_operation", "redis_bytes_per_operation", "kafka_requests_per_operation"}
+            "redis_commands_per_operation", "redis_bytes_per_operation", "kafka_requests_per_operation",
+            "kafka_bytes_per_operation", "network_bytes_per_operation"}
 PROCESSES = ("kafka", "redis", "coordinator", "worker", "load", "others")
 
 
@@ -55,6 +58,61 @@ class Figures(unittest.TestCase):
         lines = kit_figures.ratio_table(rows)
         self.assertEqual(len(lines), 2)
         self.assertTrue(lines[1].endswith("0.500"))
+
+
+def costs_line(**changed):
+    """A line of the kit, of an operation that costs ten of everything."""
+    figures = {figure: {"median": 10} for figure in model.NEEDED} | {name: {"median": value} for name, value in changed.items()}
+    return json.dumps({"scenario": "rate/named/64/noop", "figures": figures})
+
+
+class Model(unittest.TestCase):
+    def needs(self, rate, *words, **changed):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("a table\n" + costs_line(**changed) + "\n")
+            file.flush()
+            costs, options = model.parse([file.name, *words])
+        return {resource.name: resource for resource in model.needs(costs, rate, options)}
+
+    def test_cpu(self):
+        """10 us at 100,000/s is one core; Redis has one for a primary, the others as many as the machine has."""
+        needs = self.needs(100000, "--busy", "50", "--cores", "1", "--replication", "3")
+        self.assertEqual([needs[name].machines for name in ("Redis primaries, by CPU", "coordinators", "brokers, by CPU")], [2, 2, 6])
+
+    def test_memory_grows_with_retention(self):
+        day, week = (self.needs(100000, "--retention-h", hours, redis_bytes_per_operation=500)["Redis primaries, by memory"].machines
+                     for hours in ("24", "168"))
+        self.assertEqual(day, 84)               # 4.3e12 bytes by 48 GiB
+        self.assertAlmostEqual(week / day, 7, delta=0.1)
+
+    def test_what_runs_out_first(self):
+        needs = self.needs(10**7, redis_bytes_per_operation=500)
+        first = model.first_to_run_out(needs.values())
+        self.assertEqual(first.name, "Redis primaries, by memory")
+        self.assertGreater(first.machines, first.limit)
+
+    def test_a_figure_that_lacks_is_named(self):
+        with self.assertRaisesRegex(ValueError, "has no kafka_bytes_per_operation"):
+            model.read_costs([costs_line(kafka_bytes_per_operation=None)])
+        with self.assertRaisesRegex(ValueError, "no scenario 'rate/x'"):
+            model.read_costs([costs_line()], "rate/x")
+
+
+class Stages(unittest.TestCase):
+    def test_every_stage_of_the_header_is_known(self):
+        names = list(stages.stages())
+        self.assertEqual((names[0], names[-1], len(names)), ("due", "seen", 11))
+
+    def test_moments_of_all_processes_are_joined(self):
+        """The first of a stage counts, and what lacks a stage does not."""
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "1.trace").write_text("1000 due A\n2000 due B\n9000 seen A\n")
+            (pathlib.Path(folder) / "2.trace").write_text("4000 read A\n3000 read A\n")
+            found = stages.moments(folder)
+        count, lines = stages.table(found, {"due": "", "read": "", "seen": ""})
+        self.assertEqual(count, 1)
+        self.assertEqual([line.split()[:5] for line in lines[2:]],
+                         [["read", "2.000", "2.000", "2.000", "2.000"], ["seen", "6.000", "6.000", "8.000", "8.000"]])
 
 
 class Scenarios(unittest.TestCase):
@@ -155,5 +213,5 @@ class Real(unittest.TestCase):
 
 if __name__ == "__main__":
     real = "--real" in sys.argv
-    names = ["Real"] if real else ["Figures", "Scenarios", "Arguments"]
+    names = ["Real"] if real else ["Figures", "Stages", "Scenarios", "Arguments"]
     unittest.main(argv=[sys.argv[0], *names])

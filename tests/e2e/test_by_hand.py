@@ -1,5 +1,6 @@
 """The page deploy/BY_HAND.md: every command of it is run against a queue, and prints what the page says. The queue is
-that of deploy/up, in a folder that a shell would take apart, from a repository of such a name."""
+that of deploy/up, in a folder that a shell would take apart, from a repository of such a name. And the first handler that
+README.md has somebody write."""
 import contextlib
 import dataclasses
 import os
@@ -112,6 +113,21 @@ class ByHand(unittest.TestCase):
         os.kill(int(pids["worker-1"]), 9)
         deploy("up", env, "--restart", "worker-1")
         self.assertEqual({name for name, pid in read_pids(folder).items() if pids[name] != pid}, {"worker-1"})
+
+
+class FirstHandler(unittest.TestCase):
+    def test_it_does_what_the_readme_says(self):
+        section = (ROOT / "README.md").read_text().partition("## Write a handler")[2].partition("\n## ")[0]
+        [block] = blocks(section, "sh")
+        expected = re.findall(r"# -> (.*)", block)
+        self.assertEqual(len(expected), 2)
+        with tempfile.TemporaryDirectory() as folder:
+            env = {name: value for name, value in os.environ.items() if not name.startswith("BGOP_")}
+            env["PATH"] = f"{BIN}:{env['PATH']}"
+            done = subprocess.run(["bash", "-ec", block + "wait\n"], cwd=folder, env=env, stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, re.compile(".*".join(map(pattern, expected)), re.DOTALL))
 
 
 if __name__ == "__main__":

@@ -94,23 +94,28 @@ class Ctl(unittest.TestCase):
         record = json.loads(self.stack.ctl("get", ids[0], "--json").stdout)
         self.assertEqual([(c["command"], c["reason"]) for c in record["commands"]], [("redrive", "again")])
 
-    def test_an_interrupted_redrive_goes_on_with_the_command_it_prints(self):
-        ids = self.failed("halfway", 24)
-        run = subprocess.Popen([BIN / "bgopctl", "redrive", "--where", "ParentKey = 'halfway'", "--rate", "4/s"],
-                               env=self.stack.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        eventually(lambda: sum(a > 1 for a in self.attempts(ids)) >= 3, "some are redriven")
-        run.send_signal(signal.SIGINT)
-        _, errors = run.communicate(timeout=30)
-        self.assertEqual(run.returncode, 1)
-        again = errors.split("go on with:\n")[1].strip().replace("--rate 4/s", "--rate 1000/s")
-        self.stack.wait_terminal(ids)
-        left = sum(a == 1 for a in self.attempts(ids))
-        self.assertGreater(left, 0)
-        done = subprocess.run(again.replace("bgopctl", str(BIN / "bgopctl"), 1), shell=True, env=self.stack.env,
-                              capture_output=True, text=True, timeout=30)
+    def test_an_action_whose_coordinator_is_killed_completes_under_another(self):
+        """It dies when the commands of a step are in Kafka and nothing of it is counted: the next one sees what is done."""
+        ids, stack = self.failed("killed", 300), self.stack
+        self.assertEqual(stack.stop("coordinator-1"), 0)
+        dying = stack.start("coordinator-1", [BIN / "bgop-coordinator", "--config", stack.config],
+                            dict(stack.env, BGOP_CRASH="action-sent:3"))
+        stack.wait_open(90)
+        action = stack.ctl("redrive", "--where", "ParentKey = 'killed'", "--rate", "240/s", "--reason", "it's back",
+                           "--detach").stdout.strip()
+        self.assertEqual(dying.wait(90), -signal.SIGKILL)
+        stack.processes.pop("coordinator-1")
+        seen = json.loads(stack.ctl("actions", action, "--json").stdout)
+        self.assertEqual((seen["state"], seen["done"], seen["matching"]), ("Running", 120, 300))
+        stack.start_coordinator(1)
+        done = stack.ctl("actions", action, "--follow", "--timeout", "60", "--json", timeout=180)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.stack.wait_terminal(ids)
+        seen = json.loads(done.stdout)
+        self.assertEqual((seen["state"], seen["done"], seen["failed"], seen["skipped"]), ("Complete", 300, 0, 0))
+        stack.wait_terminal(ids)
         self.assertEqual(set(self.attempts(ids)), {2}, "each was redriven once in all")
+        self.assertEqual([c["commandId"] for c in json.loads(stack.ctl("get", ids[-1], "--json").stdout)["commands"]],
+                         [action])
 
     def test_what_recovers_completes_and_the_limit_refuses(self):
         ids = self.failed("limit", 2)

@@ -1,5 +1,5 @@
-"""Salesforce's own clients, unmodified, read a queue of real programs over HTTP: simple-salesforce (Python), and jsforce
-where node and npm are. They are installed once, pinned, into the cache folder ($BGOP_CACHE)."""
+"""Salesforce's own clients, unmodified, read a queue of real programs over HTTP: simple-salesforce (Python), force-rest-api
+(Java), and jsforce where node and npm are. They are installed once, pinned, into the cache folder ($BGOP_CACHE)."""
 import contextlib
 import fcntl
 import hashlib
@@ -80,6 +80,18 @@ def node_modules_with_clients():
     return folder / "node_modules"
 
 
+def jars_with_client():
+    wanted = CLIENTS / "pom.xml"
+    folder = CACHE / f"java-clients-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
+    with locked(folder):
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            install("mvn", "-q", "-B", "-f", wanted, "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies",
+                    "-DincludeScope=runtime", f"-DoutputDirectory={folder}")
+            (folder / "complete").touch()
+    return ":".join(map(str, sorted(folder.glob("*.jar"))))
+
+
 class Clients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -110,10 +122,16 @@ class Clients(unittest.TestCase):
             {"Type": "Sweeper", "ParentKey": "removed"}])
         cls.stack.wait_terminal(crowd + several + [one, failed], timeout=120)
         eventually(lambda: cls.stack.retrieve([removed]) == [None], "what has expired is removed", 120)
+        cls.for_java = (one, failed, str(CROWD))
         cls.there = json.dumps({"one": one, "several": several, "failed": failed, "removed": removed, "crowd": CROWD})
 
     def test_simple_salesforce(self):
         run(python_with_clients(), CLIENTS / "read_queue.py", env=self.env, input=self.there, timeout=300)
+
+    def test_force_rest_api(self):
+        classes, jars = self.stack.folder / "classes", jars_with_client()
+        run("ecj", "-17", "-nowarn", "-proc:none", "-cp", jars, "-d", classes, CLIENTS / "ReadQueue.java")
+        run("java", "-cp", f"{classes}:{jars}", "ReadQueue", *self.for_java, env=self.env, timeout=300)
 
     @unittest.skipUnless(shutil.which("node") and shutil.which("npm"), "no node, or no npm")
     def test_jsforce(self):

@@ -27,7 +27,7 @@ cc "$example" $(pkg-config --cflags --libs libbgop) -o "$to/shared"
 says_what_is_wrong "$to/shared"
 # shellcheck disable=SC2046
 cc "$example" $(pkg-config --cflags libbgop) "$library/libbgop.a" \
-    $(pkg-config --libs rdkafka hiredis jansson libprotobuf-c libisal) -pthread -o "$to/static"
+    $(pkg-config --libs rdkafka hiredis openssl jansson libprotobuf-c libisal) -pthread -o "$to/static"
 says_what_is_wrong "$to/static"
 
 foreign=$(nm --defined-only --extern-only "$library/libbgop.a" | awk 'NF == 3 && $3 !~ /^bgop_[a-z]/')

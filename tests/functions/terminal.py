@@ -7,6 +7,8 @@ import os
 import pathlib
 import pty
 import re
+import select
+import signal
 import struct
 import subprocess
 import sys
@@ -39,6 +41,50 @@ def on_terminal(command, environment):
     return output.decode()
 
 
+class Live:
+    """A program on a terminal whose keys are pressed here."""
+
+    def __init__(self, command, environment):
+        self.output = ""
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 30, 120, 0, 0))
+            os.execve(command[0], command, environment)
+        self.settings = termios.tcgetattr(self.terminal)
+
+    def read(self, seconds):
+        """What came within that time; "" when the program has ended, or nothing came."""
+        if not select.select([self.terminal], [], [], seconds)[0]:
+            return ""
+        try:
+            piece = os.read(self.terminal, 65536).decode(errors="replace")
+        except OSError:
+            return ""
+        self.output += piece
+        return piece
+
+    def press(self, keys):
+        self.output = ""
+        os.write(self.terminal, keys.encode())
+
+    def until(self, pattern, what):
+        """Waits for the pattern on what was drawn since a key was pressed; answers its match."""
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            found = re.search(pattern, self.output)
+            if found:
+                return found
+            self.read(1)
+        sys.exit(f"{what}; since the last key there was:\n{self.output[-4000:]}")
+
+    def ended(self):
+        while self.read(90):
+            pass
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.terminal)
+        return code
+
+
 def expect(is_so, what, output):
     if not is_so:
         sys.exit(f"{what}; the output is:\n{output}")
@@ -53,7 +99,9 @@ class Queue:
     def __init__(self, folder, bin_folder):
         config = folder / "queue.ini"
         names = "\n".join(f"[type AnotherTypeWithALongName{n}]\nhandler = noop" for n in range(8))
-        config.write_text(f"[type WebCart]\nhandler = exec\ncommand = sleep 3\n{names}\n")
+        config.write_text(f"[type WebCart]\nhandler = exec\ncommand = sleep 3\n"
+                          f"[type XClean]\nhandler = exec\ncommand = sh -c 'exit 65'\n"
+                          f"[type Sweeper]\nhandler = exec\ncommand = sleep 600\n{names}\n")
         ports = folder / "ports"
         self.bgopctl = f"{bin_folder}/bgopctl"
         self.process = subprocess.Popen([f"{bin_folder}/bgop", "dev", "--quiet", "--config", config, "--port-file", ports])
@@ -89,12 +137,82 @@ def check(queue):
     expect("\x1b" not in queue.seen("list", NO_COLOR="1"), "list: coloured in spite of NO_COLOR", output)
     expect("\x1b" not in queue.plain("list"), "list: coloured without a terminal", output)
 
+    check_top(queue)
+
     output = queue.plain("get", running)
     expect("+05:30" in output, "get: times are not in the reader's zone", output)
     output = queue.plain("get", running, "--utc")
     expect("+05:30" not in output and re.search(r"SubmittedAt +\S+Z", output), "get --utc: times are not in UTC", output)
     output = queue.plain("get", running, "--json")
     expect("+0000" in output and "+05:30" not in output, "get --json: times are not in UTC", output)
+
+
+def wait_status(queue, operation, status):
+    end = time.monotonic() + 60
+    while f'"Status": "{status}"' not in queue.plain("get", operation, "--json"):
+        if time.monotonic() > end:
+            sys.exit(f"{operation} did not become {status}: " + queue.plain("get", operation, "--json"))
+        time.sleep(0.1)
+
+
+def check_top(queue):
+    """The cursor, why, and what changes something: asked first, and done when it is answered with y."""
+    running = queue.plain("submit", "--type", "Sweeper", "--parent", "long").strip()
+    failed = queue.plain("submit", "--type", "XClean", "--parent", "bad").strip()
+    wait_status(queue, running, "Running")
+    wait_status(queue, failed, "Error")
+    top = Live([queue.bgopctl, "top", "--interval", "0.5"], queue.environment)
+    marked = r"\x1b\[7m"
+    top.until(marked + running, "top: the cursor is not on the first line")
+    top.until(failed, "top: what failed is not shown")
+    top.press("j")
+    top.until(marked + failed, "top: j does not move")
+    top.press("\x1b[A")
+    top.until(marked + running, "top: the arrow does not move")
+    top.press("\x1b[3~\x1bOP\x1b[1;5C")              # Delete, F1, Ctrl and an arrow: no letter of these is a key
+    top.until("w why", "top: other keys")
+    expect("y or n" not in top.output, "top: another key's letters are taken for keys", top.output)
+    top.press("w")
+    top.until(f"{running}  Running", "top: why")
+    top.press(" ")
+    top.until(marked + running, "top: back from why")
+    top.press("c")
+    top.until(f"cancel {running} .Sweeper, long.. y or n", "top: no question")
+    top.press("n")
+    top.until("not asked for", "top: n")
+    expect("Running" in queue.plain("get", running), "top: canceled in spite of n", top.output)
+    top.press("r")
+    top.until("y or n", "top: no question")
+    top.press("y")
+    top.until("only what ended in Error can be redriven", "top: why it cannot be redriven")
+    top.press("c")
+    top.until("y or n", "top: no question")
+    top.press("y")
+    top.until(r"cancel \w+ .Sweeper, long.: done .act", "top: the cancel is not told")
+    wait_status(queue, running, "Canceled")
+    top.press("\x1b[B")
+    top.until(marked + failed, "top: the cursor is not on what is left")
+    top.press("P")
+    top.until("pause ParentKey bad. y or n", "top: no question")
+    top.press("y")
+    top.until("pause ParentKey bad: done", "top: the pause is not told")
+    expect("bad" in queue.plain("paused"), "top: not paused", top.output)
+    os.kill(top.pid, signal.SIGTSTP)
+    os.waitpid(top.pid, os.WUNTRACED)
+    expect(termios.tcgetattr(top.terminal)[3] & termios.ECHO, "top: a stopped one leaves the terminal raw", top.output)
+    os.kill(top.pid, signal.SIGCONT)
+    top.until(r"\x1b\[\?1049h", "top: it does not go on")
+    top.until(marked + failed, "top: it does not go on")
+    top.press("q")
+    top.until(r"\x1b\[\?1049l", "top: the other screen is not left")
+    end = time.monotonic() + 30
+    while termios.tcgetattr(top.terminal) != top.settings:
+        expect(time.monotonic() < end, "top: the terminal is not as it was", top.output)
+        time.sleep(0.01)
+    expect(top.ended() == 0, "top: q", top.output)
+    queue.plain("resume", "--parent", "bad")
+    actions = queue.plain("actions")
+    expect(actions.count("from bgopctl top") >= 3, "top: what it did is not listed", actions)
 
 
 def main():

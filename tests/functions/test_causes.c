@@ -272,7 +272,7 @@ static void ports_that_are_no_redis(void **state)
     snprintf(url, sizeof url, "redis://127.0.0.1:%d", web.port);
     both_say(url, "SET", "rotocol", "is that a Redis, and is the port right?");
     snprintf(url, sizeof url, "redis://127.0.0.1:%d", mute.port);
-    both_say(url, "SET", "127.0.0.1", "is that a Redis in plain text (no TLS)");
+    both_say(url, "SET", "127.0.0.1", "does its port want TLS (rediss://)");
     both_say("redis://127.0.0.1:1", "SET", "refused", "is redis-server running there, and is the port right?");
     both_say("redis://no-such-host.invalid", "SET", "no-such-host", "is the host name right");
     both_say("unix:///nowhere/redis.sock", "SET", "No such file", "is redis-server running, with this unixsocket?");

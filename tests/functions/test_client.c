@@ -403,8 +403,11 @@ static void wrong_settings_are_told_at_open(void **state)
         struct bgop_config config;
         const char *word;
     } cases[] = {
-        { { .redis = "http://127.0.0.1" }, "redis://" },         { { .redis = "redis://127.0.0.1:99999" }, "redis://" },
-        { { .redis = "redis://secret@127.0.0.1" }, "redis://" }, { { .redis = "unix://relative" }, "redis://" },
+        { { .redis = "http://127.0.0.1" }, "redis://" },
+        { { .redis = "redis://127.0.0.1:99999" }, "redis://" },
+        { { .redis = "redis://secret@127.0.0.1" }, "redis://" },
+        { { .redis = "unix://relative" }, "redis://" },
+        { { .redis = "rediss://h?tls_ca_file=/nowhere/ca" }, "tls_ca_file: /nowhere/ca: No such file" },
         { { .kafka_properties = unknown }, "no.such.property" },
     };
     struct bgop *opened;

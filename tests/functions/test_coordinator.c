@@ -194,6 +194,30 @@ static void a_second_coordinator_shares_the_work_and_disturbs_nobody(void **stat
     }
 }
 
+/* Who runs a shard's timers does not hear of what another one records: that one ticks the shard itself, in time. */
+static void what_another_coordinator_records_is_released_when_it_is_due(void **state)
+{
+    const char *ids[8];
+    int64_t guest_ticks = 0, due_ms = clock_wall_ms() + 400;
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        char key[32], json[128];
+
+        snprintf(key, sizeof key, "later-%d", i);
+        snprintf(json, sizeof json, "{\"Type\":\"Sweeper\",\"ParentKey\":\"%s\",\"ProcessAfter\":%" PRId64 "}", key,
+                 due_ms);
+        ids[i] = stack_submit(i % STACK_PARTITIONS, key, json);
+    }
+    for (int i = 0; i < 8; i++) {
+        EVENTUALLY(stack_is(ids[i], "New"));
+        assert_true(strtoll(stack_field(ids[i], "SystemModstamp"), NULL, 10) >= due_ms);
+    }
+    for (int i = 0; i < 2; i++)
+        guest_ticks += atomic_load(&coordinator_counters(stack.coordinators[i].coordinator)->guest_ticks);
+    assert_true(guest_ticks > 0);
+}
+
 /* Redis is away meanwhile: what the other one takes over, and what it had paused, goes on when Redis is back. */
 static void one_that_leaves_is_taken_over_from(void **state)
 {
@@ -556,6 +580,7 @@ int main(void)
         cmocka_unit_test(a_lease_that_nobody_renews_is_taken_back),
         cmocka_unit_test(a_coordinator_says_that_it_is_there_and_what_it_reads),
         cmocka_unit_test(a_second_coordinator_shares_the_work_and_disturbs_nobody),
+        cmocka_unit_test(what_another_coordinator_records_is_released_when_it_is_due),
         cmocka_unit_test(one_that_leaves_is_taken_over_from),
         cmocka_unit_test(functions_that_are_gone_are_loaded_again),
         cmocka_unit_test(older_functions_are_replaced_and_their_refusals_are_no_verdicts),

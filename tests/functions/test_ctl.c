@@ -137,36 +137,103 @@ static void a_rate_bounds_how_many_are_sent_a_second(void **state)
     assert_says(CTL(64, "redrive", "--where", "ParentKey = 'rate'", "--rate", "0"), "--rate 0");
 }
 
-static void an_interrupted_run_says_how_to_go_on_and_goes_on(void **state)
+/* Whose name is the last word in parentheses of an output, or its only line; good until the next call. */
+static const char *action_in(const char *output)
+{
+    static char name[32];
+    const char *at = strstr(output, "act");
+
+    assert_non_null(at);
+    snprintf(name, sizeof name, "%.*s", (int)strspn(at, "abcdefghijklmnopqrstuv0123456789"), at);
+    return name;
+}
+
+/* A member of an action as text; good until the next call. */
+static const char *action_says(const char *name, const char *member)
+{
+    static char text[512];
+    json_t *action = json_loads(CTL(0, "actions", name, "--json"), 0, NULL), *value = json_object_get(action, member);
+
+    if (json_is_integer(value))
+        snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else
+        snprintf(text, sizeof text, "%s", json_is_string(value) ? json_string_value(value) : "null");
+    json_decref(action);
+    return text;
+}
+
+static void an_action_goes_on_without_who_asked_for_it(void **state)
 {
     struct program program;
-    char *output, where[512];
-    const char *from, *to;
+    char *output, name[32];
 
     (void)state;
     for (int i = 0; i < 10; i++)
         failed("stop", "it's");
     program_start(&program,
-                  (const char *[]){ "bgopctl", "redrive", "--where", "ParentKey = 'stop'", "--rate", "2/s", NULL },
+                  (const char *[]){ "bgopctl", "redrive", "--where", "ParentKey = 'stop'", "--rate", "8/s", NULL },
                   NULL, PROGRAM_BOTH_OUTPUTS);
     EVENTUALLY(strcmp(stack_ask("HGET", stack_key(routing_shard("stop", 4, 0, 0, STACK_SHARDS), "counts"), "redriven"),
                       "2") >= 0);
     kill(program.pid, SIGINT);
     assert_int_equal(program_end(&program, &output), 1);
-    assert_says(output, "stopped: ");
-    from = strstr(output, "--where '");
-    to = from ? strstr(from, "' --rate 2/s") : NULL;
-    assert_non_null(to);
-    snprintf(where, sizeof where, "%.*s", (int)(to - from - 9), from + 9);
-    for (char *quote; (quote = strstr(where, "'\\''"));)
-        memmove(quote + 1, quote + 4, strlen(quote + 4) + 1);
-    assert_says(where, "AND SystemModstamp < ");
+    assert_says(output, "stopped watching: act");
+    assert_says(output, "--abort` stops it");
+    snprintf(name, sizeof name, "%s", action_in(strstr(output, "stopped watching")));
     free(output);
-    CTL(0, "redrive", "--where", where);
+    assert_says(CTL(0, "actions", name, "--follow"), "10 redriven");
     assert_says(CTL(0, "query",
                     "SELECT COUNT() FROM BackgroundOperation WHERE ParentKey = 'stop' AND "
                     "Status = 'Waiting'"),
                 "10");
+}
+
+static void an_action_is_listed_aborted_and_says_who(void **state)
+{
+    char name[32];
+    json_t *list;
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        failed("slow", "no");
+    snprintf(
+        name, sizeof name, "%s",
+        action_in(CTL(0, "redrive", "--where", "ParentKey = 'slow'", "--rate", "1/s", "--reason", "try", "--detach")));
+    EVENTUALLY(strcmp(action_says(name, "done"), "1") >= 0);
+    assert_says(CTL(0, "actions", name, "--abort", "--reason", "enough"), "Aborted");
+    assert_says(action_says(name, "error"), ": enough");
+    assert_true(strchr(action_says(name, "who"), '@') != NULL);
+    assert_string_equal(action_says(name, "matching"), "5");
+    assert_says(CTL(1, "actions", name, "--follow"), "was aborted: aborted by ");
+    list = json_loads(CTL(0, "actions", "--json", "--limit", "1"), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "id")), name);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "reason")), "try");
+    json_decref(list);
+    assert_says(CTL(0, "actions"), "ParentKey = 'slow'");
+    assert_says(CTL(1, "actions", "act0"), "there is no action act0");
+    assert_says(CTL(1, "actions", "act0", "--abort"), "no such action");
+    assert_says(CTL(64, "actions", "--abort"), "needs the name of an action");
+    assert_says(CTL(64, "actions", "--limit", "0"), "--limit 0");
+    assert_says(CTL(64, "cancel", "x", "--detach"), "--detach goes with --where");
+}
+
+/* A coordinator ends between two steps: the next one goes on where it stopped. */
+static void an_action_goes_on_under_the_next_coordinator(void **state)
+{
+    char name[32];
+
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        failed("next", "no");
+    snprintf(name, sizeof name, "%s",
+             action_in(CTL(0, "redrive", "--where", "ParentKey = 'next'", "--rate", "4/s", "--detach")));
+    EVENTUALLY(strcmp(action_says(name, "done"), "2") >= 0);
+    stack_stop(0);
+    assert_string_equal(action_says(name, "state"), "Running");
+    assert_says(CTL(1, "actions", name, "--follow", "--timeout", "0.3"), "no coordinator has run ");
+    stack_start(0, false);
+    assert_says(CTL(0, "actions", name, "--follow", "--timeout", "60"), "8 redriven");
+    stack_wait_ready(0);
 }
 
 static void what_was_redriven_too_often_is_refused_and_says_why(void **state)
@@ -207,7 +274,7 @@ static void what_cannot_be_steered_is_said(void **state)
     assert_says(CTL(1, "redrive", id), "only what ended in Error");
     assert_says(CTL(1, "cancel", "08P000000000000AAA"), "no operation");
     assert_says(CTL(0, "cancel", "--where", "ParentKey = 'nobody at all'"), "0 canceled");
-    assert_says(CTL(0, "cancel", "--where", "ParentKey = 'nobody at all'", "--json"), "[]");
+    assert_says(CTL(0, "cancel", "--where", "ParentKey = 'nobody at all'", "--json"), "\"matching\": 0");
 }
 
 /* Redis takes no writes for a while: so there is an Id and no record yet. */
@@ -576,7 +643,9 @@ int main(void)
         cmocka_unit_test(a_condition_redrives_all_that_match),
         cmocka_unit_test(what_fails_again_is_not_redriven_by_a_command_for_the_attempt_before),
         cmocka_unit_test(a_rate_bounds_how_many_are_sent_a_second),
-        cmocka_unit_test(an_interrupted_run_says_how_to_go_on_and_goes_on),
+        cmocka_unit_test(an_action_goes_on_without_who_asked_for_it),
+        cmocka_unit_test(an_action_is_listed_aborted_and_says_who),
+        cmocka_unit_test(an_action_goes_on_under_the_next_coordinator),
         cmocka_unit_test(what_was_redriven_too_often_is_refused_and_says_why),
         cmocka_unit_test(a_condition_cancels_what_has_not_ended),
         cmocka_unit_test(what_cannot_be_steered_is_said),

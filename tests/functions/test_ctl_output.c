@@ -99,6 +99,7 @@ static const struct {
     { "workers", { "workers", "--json" } },
     { "paused", { "paused", "--json" } },
     { "blocked", { "blocked", "--json" } },
+    { "actions", { "actions", "--json" } },
     { "pause", { "pause", "--parent", EVIL, "--reason", EVIL } },
     { "resume", { "resume", "--parent", EVIL } },
     { "cancel", { "cancel", "--where", "Name = 'nobody'" } },

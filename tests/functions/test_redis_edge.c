@@ -2,6 +2,7 @@
 #include "tests/support/test.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -302,6 +303,48 @@ static void replies_lost_with_a_server_come_before_those_of_the_next(void **stat
     redis_free(redis);
 }
 
+static void wait_arrived(struct redis *redis)
+{
+    int64_t until = clock_boot_ms() + 10000;
+
+    while (!redis_arrived(redis)) {
+        struct pollfd fd = { .events = POLLIN };
+
+        assert_int_equal(redis_descriptors(redis, &fd.fd, 1), 1);
+        assert_true(clock_boot_ms() < until);
+        poll(&fd, 1, 1000);
+    }
+}
+
+/* Answers can be waited for beside other things: whether the next one is there costs no waiting. */
+static void an_answer_that_has_arrived_is_received_at_once(void **state)
+{
+    struct redis *redis = open_redis(TIMEOUT_MS);
+
+    (void)state;
+    send_echo(redis, "a", ST_OK);
+    send_echo(redis, "b", ST_OK);
+    wait_arrived(redis);
+    assert_true(redis_arrived(redis)); /* asked twice, it is still one */
+    expect_echo(redis, "a");
+    wait_arrived(redis);
+    expect_echo(redis, "b");
+    assert_false(redis_arrived(redis)); /* nothing is outstanding */
+    kill(server.pid, SIGSTOP);
+    send_echo(redis, "c", ST_OK);
+    assert_false(redis_arrived(redis)); /* nor does it wait for a server that stands still */
+    kill(server.pid, SIGCONT);
+    wait_arrived(redis);
+    expect_echo(redis, "c");
+    send_echo(redis, "d", ST_OK);
+    wait_arrived(redis);
+    redis_disconnect(redis); /* with what was read ahead */
+    assert_true(redis_arrived(redis));
+    send_echo(redis, "e", ST_OK);
+    expect_echo(redis, "e");
+    redis_free(redis);
+}
+
 static void disconnecting_drops_what_is_outstanding(void **state)
 {
     struct redis *redis = open_redis(TIMEOUT_MS);
@@ -424,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_replica_is_left_for_a_new_connection),
         cmocka_unit_test(a_late_reply_is_never_read_by_another_command),
         cmocka_unit_test(replies_lost_with_a_server_come_before_those_of_the_next),
+        cmocka_unit_test(an_answer_that_has_arrived_is_received_at_once),
         cmocka_unit_test(disconnecting_drops_what_is_outstanding),
         cmocka_unit_test(an_absent_server_is_named_with_a_likely_cause),
         cmocka_unit_test(passwords_are_asked_for_and_checked),

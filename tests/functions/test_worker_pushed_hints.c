@@ -86,7 +86,31 @@ static void a_worker_without_partitions_listens(void **state)
     queue_wait_for(push(1, id) > 0);
     queue_wait_for(queue_status_is(&queue, id, "Complete"));
     run_one();
-    queue_wait_for(listeners_of("bgop:{1}:hints:WebCart") == 0); /* with partitions, they are left to Kafka */
+}
+
+/* With partitions of its own it goes on listening to them, as long as little comes: that is the fast way. */
+static void a_worker_listens_while_little_comes(void **state)
+{
+    enum { MANY = 400 };
+    char many[MANY * ID_SIZE + 1];
+    struct redis_reply *reply;
+    struct err err = ERR_INIT;
+    char id[ID_SIZE];
+
+    (void)state;
+    memset(many, 'x', sizeof many);
+    for (int i = 1; i <= MANY; i++)
+        many[i * ID_SIZE - 1] = ' ';
+    many[MANY * ID_SIZE - 1] = '\0';
+    queue_wait_for(listeners_of("bgop:{1}:hints:XClean") == 1);
+    assert_int_equal(redis_call(queue.redis, &reply, &err, "SPUBLISH", "bgop:{1}:hints:XClean", many, NULL), ST_OK);
+    redis_reply_free(reply);
+    queue_wait_for(listeners_of("bgop:{1}:hints:WebCart") == 0);
+    run_one();
+    queue_wait_for(listeners_of("bgop:{1}:hints:WebCart") == 1);
+    submit_unseen(1, id);
+    push(1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
 }
 
 /* Another listener comes, is counted, and goes. */
@@ -154,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_without_partitions_listens),
+        cmocka_unit_test(a_worker_listens_while_little_comes),
         cmocka_unit_test(a_worker_listens_when_another_is_gone),
         cmocka_unit_test(listening_survives_a_restart_of_redis),
         cmocka_unit_test(a_worker_without_permission_works),

@@ -2,6 +2,8 @@
  * follows a body. Whatever it is, the answer is JSON, and an error is an array that clients can read. There is no Redis,
  * so what would be asked of it is 503; paths, fields, Ids, SOQL, locators and bodies are taken apart all the same. */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "coordinator/http/endpoint.h"
@@ -77,11 +80,20 @@ static int connect_to_it(void)
     return fd;
 }
 
-static void check_answer(const struct buf *answer, const char *target)
+/* An answer that is none was seen once, on a busy machine, and never again: whoever meets it knows how it came. */
+static void tell_of_none(const struct buf *answer, int cause, int64_t began_ms)
+{
+    fprintf(stderr, "no whole answer within %" PRId64 " ms (%s), but %zu bytes: %.*s\n", clock_boot_ms() - began_ms,
+            cause ? strerror(cause) : "closed", answer->size, (int)answer->size, answer->size ? answer->data : "");
+}
+
+static void check_answer(const struct buf *answer, const char *target, int cause, int64_t began_ms)
 {
     const char *body = answer->size ? strstr(answer->data, "\r\n\r\n") : NULL;
     int status = 0;
 
+    if (!body)
+        tell_of_none(answer, cause, began_ms);
     FUZZ_CHECK(body && sscanf(answer->data, "HTTP/1.1 %d", &status) == 1);
     body += 4;
     if (strncmp(target, "/services/", 10) != 0 && strncmp(target, "/id/", 4) != 0)
@@ -99,7 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char piece[4096];
     struct buf request, answer;
     ssize_t more;
-    int fd = connect_to_it();
+    int fd = connect_to_it(), cause;
+    int64_t began_ms = clock_boot_ms();
 
     buf_init(&request, 1 << 20);
     buf_init(&answer, 1 << 20);
@@ -107,8 +120,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(send(fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size);
     while ((more = recv(fd, piece, sizeof piece, 0)) > 0)
         buf_append(&answer, piece, (size_t)more);
+    cause = more < 0 ? errno : 0;
     close(fd);
-    check_answer(&answer, strchr(request.data, ' ') + 1);
+    check_answer(&answer, strchr(request.data, ' ') + 1, cause, began_ms);
     buf_release(&request);
     buf_release(&answer);
     return 0;

@@ -26,15 +26,17 @@ ROOMS = {
     "common/service": "common/base",
     "common/config": "common/base common/record common/server common/redis common/kafka",
     "common/query": "common/base common/record common/redis",
+    "common/action": "common/base common/record common/functions common/redis common/query",
     "common/client": "common/base common/record common/server common/codec",
 
     "coordinator/loop": "common/base common/record common/codec common/redis common/kafka common/config common/metrics",
     "coordinator/source": "common/* coordinator/loop",
     "coordinator/intake": "common/* coordinator/loop coordinator/source",
     "coordinator/status": "common/* coordinator/loop coordinator/source",
+    "coordinator/actions": "common/* coordinator/loop",
     "coordinator/http": "common/*",
     "coordinator/daemon": "common/* coordinator/loop coordinator/source coordinator/intake coordinator/status "
-                          "coordinator/http",
+                          "coordinator/actions coordinator/http",
     "coordinator/ctl": "common/*",
     "coordinator/ctl/submit": "common/* coordinator/ctl",
     "coordinator/ctl/read": "common/* coordinator/ctl",
@@ -44,11 +46,13 @@ ROOMS = {
     "coordinator/dev": "common/*",
 
     "worker/execution": "common/*",
+    "worker/traces": "common/* worker/execution",
     "worker/handlers": "common/* worker/execution",
     "worker/lease": "common/* worker/execution worker/handlers",
     "worker/report": "common/* worker/execution worker/lease",
     "worker/claim": "common/* worker/execution worker/handlers worker/lease worker/report",
-    "worker/daemon": "common/* worker/execution worker/handlers worker/lease worker/report worker/claim",
+    "worker/daemon": "common/* worker/execution worker/handlers worker/lease worker/report worker/claim "
+                     "worker/traces",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)

@@ -253,7 +253,7 @@ static void what_options_say_together_is_checked(void **state)
     } cases[] = {
         { "[queue]\nprefix = a b\n", "[queue] prefix: a b: expected letters, digits, . _ or -" },
         { "[redis]\nurl = localhost\n",
-          "[redis] url: Redis address: expected redis://[user:password@]host:port[/db] or "
+          "[redis] url: Redis address: expected redis://[user:password@]host:port[/db] (by TLS rediss://) or "
           "unix://[user:password@]/path[?db=n]" },
         { "[kafka]\nbrokers =\n", "[kafka] brokers: expected host:port,..." },
         { "[kafka]\nmax.poll.interval.ms = 20000\n",
@@ -282,6 +282,8 @@ static void what_options_say_together_is_checked(void **state)
         { "[http]\npage_url = queue.example.org\n",
           "[http] page_url: queue.example.org: expected http://... or https://..." },
         { "[http]\nlisten = [::1]:8080\ntoken_file = /etc/x\npage_url = https://queue.example.org/\n", NULL },
+        { "[traces]\nurl = hunter2@queue.example.org\n", "[traces] url: expected http://... or https://..." },
+        { "[traces]\nservice_name =\n", "[traces] service_name: a name is expected, such as bgop-worker" },
         { "[worker]\ntypes = WebCart\n", "[worker] types: Type WebCart has no handler: write one in [type WebCart]" },
         { "[worker]\ntypes = Nope\n", "[worker] types: Nope is no Type; new ones need a section [type Nope]" },
         { "[types]\nhandler = noop\n[worker]\ntypes = XClean, ExternalConnectivityPoller\n",
@@ -441,7 +443,8 @@ static void odd_values_are_printed_as_they_are_read(void **state)
 
 /* ---- the login to Redis ---- */
 
-static enum status check_with_password(struct config *config, const void *text, size_t size, struct err *err)
+static enum status check_with_password_of(const char *section, struct config *config, const void *text, size_t size,
+                                          struct err *err)
 {
     char path[] = "/tmp/bgop-password-XXXXXX";
     int fd = mkstemp(path);
@@ -450,10 +453,15 @@ static enum status check_with_password(struct config *config, const void *text, 
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, size), (ssize_t)size);
     close(fd);
-    assert_int_equal(config_set(config, "redis", "password_file", path, err), ST_OK);
+    assert_int_equal(config_set(config, section, "password_file", path, err), ST_OK);
     st = config_check(config, err);
     unlink(path);
     return st;
+}
+
+static enum status check_with_password(struct config *config, const void *text, size_t size, struct err *err)
+{
+    return check_with_password_of("redis", config, text, size, err);
 }
 
 static void a_password_comes_from_its_file(void **state)
@@ -517,6 +525,57 @@ static void a_password_file_that_is_none_is_refused(void **state)
     assert_non_null(strstr(err.text, "[redis] user: needs a password"));
 }
 
+static const char *property(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->property_count; i++) {
+        if (strcmp(config->properties[i].name, name) == 0)
+            return config->properties[i].value;
+    }
+    return NULL;
+}
+
+static void the_password_of_kafka_comes_from_its_file(void **state)
+{
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+    char *text;
+
+    assert_int_equal(check_with_password_of("kafka", config, "a\nb", 3, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "[kafka] password_file: /tmp/bgop-password-"));
+    assert_int_equal(check_with_password_of("kafka", config, "hush ;x", 7, &err), ST_INVALID);
+    assert_null(strstr(err.text, "hush"));
+    assert_int_equal(check_with_password_of("kafka", config, "s@cret\n", 7, &err), ST_OK);
+    assert_string_equal(property(config, "sasl.password"), "s@cret");
+    text = printed(config, config_print);
+    assert_null(strstr(text, "s@cret"));
+    free(text);
+    assert_int_equal(config_set(config, "kafka", "sasl.password", "own", &err), ST_OK);
+    assert_int_equal(check_with_password_of("kafka", config, "s@cret\n", 7, &err), ST_OK);
+    assert_string_equal(property(config, "sasl.password"), "own");
+}
+
+static void files_of_tls_go_into_the_url(void **state)
+{
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(config_set(config, "redis", "tls_ca_file", "/nowhere/c a.pem", &err), ST_OK);
+    assert_int_equal(config_check(config, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "[redis] tls_ca_file: is for TLS, and the url does not begin with rediss://"));
+    assert_int_equal(config_set(config, "redis", "url", "rediss://me:p%40ss@h:1/2", &err), ST_OK);
+    assert_int_equal(config_check(config, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "[redis]: tls_ca_file: /nowhere/c a.pem: No such file"));
+    assert_string_equal(config->redis_url, "rediss://me:p%40ss@h:1/2?tls_ca_file=%2Fnowhere%2Fc%20a.pem");
+    assert_int_equal(config_set(config, "redis", "url", "rediss://h?tls_ca_file=/dev/null", &err), ST_OK);
+    assert_int_equal(config_check(config, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "tls_ca_file: /dev/null: "));
+    assert_int_equal(config_set(config, "redis", "tls_ca_file", "", &err), ST_OK);
+    assert_int_equal(config_set(config, "redis", "tls_key_file", "/key", &err), ST_OK);
+    assert_int_equal(config_set(config, "redis", "url", "rediss://h", &err), ST_OK);
+    assert_int_equal(config_check(config, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "tls_key_file without tls_cert_file"));
+}
+
 static void secrets_are_shown_to_nobody(void **state)
 {
     static const char *const shown[] = {
@@ -524,7 +583,7 @@ static void secrets_are_shown_to_nobody(void **state)
         ";ssl.key.password = ***",     ";ssl.keystore.password = ***",
         "sasl.username = me",          "headers = Authorization: *** | X-Team: carts | x-api-KEY: ***",
         "url = https://me:***@h/work", "headers = Cookie: ***\n",
-        "url = http://***@h/work",
+        "url = http://***@h/work",     "url = http://***@h:4318/v1/traces",
     };
     struct config *config = *state, again;
     struct err err = ERR_INIT;
@@ -533,6 +592,7 @@ static void secrets_are_shown_to_nobody(void **state)
     if (read_text(config,
                   "[redis]\nurl = redis://u:hunter2@h:1/2\n[kafka]\nsasl.username = me\nsasl.password = hunter2\n"
                   "ssl.key.password = hunter2\nssl.keystore.password = hunter2\n"
+                  "[traces]\nurl = http://hunter2@h:4318/v1/traces\n"
                   "[type WebCart]\nhandler = http\nurl = https://me:hunter2@h/work\n"
                   "headers = Authorization: Bearer hunter2 | X-Team: carts | x-api-KEY: hunter2\n"
                   "[type XClean]\nhandler = http\nurl = http://hunter2@h/work\nheaders = Cookie: hunter2\n",
@@ -619,6 +679,8 @@ int main(void)
         TEST(odd_values_are_printed_as_they_are_read),
         TEST(a_password_comes_from_its_file),
         TEST(a_password_file_that_is_none_is_refused),
+        TEST(the_password_of_kafka_comes_from_its_file),
+        TEST(files_of_tls_go_into_the_url),
         TEST(secrets_are_shown_to_nobody),
         TEST(errors_do_not_show_secrets),
         TEST(the_sample_file_is_every_option_at_its_default),

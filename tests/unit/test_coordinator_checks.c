@@ -2,6 +2,7 @@
 #include "common/record/routing.h"
 #include "tests/support/test.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -256,17 +257,55 @@ static void commands_go_to_the_shard_of_their_operation(void **state)
 static void a_wake_is_the_earliest_that_was_said(void **state)
 {
     struct tick_requests requests;
+    struct wake wake;
 
     (void)state;
+    wake_init(&wake);
     tick_requests_init(&requests, 2);
+    tick_request_plan(&requests, 1, &wake, 1000);
     assert_true(tick_request_take(&requests, 1) == INT64_MAX);
-    tick_request(&requests, 1, 500);
-    tick_request(&requests, 1, 300);
-    tick_request(&requests, 1, 400);
+    assert_true(tick_request(&requests, 1, 500));
+    assert_true(tick_request(&requests, 1, 300));
+    assert_true(tick_request(&requests, 1, 400));
     assert_true(tick_request_take(&requests, 0) == INT64_MAX);
     assert_int_equal(tick_request_take(&requests, 1), 300);
     assert_true(tick_request_take(&requests, 1) == INT64_MAX);
     tick_requests_release(&requests);
+    wake_release(&wake);
+}
+
+static bool is_woken(const struct wake *wake)
+{
+    struct pollfd fd = { .fd = wake->fd, .events = POLLIN };
+
+    return poll(&fd, 1, 0) == 1;
+}
+
+static void a_loop_is_woken_only_for_what_it_would_sleep_past(void **state)
+{
+    struct tick_requests requests;
+    struct wake wake;
+
+    (void)state;
+    wake_init(&wake);
+    tick_requests_init(&requests, 2);
+    assert_false(tick_request(&requests, 0, 500)); /* nobody here runs its timers */
+    tick_request_plan(&requests, 0, &wake, 1000);
+    assert_true(tick_request(&requests, 0, 400));
+    assert_false(is_woken(&wake)); /* it does not wait: it will take the request before it does */
+    wake_prepare(&wake);
+    assert_true(tick_request(&requests, 0, 1500));
+    assert_false(is_woken(&wake)); /* by then it has ticked */
+    assert_true(tick_request(&requests, 0, 900));
+    assert_true(is_woken(&wake));
+    wake_done(&wake);
+    assert_false(is_woken(&wake));
+    tick_request_leave(&requests, 0, NULL);
+    assert_true(tick_request(&requests, 0, 500));
+    tick_request_leave(&requests, 0, &wake);
+    assert_false(tick_request(&requests, 0, 500));
+    tick_requests_release(&requests);
+    wake_release(&wake);
 }
 
 static void shards_tick_one_after_the_other_unless_something_is_due(void **state)
@@ -316,6 +355,7 @@ int main(void)
         cmocka_unit_test(the_digest_of_settings_follows_the_configuration),
         cmocka_unit_test(commands_go_to_the_shard_of_their_operation),
         cmocka_unit_test(a_wake_is_the_earliest_that_was_said),
+        cmocka_unit_test(a_loop_is_woken_only_for_what_it_would_sleep_past),
         cmocka_unit_test(shards_tick_one_after_the_other_unless_something_is_due),
         cmocka_unit_test(the_stats_line_has_every_counter),
     };

@@ -50,6 +50,7 @@ static const struct {
     { "pause", { "--type", "WebCart" } },
     { "resume", { "--parent", "p" } },
     { "paused", { NULL } },
+    { "actions", { NULL } },
     { "why", { "x" } },
     { "blocked", { NULL } },
     { "stats", { NULL } },

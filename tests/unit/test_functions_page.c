@@ -45,7 +45,7 @@ static const char keys_head[] =
     "## Of a shard\n"
     "\n"
     "Each begins with the shard's prefix `bgop:{s}:`. They are written by the functions only. Writers: I ingest,\n"
-    "C claim, R renew and reassert, A apply, T tick, O arm and open, H beat and source.\n"
+    "C claim, R renew and reassert, A apply, T tick, O arm and open, H beat and source, B actions.\n"
     "\n"
     "| key | type | holds | writer |\n"
     "|---|---|---|---|\n";

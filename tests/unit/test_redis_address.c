@@ -30,6 +30,9 @@ static const struct address_case {
     { "redis://[::1]", "::1", 6379, "", "", -1, "", "[::1]:6379", NULL },
     { "redis://u:p@[fe80::1%25lo]:7/3", "fe80::1%25lo", 7, "u", "p", 3, "", "[fe80::1%25lo]:7",
       "redis://u@[fe80::1%25lo]:7/3" },
+    { "rediss://h", "h", 6379, "", "", -1, "", "h:6379", NULL },
+    { "rediss://u:p?q@[::1]:7/3?tls_ca_file=%2Fc%20a&tls_cert_file=/c&tls_key_file=/k", "::1", 7, "u", "p?q", 3, "",
+      "[::1]:7", "rediss://u@[::1]:7/3?tls_ca_file=%2Fc%20a&tls_cert_file=/c&tls_key_file=/k" },
     { "unix:///run/r.sock", "", 0, "", "", -1, "/run/r.sock", "/run/r.sock", NULL },
     { "unix:///run/a@b/r.sock", "", 0, "", "", -1, "/run/a@b/r.sock", "/run/a@b/r.sock", NULL },
     { "unix:///run/a@/r.sock", "", 0, "", "", -1, "/run/a@/r.sock", "/run/a@/r.sock", NULL },
@@ -64,7 +67,11 @@ static const char *const wrong[] = {
     "unix://",
     "unix://relative",
     "unix://secret",
-    "rediss://:secret@h",
+    "rediss://h?password=secret",
+    "rediss://h?tls_ca_file=secret&x=y",
+    "rediss://h?",
+    "rediss://h?tls_key_file=/secret",
+    "redis://h?tls_ca_file=/secret",
     "redis://secret:secret@:1",
     "redis://secret@h",
     "redis://h:secret",
@@ -103,6 +110,8 @@ static void addresses_are_read_by_the_programs_and_by_the_library(void **state)
         if (redis_address_parse(&address, cases[i].uri, &err) != ST_OK)
             fail_msg("%s: %s", cases[i].uri, err.text);
         same(&address, &cases[i]);
+        if (*address.tls_ca_file) /* the library looks whether it is there */
+            continue;
         assert_int_equal(link_init(&link, cases[i].uri, 100), BGOP_OK);
         same(&link.to, &cases[i]);
     }
@@ -144,6 +153,28 @@ static void what_is_shown_and_what_ps_sees_has_no_password(void **state)
         if (*cases[i].password)
             assert_int_equal(strspn(address.password, "*"), strlen(address.password));
     }
+}
+
+static void files_of_tls_are_read_and_put_in(void **state)
+{
+    struct redis_address address;
+    char uri[256], more[256];
+
+    (void)state;
+    assert_int_equal(redis_address_parse(&address, "redis://h", NULL), ST_OK);
+    assert_false(address.tls);
+    assert_true(redis_address_is_tls("rediss://h") && !redis_address_is_tls("redis://h"));
+    assert_true(redis_address_with_file(uri, sizeof uri, "rediss://u:p@h/1", "tls_cert_file", "/a b&c@?"));
+    assert_true(redis_address_with_file(more, sizeof more, uri, "tls_ca_file", "/ca"));
+    assert_true(redis_address_with_file(uri, sizeof uri, more, "tls_cert_file", "/another"));
+    assert_int_equal(redis_address_parse(&address, uri, NULL), ST_OK);
+    assert_true(address.tls);
+    assert_string_equal(address.tls_cert_file, "/a b&c@?");
+    assert_string_equal(address.tls_ca_file, "/ca");
+    assert_string_equal(address.tls_key_file, "");
+    assert_string_equal(address.password, "p");
+    assert_int_equal(address.db, 1);
+    assert_false(redis_address_with_file(more, 24, "rediss://h", "tls_ca_file", "/ca.pem"));
 }
 
 /* Odd passwords, put into every kind of address, come out again. */
@@ -201,6 +232,7 @@ int main(void)
         cmocka_unit_test(addresses_are_read_by_the_programs_and_by_the_library),
         cmocka_unit_test(wrong_addresses_say_what_is_expected_and_show_nothing),
         cmocka_unit_test(what_is_shown_and_what_ps_sees_has_no_password),
+        cmocka_unit_test(files_of_tls_are_read_and_put_in),
         cmocka_unit_test(a_login_is_put_in_and_read_again),
         cmocka_unit_test(a_user_of_the_query_stays_whole_beside_a_password_that_is_put_in),
         cmocka_unit_test(a_login_that_does_not_fit_is_not_cut),

@@ -84,9 +84,27 @@ static void every_byte_counts(void **state)
     }
 }
 
+static void a_child_is_of_the_same_trace_and_sampled_alike(void **state)
+{
+    char text[TRACEPARENT_SIZE];
+
+    (void)state;
+    traceparent_child(text, GOOD, 0xabc);
+    assert_string_equal(text, "00-" TRACE "-0000000000000abc-01");
+    assert_memory_equal(traceparent_trace_id(text), TRACE, TRACE_ID_LENGTH);
+    assert_memory_equal(traceparent_span_id(text), "0000000000000abc", SPAN_ID_LENGTH);
+    traceparent_child(text, "cc-" TRACE "-" PARENT "-fe-more", 1);
+    assert_string_equal(text, "00-" TRACE "-0000000000000001-00");
+    for (int flags = 0; flags < 256; flags++) {
+        snprintf(text, sizeof text, "00-" TRACE "-" PARENT "-%02x", (unsigned)flags);
+        assert_int_equal(traceparent_is_sampled(text), flags & 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_is_of_the_same_trace_and_sampled_alike),
         cmocka_unit_test(only_the_form_of_the_w3c_is_taken),
         cmocka_unit_test(every_byte_counts),
     };

@@ -116,6 +116,58 @@ static void order_is_kept_through_any_growth(void **state)
     backlog_release(&backlog);
 }
 
+static void make_id(char id[ID_SIZE], int number)
+{
+    id_make(id, &(struct id_parts){ .partition = 1, .offset = number });
+}
+
+/* Redis pushes an Id, and Kafka brings it too: the second time it is passed over, once. */
+static void what_was_pushed_is_passed_over_once(void **state)
+{
+    struct backlog backlog = { 0 };
+    char id[ID_SIZE], other[ID_SIZE];
+
+    (void)state;
+    make_id(id, 1);
+    make_id(other, 2);
+    backlog_add_message(&backlog, BACKLOG_NO_OFFSET);
+    backlog_add_pushed_id(&backlog, id, 1000);
+    assert_int_equal(backlog.id_count, 1);
+    assert_false(backlog_was_pushed(&backlog, other, 1000));
+    assert_true(backlog_was_pushed(&backlog, id, 1001));
+    assert_false(backlog_was_pushed(&backlog, id, 1001));
+    backlog_add_pushed_id(&backlog, id, 2000);
+    backlog_add_pushed_id(&backlog, id, 2000);
+    assert_true(backlog_was_pushed(&backlog, id, 2001));
+    assert_true(backlog_was_pushed(&backlog, id, 2001));
+    assert_false(backlog_was_pushed(&backlog, id, 2001));
+    backlog_release(&backlog);
+}
+
+/* Then its hint is the only one left: late, of a partition that is somebody else's now, or behind many others. */
+static void what_was_pushed_is_not_remembered_for_ever(void **state)
+{
+    struct backlog backlog = { 0 };
+    char id[ID_SIZE], other[ID_SIZE];
+
+    (void)state;
+    make_id(id, 1);
+    backlog_add_message(&backlog, BACKLOG_NO_OFFSET);
+    backlog_add_pushed_id(&backlog, id, 1000);
+    assert_false(backlog_was_pushed(&backlog, id, 1000 + BACKLOG_PUSHED_MS));
+    backlog_add_pushed_id(&backlog, id, 2000);
+    backlog_drop(&backlog);
+    assert_false(backlog_was_pushed(&backlog, id, 2000));
+    backlog_add_message(&backlog, BACKLOG_NO_OFFSET);
+    backlog_add_pushed_id(&backlog, id, 3000);
+    for (int i = 0; i < BACKLOG_PUSHED; i++) {
+        make_id(other, 2 + i);
+        backlog_add_pushed_id(&backlog, other, 3000);
+    }
+    assert_false(backlog_was_pushed(&backlog, id, 3000));
+    backlog_release(&backlog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +176,8 @@ int main(void)
         cmocka_unit_test(messages_without_ids_are_passed),
         cmocka_unit_test(a_dropped_backlog_voids_verdicts_by_its_epoch),
         cmocka_unit_test(order_is_kept_through_any_growth),
+        cmocka_unit_test(what_was_pushed_is_passed_over_once),
+        cmocka_unit_test(what_was_pushed_is_not_remembered_for_ever),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

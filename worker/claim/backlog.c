@@ -6,6 +6,7 @@
 
 #include "common/base/err.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 
 void backlog_release(struct backlog *backlog)
 {
@@ -46,6 +47,29 @@ void backlog_add_id(struct backlog *backlog, const char id[ID_SIZE])
         backlog->ids = ring_grow(backlog->ids, &backlog->id_room, backlog->id_first, sizeof *backlog->ids);
     memcpy(backlog->ids[(backlog->id_first + backlog->id_count++) & (backlog->id_room - 1)], id, ID_SIZE);
     backlog->messages[last].ids_left++;
+    trace_point(TRACE_HINTED, id);
+}
+
+void backlog_add_pushed_id(struct backlog *backlog, const char id[ID_SIZE], int64_t now_boot_ms)
+{
+    struct backlog_pushed *pushed = &backlog->pushed[backlog->pushed_next++ % BACKLOG_PUSHED];
+
+    backlog_add_id(backlog, id);
+    memcpy(pushed->id, id, ID_SIZE);
+    pushed->until_boot_ms = now_boot_ms + BACKLOG_PUSHED_MS;
+}
+
+bool backlog_was_pushed(struct backlog *backlog, const char id[ID_SIZE], int64_t now_boot_ms)
+{
+    for (size_t i = 0; i < BACKLOG_PUSHED && i < backlog->pushed_next; i++) {
+        struct backlog_pushed *pushed = &backlog->pushed[i];
+
+        if (now_boot_ms < pushed->until_boot_ms && memcmp(pushed->id, id, ID_LENGTH) == 0) {
+            pushed->until_boot_ms = 0;
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t backlog_peek(const struct backlog *backlog, char (*ids)[ID_SIZE], size_t most)
@@ -86,5 +110,6 @@ void backlog_drop(struct backlog *backlog)
 {
     backlog->id_first = backlog->id_count = 0;
     backlog->message_first = backlog->message_count = 0;
+    backlog->pushed_next = 0; /* whoever gets the partition is told of them by Kafka */
     backlog->epoch++;
 }

@@ -7,7 +7,9 @@
  *   FENCED, RECOVERING, no Redis     says nothing about any operation: the gate closes, call and hints stay
  *   refused          INVALID: nothing was done under this nonce, so the call is over; else it is repeated later
  *
- * One round: every lane that has an open call or wants one is sent for, then the answers are received in the same order. */
+ * Nothing is waited for here. A lane has one call under way at most, all lanes together as many as there are slots for,
+ * and answers come in the order of the calls (`sent`, a ring). A turn takes what has arrived, answer by answer, and behind
+ * each asks with the slots that it left or freed: so Redis has the next calls while one answer is worked on. */
 #include "worker/claim/claims.h"
 
 #include <inttypes.h>
@@ -19,6 +21,7 @@
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 
 enum {
     CLAIM_MOST_IDS = CLAIM_MOST_OPERATIONS,
@@ -34,14 +37,17 @@ enum {
     ORPHAN_FOR_MS = 2000,      /* ... in this time: its hints reach nobody */
     BACK_OFF_MS = 200,         /* after a refusal that is no verdict */
     UNFIT_MS = 5000,           /* after a group that this worker cannot run */
+    LOOK_AGAIN_MS = 10,        /* for what has no descriptor: a gate that opens, a reporter that has room again */
+    CALLS_SHARE = 2,           /* so many calls at least share the slots: one is worked on while Redis has another */
 };
 
 struct claims {
     struct claims_parts parts;
     struct redis *redis;
-    struct lane **calls; /* sent in this round */
-    size_t call_count;
-    size_t first; /* lane at which the next round begins: slots go round */
+    struct lane **sent; /* ring of all lanes: calls under way, in the order of their answers */
+    size_t sent_first, sent_count;
+    size_t first;           /* lane at which the next turn begins: slots go round */
+    int64_t looked_boot_ms; /* when lanes were last looked at: what was due then is blocked by something else */
     uint64_t last_nonce;
     _Atomic uint64_t granted; /* the status page reads it */
     unsigned random;
@@ -108,6 +114,24 @@ static void note_work(struct lane *lane, int64_t now)
     lane->type->busy_until_boot_ms = now + BUSY_FOR_MS;
 }
 
+/* The slots that one call for this Type may take. */
+static int call_most(const struct claims *claims, const struct served_type *type)
+{
+    int slots = least(claims->parts.slots->concurrency, type->concurrency);
+
+    return (slots + CALLS_SHARE - 1) / CALLS_SHARE;
+}
+
+/* The slots for a call to a lane with so many hints; 0: not now. While calls are under way, what they leave and free comes
+ * soon: a call for a few slots would cost Redis as much as one for many, and small ones would breed small ones. */
+static int slots_for_call(const struct claims *claims, const struct lane *lane)
+{
+    int most = call_most(claims, lane->type), left = least(slots_left(claims->parts.slots, lane->type), most);
+    int hinted = least(lane->backlog.id_count < CLAIM_MOST_IDS ? (int)lane->backlog.id_count : CLAIM_MOST_IDS, most);
+
+    return claims->sent_count > 0 && left < hinted && left < (most + 1) / 2 ? 0 : left;
+}
+
 /* Opens a call for the lane when there is something to ask for. A pull comes before hints when it is due: it takes the
  * oldest, which hints that were lost would leave behind for ever under a load that never ends. */
 static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now, bool *no_slots)
@@ -120,9 +144,9 @@ static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now
         note_work(lane, now);
     if (!hinted && !pull)
         return false;
-    left = slots_left(claims->parts.slots, lane->type);
+    left = slots_for_call(claims, lane);
     if (left == 0) {
-        *no_slots |= hinted > 0;
+        *no_slots = true;
         return false;
     }
     if (pull) {
@@ -161,31 +185,51 @@ static enum status send_call(struct claims *claims, struct lane *lane, int64_t g
     return claim_send(claims->redis, &claim, err);
 }
 
-/* Sends a call for every lane that has one open or wants one. false: Redis is away. */
-static bool calls_send(struct claims *claims, bool *no_slots)
+/* Redis is away: what is under way was answered to nobody, and is sent again under the same nonce. */
+static void redis_lost(struct claims *claims)
+{
+    redis_disconnect(claims->redis);
+    gate_cache_close_all(claims->parts.gates);
+    for (; claims->sent_count > 0; claims->sent_count--) {
+        claims->sent[claims->sent_first]->call.sent = false;
+        claims->sent_first = (claims->sent_first + 1) % claims->parts.lanes->count;
+    }
+}
+
+static enum status put_under_way(struct claims *claims, struct lane *lane, int64_t generation, struct err *err)
+{
+    enum status st = send_call(claims, lane, generation, err);
+
+    if (st != ST_OK)
+        return st;
+    claims->sent[(claims->sent_first + claims->sent_count++) % claims->parts.lanes->count] = lane;
+    lane->call.sent = true;
+    return ST_OK;
+}
+
+/* Sends a call for every lane that has one to be sent, or wants one. */
+static void calls_send(struct claims *claims, bool *no_slots)
 {
     const struct lanes *lanes = claims->parts.lanes;
     bool may_open = !claims->draining && !reporter_full(claims->parts.reporter);
     int64_t now = clock_boot_ms(), generation;
     struct err err = ERR_INIT;
 
-    claims->call_count = 0;
+    claims->looked_boot_ms = now;
     for (size_t i = 0; i < lanes->count; i++) {
         struct lane *lane = &lanes->all[(claims->first + i) % lanes->count];
 
-        if (now < lane->not_before_boot_ms || !gate_cache_ready(claims->parts.gates, lane->shard, &generation))
+        if (lane->call.sent || now < lane->not_before_boot_ms ||
+            !gate_cache_ready(claims->parts.gates, lane->shard, &generation))
             continue;
         if (!lane->call.open && (!may_open || !open_if_wanted(claims, lane, now, no_slots)))
             continue;
-        claims->calls[claims->call_count++] = lane;
-        if (send_call(claims, lane, generation, &err) != ST_OK) {
-            redis_disconnect(claims->redis); /* the calls stay open: they are sent again */
-            gate_cache_close_all(claims->parts.gates);
-            return false;
+        if (put_under_way(claims, lane, generation, &err) != ST_OK) {
+            redis_lost(claims);
+            return;
         }
     }
     claims->first = (claims->first + 1) % lanes->count;
-    return true;
 }
 
 /* ---- answers ---- */
@@ -232,6 +276,8 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
     struct execution *executions = batch->executions; /* the batch may be gone when its last one is finished */
     int64_t now = clock_boot_ms();
 
+    for (size_t i = 0; i < count; i++)
+        trace_point(TRACE_GRANTED, execution_leader(&executions[i])->id);
     slots_run(claims->parts.slots, type, (int)count);
     inflight_add(claims->parts.inflight, executions, count);
     crash_point(CRASH_START_BEFORE);
@@ -321,7 +367,7 @@ static void defer_call(struct claims *claims, struct lane *lane, enum status st,
 {
     lane->not_before_boot_ms = clock_boot_ms() + BACK_OFF_MS;
     if (!redis_connected(claims->redis)) {
-        gate_cache_close_all(claims->parts.gates); /* the call may have been executed: its nonce will tell */
+        redis_lost(claims); /* the calls may have been executed: their nonces will tell */
     } else if (st == ST_FENCED || st == ST_RECOVERING) {
         gate_cache_close(claims->parts.gates, lane->shard);
     } else {
@@ -331,38 +377,91 @@ static void defer_call(struct claims *claims, struct lane *lane, enum status st,
     }
 }
 
-/* Answers whether there may be more to ask for. */
-static bool calls_receive(struct claims *claims, struct hints_reader *hints)
+/* Takes the answer to the oldest call under way. */
+static void call_receive(struct claims *claims, struct hints_reader *hints)
 {
-    bool more = false;
+    struct lane *lane = claims->sent[claims->sent_first];
+    struct claim_answer answer = { 0 };
+    struct err err = ERR_INIT;
+    enum status st = claim_receive(claims->redis, &answer, &err);
 
-    for (size_t i = 0; i < claims->call_count; i++) {
-        struct lane *lane = claims->calls[i];
-        struct claim_answer answer = { 0 };
-        struct err err = ERR_INIT;
-        enum status st = claim_receive(claims->redis, &answer, &err);
-
-        crash_point(CRASH_CLAIM_AFTER);
-        if (st == ST_OK) {
-            more |= answer.count > 0;
-            apply_grants(claims, lane, &answer, hints);
-            more |= lane->backlog.id_count > 0; /* it took away Ids that others had taken, and more stand behind them */
-            outage_end(&claims->outage, "claims");
-        } else {
-            defer_call(claims, lane, st, &err);
-        }
+    claims->sent_first = (claims->sent_first + 1) % claims->parts.lanes->count;
+    claims->sent_count--;
+    lane->call.sent = false;
+    crash_point(CRASH_CLAIM_AFTER);
+    if (st == ST_OK) {
+        apply_grants(claims, lane, &answer, hints);
+        outage_end(&claims->outage, "claims");
+    } else {
+        defer_call(claims, lane, st, &err);
     }
-    return more;
 }
 
-enum claims_wait claims_round(struct claims *claims, struct hints_reader *hints)
+/* Redis has the oldest call for longer than an answer may take: it stands still, or the way to it is cut. */
+static void check_silence(struct claims *claims)
 {
-    bool no_slots = false, more;
+    const struct lane *oldest = claims->sent[claims->sent_first];
 
-    if (!calls_send(claims, &no_slots))
-        return CLAIMS_IDLE;
-    more = calls_receive(claims, hints);
-    return no_slots ? CLAIMS_NO_SLOTS : more ? CLAIMS_MORE : CLAIMS_IDLE;
+    if (claims->sent_count > 0 && clock_boot_ms() - oldest->call.sent_boot_ms > claims->parts.config->redis_timeout_ms)
+        redis_lost(claims);
+}
+
+enum claims_wait claims_turn(struct claims *claims, struct hints_reader *hints)
+{
+    bool no_slots = false, received = false;
+
+    calls_send(claims, &no_slots);
+    while (claims->sent_count > 0 && redis_arrived(claims->redis)) {
+        received = true;
+        call_receive(claims, hints);
+        no_slots = false;
+        calls_send(claims, &no_slots);
+    }
+    check_silence(claims);
+    return received ? CLAIMS_MORE : no_slots ? CLAIMS_NO_SLOTS : CLAIMS_IDLE;
+}
+
+/* When this lane wants to be looked at without anything having come. */
+static int64_t lane_next_boot_ms(const struct lane *lane, int64_t now)
+{
+    int64_t next = lane->next_pull_boot_ms;
+
+    if (lane->call.sent)
+        return INT64_MAX;
+    if (lane->call.open)
+        return lane->not_before_boot_ms;
+    if (now < lane->type->busy_until_boot_ms) {
+        int64_t unhinted = lane->next_unhinted_pull_boot_ms;
+
+        if (unhinted < lane->hinted_until_boot_ms)
+            unhinted = lane->hinted_until_boot_ms;
+        next = unhinted < next ? unhinted : next;
+    }
+    if (lane->backlog.id_count > 0) /* now, or when its pause is over */
+        next = lane->not_before_boot_ms;
+    return next > lane->not_before_boot_ms ? next : lane->not_before_boot_ms;
+}
+
+int claims_wait_ms(const struct claims *claims, int max_ms)
+{
+    const struct lanes *lanes = claims->parts.lanes;
+    int64_t now = clock_boot_ms(), soonest = now + max_ms;
+
+    if (reporter_full(claims->parts.reporter) ||
+        gate_cache_ready_count(claims->parts.gates) < claims->parts.gates->shard_count)
+        soonest = now + LOOK_AGAIN_MS;
+    for (size_t i = 0; i < lanes->count; i++) {
+        int64_t next = lane_next_boot_ms(&lanes->all[i], now);
+
+        if (next > claims->looked_boot_ms && next < soonest)
+            soonest = next;
+    }
+    return soonest > now ? (int)(soonest - now) : 0;
+}
+
+size_t claims_descriptors(const struct claims *claims, int *descriptors, size_t room)
+{
+    return claims->sent_count > 0 ? redis_descriptors(claims->redis, descriptors, room) : 0;
 }
 
 /* ---- life ---- */
@@ -373,7 +472,7 @@ struct claims *claims_start(const struct claims_parts *parts, struct err *err)
     int64_t now = clock_boot_ms();
 
     claims->parts = *parts;
-    claims->calls = xcalloc(parts->lanes->count, sizeof *claims->calls);
+    claims->sent = xcalloc(parts->lanes->count, sizeof *claims->sent);
     claims->random = (unsigned)clock_boot_us();
     for (size_t i = 0; i < parts->lanes->count; i++)
         parts->lanes->all[i].next_pull_boot_ms = now + jitter(claims, PULL_FIRST_MS);
@@ -388,7 +487,7 @@ void claims_stop(struct claims *claims)
 {
     if (claims->redis)
         redis_free(claims->redis);
-    free(claims->calls);
+    free(claims->sent);
     free(claims);
 }
 

@@ -2,8 +2,8 @@
  * elsewhere more often: unhinted pulls) become running executions. The claiming
  * thread's, which is the worker's main loop, with a Redis connection of its own.
  *
- * One round asks for all lanes at once: the calls are sent, then their answers are received in turn, so that work on
- * one answer goes on while Redis is busy with the next. */
+ * Several calls are under way at a time, to different lanes, so that work on one answer goes on while Redis is busy
+ * with the next. Nothing is waited for but in the main loop. */
 #ifndef BGOP_WORKER_CLAIM_CLAIMS_H
 #define BGOP_WORKER_CLAIM_CLAIMS_H
 
@@ -35,12 +35,15 @@ void claims_drain(struct claims *claims);
 bool claims_open(const struct claims *claims); /* calls without an answer */
 
 enum claims_wait {
-    CLAIMS_MORE,     /* go on at once */
+    CLAIMS_MORE,     /* an answer has come: go on at once */
     CLAIMS_NO_SLOTS, /* hints wait for a free slot */
     CLAIMS_IDLE,
 };
-/* hints may be NULL when draining. */
-enum claims_wait claims_round(struct claims *claims, struct hints_reader *hints);
+/* Takes the answers that have come, and asks for what there are slots for. hints may be NULL when draining. */
+enum claims_wait claims_turn(struct claims *claims, struct hints_reader *hints);
+/* After a turn: how long until the next without anything having come, at most max_ms; and what to wait on for answers. */
+int claims_wait_ms(const struct claims *claims, int max_ms);
+size_t claims_descriptors(const struct claims *claims, int *descriptors, size_t room);
 uint64_t claims_granted(const struct claims *claims); /* operations, so far */
 
 #endif

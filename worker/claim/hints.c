@@ -37,13 +37,14 @@ static void on_revoked(void *arg, const struct kafka_position *positions, size_t
 
     log_event(LOG_LEVEL_DEBUG, "partitions revoked", "count=%zu lost=%d", count, lost);
     hints->assigned = false;
+    hints->lanes->owned_changes++;
     for (size_t i = 0; i < count; i++) {
         struct lane *lane = find_lane(hints, positions[i].topic, positions[i].partition);
 
         if (!lane)
             continue;
         backlog_drop(&lane->backlog);
-        lane->paused = false;
+        lane->owned = lane->paused = false;
         lane->hinted_until_boot_ms = 0;
     }
 }
@@ -52,7 +53,13 @@ static void on_assigned(void *arg, struct kafka_position *positions, size_t coun
 {
     struct hints_reader *hints = arg;
 
-    (void)positions; /* all start where the group stored: that is what they say already */
+    for (size_t i = 0; i < count; i++) { /* all start where the group stored: that is what they say already */
+        struct lane *lane = find_lane(hints, positions[i].topic, positions[i].partition);
+
+        if (lane)
+            lane->owned = true;
+    }
+    hints->lanes->owned_changes++;
     log_event(LOG_LEVEL_INFO, "partitions assigned", "count=%zu", count);
     hints->assigned = true;
 }
@@ -117,7 +124,8 @@ static void on_id(void *arg, const char id[ID_SIZE])
 {
     struct backlog *backlog = arg;
 
-    backlog_add_id(backlog, id);
+    if (!backlog_was_pushed(backlog, id, clock_boot_ms()))
+        backlog_add_id(backlog, id);
 }
 
 static void pause_lane(struct hints_reader *hints, struct lane *lane, const struct kafka_message *message)
@@ -152,15 +160,21 @@ static void enqueue_message(struct hints_reader *hints, const struct kafka_messa
         pause_lane(hints, lane, message);
 }
 
-void hints_poll(struct hints_reader *hints, int wait_ms)
+bool hints_poll(struct hints_reader *hints)
 {
     struct kafka_message message;
+    int count = 0;
 
-    for (int i = 0; i < MOST_MESSAGES_PER_POLL && kafka_consumer_poll(hints->consumer, i ? 0 : wait_ms, &message);
-         i++) {
+    for (; count < MOST_MESSAGES_PER_POLL && kafka_consumer_poll(hints->consumer, 0, &message); count++) {
         enqueue_message(hints, &message);
         kafka_message_release(&message);
     }
+    return count > 0;
+}
+
+void hints_wait(struct hints_reader *hints, bool useless, const int *also, size_t count, int timeout_ms)
+{
+    kafka_consumer_wait(useless ? NULL : hints->consumer, also, count, timeout_ms);
 }
 
 /* ---- acknowledging ---- */

@@ -14,8 +14,11 @@ struct hints_reader *hints_start(const struct config *config, const char *client
 void hints_stop(struct hints_reader *hints);
 /* Has the group told us our share of the partitions, maybe none? While it is being balanced, Kafka brings no hints. */
 bool hints_assigned(const struct hints_reader *hints);
-/* Takes what is there, after waiting up to wait_ms for the first message. */
-void hints_poll(struct hints_reader *hints, int wait_ms);
+/* Takes what is there, at most some hundred messages; was there anything? */
+bool hints_poll(struct hints_reader *hints);
+/* Waits until there may be something, or until one of these descriptors can be read; for those alone when hints would be of
+ * no use now. */
+void hints_wait(struct hints_reader *hints, bool useless, const int *also, size_t count, int timeout_ms);
 /* The lane's first `count` Ids are answered: stores the offset that follows from it, and resumes the partition
  * when the lane has room again. */
 void hints_acknowledge(struct hints_reader *hints, struct lane *lane, size_t count);

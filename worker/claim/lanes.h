@@ -10,6 +10,7 @@
  * same nonce, and Redis answers it the same. Until then nothing else is asked for this lane. */
 struct claim_call {
     bool open;
+    bool sent; /* its answer is to come; open and not sent: to be sent, or sent again */
     uint64_t nonce;
     size_t id_count; /* the first ones of the backlog; 0: a pull */
     int want;        /* slots reserved */
@@ -21,7 +22,9 @@ struct lane {
     struct served_type *type;
     int shard;
     struct backlog backlog;
-    bool paused; /* its partition; reading goes on at resume_offset */
+    bool owned;      /* Kafka's group gave its partition to this worker */
+    bool subscribed; /* what Redis pushes is listened to */
+    bool paused;     /* its partition; reading goes on at resume_offset */
     int64_t resume_offset;
     int64_t next_pull_boot_ms, next_unhinted_pull_boot_ms;
     int64_t hinted_until_boot_ms; /* Kafka brings its hints: one came lately */
@@ -34,6 +37,7 @@ struct lanes {
     struct lane *all;
     size_t count;
     int shard_count;
+    unsigned owned_changes; /* rises when some lane's `owned` may have changed */
 };
 
 enum { LANE_HINTED_FOR_MS = 500 }; /* by one message from Kafka */

@@ -17,11 +17,14 @@ enum {
     COUNT_LEAST_US = 500,           /* ... and by all of them together no more than one in this time */
     SUBSCRIBE_WHEN_GONE_MS = 15000, /* session timeout of the consumer group, and its balancing */
     SUBSCRIBE_ON_MS = 1000,         /* after the assignment: until its hints come */
-    POLL_EVERY_MS = 100,            /* when nothing is listened to: is the connection alive? */
-    PING_EVERY_MS = 5000,           /* and so long an answer may take */
-    SUBSCRIBERS_MAX = 6,            /* of a lane: of more workers each listens to a share */
-    BACK_OFF_MS = 1000,             /* after an error */
-    FULL_IDS = 64,                  /* a lane with so many has no need of more */
+    FAST_WINDOW_MS = 100,           /* the fast way is for few: with more Ids than that in this time ... */
+    FAST_WINDOW_IDS = 300,
+    FAST_OFF_MS = 2000,   /* ... it is closed for so long, and hints come through Kafka alone */
+    POLL_EVERY_MS = 100,  /* when nothing is listened to: is the connection alive? */
+    PING_EVERY_MS = 5000, /* and so long an answer may take */
+    SUBSCRIBERS_MAX = 6,  /* of a lane: of more workers each listens to a share */
+    BACK_OFF_MS = 1000,   /* after an error */
+    FULL_IDS = 64,        /* a lane with so many has no need of more */
     UNHINTED_PULL_AFTER_MS =
         60, /* what was released before we listened is left to pulls: 50 ms later it may be taken */
 };
@@ -30,8 +33,12 @@ struct pushed_hints {
     const struct types *types;
     struct lanes *lanes;
     struct redis *subscriber, *counter;
-    bool subscribed; /* to the lanes; to nothing but the workers' channel otherwise */
-    int64_t until_boot_ms;
+    bool all, fast;            /* what the lanes are subscribed for; neither: to nothing but the workers' channel */
+    unsigned owned_changes;    /* of the lanes, when that was set */
+    int64_t until_boot_ms;     /* all */
+    int64_t fast_from_boot_ms; /* closed until then */
+    int64_t window_ms;         /* which of them the Ids below are of */
+    int window_ids;
     int64_t next_poll_boot_ms, next_ping_boot_ms, next_count_boot_ms;
     int64_t not_before_boot_ms; /* after an error */
     bool pinged;                /* and nothing has come since */
@@ -66,12 +73,19 @@ void pushed_hints_stop(struct pushed_hints *pushed)
     free(pushed);
 }
 
-/* Nothing depends on this: without it work waits for pulls. */
+static void forget_subscriptions(struct pushed_hints *pushed)
+{
+    pushed->all = pushed->fast = false;
+    for (size_t i = 0; i < pushed->lanes->count; i++)
+        pushed->lanes->all[i].subscribed = false;
+}
+
+/* Nothing depends on this: without it work waits for Kafka, or for pulls. */
 static void back_off(struct pushed_hints *pushed, const struct err *err)
 {
     outage_begin(&pushed->outage, "pushed hints", err->text);
     redis_disconnect(pushed->subscriber);
-    pushed->subscribed = false;
+    forget_subscriptions(pushed);
     pushed->not_before_boot_ms = clock_boot_ms() + BACK_OFF_MS; /* connecting may have taken its time */
 }
 
@@ -121,12 +135,17 @@ static enum status count_poll(struct pushed_hints *pushed, int64_t now, struct e
     return st == ST_OK ? count_receive(pushed, now, err) : st;
 }
 
+static bool counts(const struct pushed_hints *pushed, int64_t now)
+{
+    return has_work(pushed, now) || pushed->all;
+}
+
 static void count_when_due(struct pushed_hints *pushed, int64_t now)
 {
     int64_t every = (int64_t)pushed->workers * COUNT_LEAST_US / 1000;
     struct err err = ERR_INIT;
 
-    if (now < pushed->next_count_boot_ms || !(has_work(pushed, now) || pushed->subscribed))
+    if (now < pushed->next_count_boot_ms || !counts(pushed, now))
         return;
     pushed->next_count_boot_ms = now + (every > COUNT_EVERY_MS ? every : COUNT_EVERY_MS);
     if (count_poll(pushed, now, &err) == ST_OK)
@@ -145,20 +164,32 @@ static bool is_chosen(struct pushed_hints *pushed)
     return pushed->workers <= SUBSCRIBERS_MAX || rand_r(&pushed->random) % pushed->workers < SUBSCRIBERS_MAX;
 }
 
-static enum status set_subscriptions(struct pushed_hints *pushed, bool on, int64_t now, struct err *err)
+static enum status set_subscription(struct pushed_hints *pushed, struct lane *lane, bool on, struct err *err)
 {
+    if (lane->subscribed == on)
+        return ST_OK;
+    lane->subscribed = on;
+    return subscriber_subscribe(pushed->subscriber, lane->shard, lane->type->config->name, on, err);
+}
+
+/* all: to every lane, or a share; fast: to those whose hints Kafka brings to this worker. */
+static enum status set_subscriptions(struct pushed_hints *pushed, bool all, bool fast, int64_t now, struct err *err)
+{
+    bool begins = all && !pushed->all;
     enum status st = ST_OK;
 
     for (size_t i = 0; i < pushed->lanes->count && st == ST_OK; i++) {
         struct lane *lane = &pushed->lanes->all[i];
+        bool on = (fast && lane->owned) || (begins ? is_chosen(pushed) : all && lane->subscribed);
 
-        if (!on || is_chosen(pushed))
-            st = subscriber_subscribe(pushed->subscriber, lane->shard, lane->type->config->name, on, err);
-        if (on)
+        st = set_subscription(pushed, lane, on, err);
+        if (begins)
             lane->next_unhinted_pull_boot_ms = now + UNHINTED_PULL_AFTER_MS;
     }
-    pushed->subscribed = on;
-    log_event(LOG_LEVEL_DEBUG, "pushed hints", "listening=%d", on);
+    pushed->all = all;
+    pushed->fast = fast;
+    pushed->owned_changes = pushed->lanes->owned_changes;
+    log_event(LOG_LEVEL_DEBUG, "pushed hints", "all=%d fast=%d", all, fast);
     return st;
 }
 
@@ -179,7 +210,8 @@ static enum status connect_subscriber(struct pushed_hints *pushed, int64_t now, 
 {
     enum status st = subscriber_connect(pushed->subscriber, err);
 
-    pushed->subscribed = pushed->pinged = false;
+    pushed->pinged = false;
+    forget_subscriptions(pushed);
     pushed->next_ping_boot_ms = now + PING_EVERY_MS;
     return st;
 }
@@ -197,17 +229,35 @@ static struct lane *lane_of(const struct pushed_hints *pushed, const struct publ
     return NULL;
 }
 
+/* Many a second: then batches are what counts, and Kafka's messages have them larger. */
+static void count_fast(struct pushed_hints *pushed, size_t ids, int64_t now)
+{
+    if (now / FAST_WINDOW_MS != pushed->window_ms) {
+        pushed->window_ms = now / FAST_WINDOW_MS;
+        pushed->window_ids = 0;
+    }
+    pushed->window_ids += (int)ids;
+    if (pushed->window_ids > FAST_WINDOW_IDS)
+        pushed->fast_from_boot_ms = now + FAST_OFF_MS;
+}
+
 static void enqueue_hints(struct pushed_hints *pushed, const struct published *published, int64_t now)
 {
     struct lane *lane = lane_of(pushed, published);
     char id[ID_SIZE] = "";
 
-    if (!lane || published->ids_size < ID_LENGTH || lane_is_hinted(lane, now) || lane->backlog.id_count >= FULL_IDS)
+    if (!lane || published->ids_size < ID_LENGTH || lane->backlog.id_count >= FULL_IDS)
+        return;
+    count_fast(pushed, (published->ids_size + 1) / ID_SIZE, now);
+    if (!lane->owned && lane_is_hinted(lane, now))
         return;
     backlog_add_message(&lane->backlog, BACKLOG_NO_OFFSET);
     for (size_t at = 0; at + ID_LENGTH <= published->ids_size; at += ID_LENGTH + 1) {
         memcpy(id, published->ids + at, ID_LENGTH);
-        backlog_add_id(&lane->backlog, id);
+        if (lane->owned)
+            backlog_add_pushed_id(&lane->backlog, id, now);
+        else
+            backlog_add_id(&lane->backlog, id);
     }
 }
 
@@ -227,33 +277,61 @@ static enum status drain(struct pushed_hints *pushed, int64_t now, struct err *e
     return st;
 }
 
-static enum status poll_subscriber(struct pushed_hints *pushed, bool subscribe, int64_t now, struct err *err)
+static enum status poll_subscriber(struct pushed_hints *pushed, bool all, bool fast, int64_t now, struct err *err)
 {
     enum status st = ST_OK;
 
     if (!redis_connected(pushed->subscriber))
         st = connect_subscriber(pushed, now, err);
-    if (st == ST_OK && pushed->subscribed != subscribe)
-        st = set_subscriptions(pushed, subscribe, now, err);
+    if (st == ST_OK &&
+        (pushed->all != all || pushed->fast != fast || pushed->owned_changes != pushed->lanes->owned_changes))
+        st = set_subscriptions(pushed, all, fast, now, err);
     if (st == ST_OK)
         st = drain(pushed, now, err);
     return st == ST_OK ? ping(pushed, now, err) : st;
 }
 
-bool pushed_hints_poll(struct pushed_hints *pushed, bool assigned)
+void pushed_hints_poll(struct pushed_hints *pushed, bool assigned)
 {
     int64_t now = clock_boot_ms();
     struct err err = ERR_INIT;
-    bool subscribe;
+    bool all, fast = now >= pushed->fast_from_boot_ms;
 
     count_when_due(pushed, now);
     if (!assigned && pushed->until_boot_ms < now + SUBSCRIBE_ON_MS)
         pushed->until_boot_ms = now + SUBSCRIBE_ON_MS;
-    subscribe = now < pushed->until_boot_ms;
-    if (now < pushed->not_before_boot_ms || (!subscribe && !pushed->subscribed && now < pushed->next_poll_boot_ms))
-        return pushed->subscribed;
+    all = now < pushed->until_boot_ms;
+    if (now < pushed->not_before_boot_ms ||
+        (!all && !fast && !pushed->all && !pushed->fast && now < pushed->next_poll_boot_ms))
+        return;
     pushed->next_poll_boot_ms = now + POLL_EVERY_MS;
-    if (poll_subscriber(pushed, subscribe, now, &err) != ST_OK)
+    if (poll_subscriber(pushed, all, fast, now, &err) != ST_OK)
         back_off(pushed, &err);
-    return pushed->subscribed;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int pushed_hints_wait_ms(const struct pushed_hints *pushed, int max_ms)
+{
+    int64_t now = clock_boot_ms(), next = now + max_ms;
+
+    if (counts(pushed, now))
+        next = sooner(next, pushed->next_count_boot_ms);
+    if (!redis_connected(pushed->subscriber))
+        next = sooner(next, pushed->not_before_boot_ms);
+    else if (pushed->all)
+        next = sooner(next, sooner(pushed->until_boot_ms, pushed->next_ping_boot_ms));
+    else if (pushed->fast)
+        next = sooner(next, pushed->next_ping_boot_ms);
+    else
+        next = sooner(next, pushed->next_poll_boot_ms);
+    return next > now ? (int)(next - now) : 0;
+}
+
+size_t pushed_hints_descriptors(const struct pushed_hints *pushed, int *descriptors, size_t room)
+{
+    return redis_descriptors(pushed->subscriber, descriptors, room);
 }

@@ -5,9 +5,10 @@
  * many at a time; a try that fails doubles the pause before the next one, a try that works halves it. */
 #include "worker/claim/slots.h"
 
+#include <poll.h>
+
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/wait.h"
 
 void slots_init(struct slots *slots, int concurrency)
 {
@@ -17,12 +18,12 @@ void slots_init(struct slots *slots, int concurrency)
     atomic_init(&slots->running, 0);
     atomic_init(&slots->freed, 0);
     pthread_mutex_init(&slots->lock, NULL);
-    wait_cond_init(&slots->changed);
+    wake_init(&slots->wake);
 }
 
 void slots_release(struct slots *slots)
 {
-    pthread_cond_destroy(&slots->changed);
+    wake_release(&slots->wake);
     pthread_mutex_destroy(&slots->lock);
 }
 
@@ -103,6 +104,11 @@ int slots_left(struct slots *slots, struct served_type *type)
     return left > 0 ? left : 0;
 }
 
+bool slots_all_taken(const struct slots *slots)
+{
+    return slots->concurrency <= slots->reserved + atomic_load(&slots->running);
+}
+
 void slots_reserve(struct slots *slots, struct served_type *type, int count)
 {
     slots->reserved += count;
@@ -125,17 +131,17 @@ void slots_free(struct slots *slots, struct served_type *type, int count)
 {
     atomic_fetch_sub(&slots->running, count);
     atomic_fetch_sub(&type->running, count);
-    pthread_mutex_lock(&slots->lock);
     atomic_fetch_add(&slots->freed, 1u);
-    pthread_cond_signal(&slots->changed);
-    pthread_mutex_unlock(&slots->lock);
+    wake_up(&slots->wake);
 }
 
 void slots_wait(struct slots *slots, int timeout_ms)
 {
-    pthread_mutex_lock(&slots->lock);
+    struct pollfd woken = { .fd = slots->wake.fd, .events = POLLIN };
+
+    wake_prepare(&slots->wake);
     if (atomic_load(&slots->freed) == slots->freed_seen)
-        wait_cond(&slots->changed, &slots->lock, timeout_ms);
+        poll(&woken, 1, timeout_ms);
+    wake_done(&slots->wake);
     slots->freed_seen = atomic_load(&slots->freed);
-    pthread_mutex_unlock(&slots->lock);
 }

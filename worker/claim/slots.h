@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "common/base/wake.h"
 #include "worker/execution/execution.h"
 
 /* After a shortage a Type has as many slots as did work; more are tried by and by, later each time that it fails. */
@@ -14,16 +15,18 @@ struct slots {
     int concurrency; /* of the worker */
     int reserved;    /* the claiming thread's */
     atomic_int running;
-    atomic_uint freed;   /* rises whenever some were freed */
-    unsigned freed_seen; /* the claiming thread's */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    atomic_uint freed;    /* rises whenever some were freed */
+    unsigned freed_seen;  /* the claiming thread's */
+    struct wake wake;     /* of the claiming thread, while it waits for a free one */
+    pthread_mutex_t lock; /* of shortages */
 };
 
 void slots_init(struct slots *slots, int concurrency);
 void slots_release(struct slots *slots);
 /* Free ones for this Type; never negative. */
 int slots_left(struct slots *slots, struct served_type *type);
+/* No Type has a free one. */
+bool slots_all_taken(const struct slots *slots);
 void slots_reserve(struct slots *slots, struct served_type *type, int count);
 void slots_unreserve(struct slots *slots, struct served_type *type, int count);
 void slots_run(struct slots *slots, struct served_type *type, int count);

@@ -8,6 +8,7 @@
 #include "worker/lease/guard.h"
 #include "worker/lease/identity.h"
 #include "worker/lease/inflight.h"
+#include "worker/traces/exporter.h"
 
 struct status_source { /* set before the worker starts to claim; all NULL before that, and when it has drained */
     const struct identity *identity;
@@ -18,6 +19,7 @@ struct status_source { /* set before the worker starts to claim; all NULL before
     const struct claims *claims;
     const struct reporter *reporter;
     const struct guard *guard;
+    const struct exporter *spans; /* NULL: none are wanted */
     const atomic_bool *draining;
 };
 

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 #include "common/service/service.h"
 #include "worker/claim/claims.h"
 #include "worker/lease/guard.h"
@@ -16,15 +17,17 @@
 #include "worker/daemon/descriptors_needed.h"
 #include "worker/daemon/queue_wait.h"
 #include "worker/daemon/status_page.h"
+#include "worker/traces/exporter.h"
 
 enum {
-    POLL_MS = 20,          /* with nothing to do: bounds how late a pull or an opened gate is noticed */
-    LISTENING_POLL_MS = 2, /* while Redis pushes hints */
-    SLOT_WAIT_MS = 2,      /* while hints wait for a slot of their Type, others must be polled */
-    OPEN_CALLS_MS = 3000,  /* drain: for answers to claims under way */
-    STOP_GRACE_MS = 5000,  /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
+    IDLE_WAIT_MS = 250,   /* with nothing to do: all that matters ends the wait, or has a time of its own */
+    SLOT_WAIT_MS = 50,    /* while there is no free slot: a shortage ends by itself */
+    POLL_MS = 20,         /* drain */
+    OPEN_CALLS_MS = 3000, /* drain: for answers to claims under way */
+    STOP_GRACE_MS = 5000, /* drain: for handlers that were told to stop (SIGTERM, 2 s, SIGKILL) */
     STATS_EVERY_MS = 60000,
-    FLUSH_MS = 15000, /* drain: for the last delivery reports */
+    FLUSH_MS = 15000,      /* drain: for the last delivery reports */
+    SPANS_FLUSH_MS = 3000, /* and for the last spans */
 };
 
 struct worker {
@@ -33,6 +36,7 @@ struct worker {
     struct types types;
     struct slots slots;
     struct status_page *page;
+    struct exporter *spans; /* NULL: none are wanted */
     atomic_bool draining;
     struct service service;
     /* from here on known or started by worker_run, in this order */
@@ -61,13 +65,33 @@ static void on_finished(void *arg, struct execution *const *executions, size_t c
             slots_short(&worker->slots, type, execution_leader(executions[i])->outcome.text);
         else if (atomic_load(&type->shortage.on))
             slots_worked(&worker->slots, type, executions[i]->started_boot_ms);
-        execution_finished(executions[i], now);
+        execution_conclude(executions[i], now);
+        trace_point(TRACE_FINISHED, execution_leader(executions[i])->id);
     }
+    if (type->traced)
+        exporter_add(worker->spans, executions, count);
+    for (size_t i = 0; i < count; i++)
+        execution_let_go(executions[i]);
     reporter_add(worker->reporter, executions, count); /* from here on they are the reporter's */
     slots_free(&worker->slots, type, (int)count);
 }
 
 /* ---- life ---- */
+
+static enum status start_spans(struct worker *worker, struct err *err)
+{
+    const struct exporter_parts parts = {
+        .url = worker->config->traces_url,
+        .headers_file = worker->config->traces_headers_file,
+        .service_name = worker->config->traces_service_name,
+        .prefix = worker->config->prefix,
+        .instance = worker->identity.instance,
+        .worker_uri = worker->identity.uri,
+        .host = worker->identity.host,
+    };
+
+    return parts.url[0] ? exporter_start(&worker->spans, &parts, err) : ST_OK;
+}
 
 struct worker *worker_new(const struct config *config, struct err *err)
 {
@@ -86,7 +110,7 @@ struct worker *worker_new(const struct config *config, struct err *err)
         return NULL;
     }
     worker->page = status_page_start(config, &worker->identity, err);
-    if (worker->page && types_open(&worker->types, &sink, err) == ST_OK)
+    if (worker->page && start_spans(worker, err) == ST_OK && types_open(&worker->types, &sink, err) == ST_OK)
         return worker;
     worker_free(worker);
     return NULL;
@@ -97,6 +121,8 @@ void worker_free(struct worker *worker)
     if (worker->page)
         status_page_stop(worker->page);
     types_close(&worker->types);
+    if (worker->spans)
+        exporter_stop(worker->spans, SPANS_FLUSH_MS);
     types_release(&worker->types);
     slots_release(&worker->slots);
     free(worker);
@@ -227,19 +253,52 @@ static void tell_service(struct worker *worker, const char *doing)
     }
 }
 
+/* Until Kafka or Redis has something for us, a slot that is waited for is free, or it is time for something. */
+static void serve_wait(struct worker *worker, bool pushed, int wait_ms)
+{
+    int also[KAFKA_WAIT_ALSO_MAX] = { worker->slots.wake.fd };
+    size_t count = 1;
+
+    count += claims_descriptors(worker->claims, also + count, KAFKA_WAIT_ALSO_MAX / 2);
+    if (pushed) {
+        count += pushed_hints_descriptors(worker->pushed, also + count, KAFKA_WAIT_ALSO_MAX - count);
+        wait_ms = pushed_hints_wait_ms(worker->pushed, wait_ms);
+    }
+    wait_ms = claims_wait_ms(worker->claims, wait_ms);
+    if (wait_ms > 0)
+        hints_wait(worker->hints, slots_all_taken(&worker->slots), also, count, wait_ms);
+}
+
 /* A turn of the main loop, in this order:
  *
  *   1. beat     the guard expects one every 30 s
- *   2. slots    only after a turn in which hints found no free slot: a short wait for one
- *   3. hints    what Kafka has; waits for the first message only when the last turn left nothing to go on with
- *   4. pushed   what Redis pushes, unless no gate is ready: then Redis may be away, and renewal alone tries it
- *   5. claims   one round over all lanes; its answer (`wait`) decides how the next turn waits in 2 and 3
- */
+ *   2. hints    what Kafka has
+ *   3. pushed   what Redis pushes, unless no gate is ready: then Redis may be away, and renewal alone tries it
+ *   4. claims   answers that have come are worked on, free slots are asked for
+ *   5. wait     when none of that found anything. For a slot only after a second look that was announced: one that was
+ *               freed since ends the wait. */
+static void serve_turn(struct worker *worker, bool *no_slots)
+{
+    bool announced = *no_slots, some, pushed = gate_cache_ready_count(&worker->gates) > 0;
+    enum claims_wait wait;
+
+    if (announced)
+        wake_prepare(&worker->slots.wake);
+    some = hints_poll(worker->hints);
+    if (pushed)
+        pushed_hints_poll(worker->pushed, hints_assigned(worker->hints));
+    wait = claims_turn(worker->claims, worker->hints);
+    *no_slots = wait == CLAIMS_NO_SLOTS && atomic_load(&worker->slots.running) > 0; /* else they are reserved */
+    if (!some && wait != CLAIMS_MORE && *no_slots == announced)
+        serve_wait(worker, pushed, *no_slots ? SLOT_WAIT_MS : IDLE_WAIT_MS);
+    if (announced)
+        wake_done(&worker->slots.wake);
+}
+
 static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
 {
     int64_t next_stats = clock_boot_ms() + STATS_EVERY_MS;
-    enum claims_wait wait = CLAIMS_IDLE;
-    bool listening = false;
+    bool no_slots = false;
 
     while (!*stop) {
         guard_beat(worker->guard);
@@ -248,12 +307,7 @@ static void serve(struct worker *worker, const volatile sig_atomic_t *stop)
             log_stats(worker);
             next_stats += STATS_EVERY_MS;
         }
-        if (wait == CLAIMS_NO_SLOTS)
-            slots_wait(&worker->slots, SLOT_WAIT_MS);
-        hints_poll(worker->hints, wait != CLAIMS_IDLE ? 0 : listening ? LISTENING_POLL_MS : POLL_MS);
-        listening = gate_cache_ready_count(&worker->gates) > 0 && /* else Redis may be away, and renewal looks for it */
-                    pushed_hints_poll(worker->pushed, hints_assigned(worker->hints));
-        wait = claims_round(worker->claims, worker->hints);
+        serve_turn(worker, &no_slots);
     }
 }
 
@@ -283,7 +337,7 @@ static void drain(struct worker *worker)
     hints_stop(worker->hints);
     worker->hints = NULL;
     while (claims_open(worker->claims) && clock_boot_ms() < until) {
-        claims_round(worker->claims, NULL);
+        claims_turn(worker->claims, NULL);
         if (claims_open(worker->claims))
             usleep(POLL_MS * 1000);
     }
@@ -308,6 +362,7 @@ static void show(struct worker *worker)
         .claims = worker->claims,
         .reporter = worker->reporter,
         .guard = worker->guard,
+        .spans = worker->spans,
         .draining = &worker->draining,
     };
 

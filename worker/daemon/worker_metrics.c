@@ -25,6 +25,12 @@ static void put_outcomes(struct metrics *metrics, const struct reporter *reporte
     metrics_put(metrics, METRIC_UNDELIVERED, (double)reporter_undelivered(reporter), NULL, NULL);
 }
 
+static void put_spans(struct metrics *metrics, const struct exporter *spans)
+{
+    metrics_put(metrics, METRIC_SPANS, (double)exporter_exported(spans), "exported", NULL);
+    metrics_put(metrics, METRIC_SPANS, (double)exporter_dropped(spans), "dropped", NULL);
+}
+
 void worker_metrics_put(struct metrics *metrics, const struct status_source *source)
 {
     char why[READINESS_SIZE];
@@ -36,4 +42,6 @@ void worker_metrics_put(struct metrics *metrics, const struct status_source *sou
     metrics_put(metrics, METRIC_CLAIMED, (double)claims_granted(source->claims), NULL, NULL);
     put_types(metrics, source->types);
     put_outcomes(metrics, source->reporter);
+    if (source->spans)
+        put_spans(metrics, source->spans);
 }

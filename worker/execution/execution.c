@@ -242,19 +242,29 @@ static void log_group(const struct execution *execution)
               unanswered, (long long)execution->duration_ms);
 }
 
-void execution_finished(struct execution *execution, int64_t now_boot_ms)
+void execution_conclude(struct execution *execution, int64_t now_boot_ms)
 {
-    struct claim_batch *batch = execution->batch;
-
     execution->duration_ms = now_boot_ms - execution->started_boot_ms;
     refuse_needless_skips(execution);
     if (execution->member_count > 1)
         log_group(execution);
+}
+
+void execution_let_go(struct execution *execution)
+{
+    struct claim_batch *batch = execution->batch;
+
     for (int i = 0; i < execution->member_count; i++)
         execution->members[i].op = NULL;
     atomic_store(&execution->finished, true);
     if (atomic_fetch_sub(&batch->unfinished, 1) == 1)
         claim_answer_release(&batch->answer);
+}
+
+void execution_finished(struct execution *execution, int64_t now_boot_ms)
+{
+    execution_conclude(execution, now_boot_ms);
+    execution_let_go(execution);
 }
 
 void execution_free(struct execution *execution)

@@ -38,6 +38,7 @@ struct served_type {
     int index;                  /* in the worker's array */
     int concurrency;            /* most executions at a time */
     bool group;                 /* speaks the group protocol: merge_max > 1 */
+    bool traced;                /* its attempts become spans ([traces] url) */
     int64_t busy_until_boot_ms; /* it has work: hints or grants lately; the claiming thread's */
     int reserved;               /* slots promised to claim calls under way; the claiming thread's */
     atomic_int running;         /* executions with the handler */
@@ -124,8 +125,11 @@ struct claim_batch {
  * the answered call was sent: leases and deadlines count from there. NULL for an empty answer, which is released. */
 struct claim_batch *claim_batch_new(struct claim_answer *answer, struct served_type *type, int shard,
                                     int64_t sent_boot_ms);
-/* The execution's outcomes are known: refuses those that may not be (a member skipped without reason), and gives up its
- * share of the payloads. */
+/* The execution's outcomes are known: refuses those that may not be (a member skipped without reason). */
+void execution_conclude(struct execution *execution, int64_t now_boot_ms);
+/* Nobody looks at what it was claimed with any more: gives up its share of the payloads. */
+void execution_let_go(struct execution *execution);
+/* Both. */
 void execution_finished(struct execution *execution, int64_t now_boot_ms);
 /* The status log has its outcomes (or nobody wants them): gives up the rest. */
 void execution_free(struct execution *execution);

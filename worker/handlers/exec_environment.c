@@ -9,6 +9,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/memory.h"
+#include "worker/execution/attempt_trace.h"
 
 extern char **environ;
 
@@ -28,7 +29,7 @@ static void add_operation(struct buf *text, const struct execution *execution)
 {
     const struct member *leader = execution_leader(execution);
     const struct claimed *op = leader->op;
-    char name[EXECUTION_NAME_SIZE];
+    char name[EXECUTION_NAME_SIZE], trace[TRACEPARENT_SIZE];
 
     add(text, "BGOP_ID=%s", leader->id);
     add(text, "BGOP_ATTEMPT=%" PRIu32, token_attempt(leader->token));
@@ -37,7 +38,7 @@ static void add_operation(struct buf *text, const struct execution *execution)
     if (op->parent_key[0])
         add(text, "BGOP_PARENT_KEY=%s", op->parent_key);
     if (op->traceparent[0])
-        add(text, "TRACEPARENT=%s", op->traceparent);
+        add(text, "TRACEPARENT=%s", attempt_traceparent(trace, execution, leader));
     if (execution->type->group) {
         add(text, "BGOP_MEMBERS=%d", execution->member_count);
         if (execution->member_count > 1)

@@ -12,6 +12,7 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/codec/jsontext.h"
+#include "worker/execution/attempt_trace.h"
 #include "worker/handlers/retry_after.h"
 
 /* ---- members ---- */
@@ -36,11 +37,13 @@ static void set_payload(json_t *object, const struct claimed *op)
     free(base64);
 }
 
-static void set_environment(json_t *object, const struct execution *execution, const struct claimed *op)
+static void set_environment(json_t *object, const struct execution *execution, const struct member *member)
 {
+    char trace[TRACEPARENT_SIZE];
+
     json_object_set_new(object, "Type", json_string(execution->type->config->name));
     json_object_set_new(object, "DeadlineMs", json_integer(execution->started_at_ms + execution_timeout_ms(execution)));
-    json_object_set_new(object, "Traceparent", text_or_null(op->traceparent));
+    json_object_set_new(object, "Traceparent", text_or_null(attempt_traceparent(trace, execution, member)));
 }
 
 static json_t *member_json(const struct execution *execution, const struct member *member, bool all)
@@ -56,7 +59,7 @@ static json_t *member_json(const struct execution *execution, const struct membe
     json_object_set_new(object, "SequenceNumber",
                         op->sequence_number >= 0 ? json_integer(op->sequence_number) : json_null());
     if (all)
-        set_environment(object, execution, op);
+        set_environment(object, execution, member);
     set_payload(object, op);
     return object;
 }

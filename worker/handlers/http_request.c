@@ -15,6 +15,7 @@
 #include "common/base/descriptors.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "worker/execution/attempt_trace.h"
 #include "worker/handlers/group.h"
 #include "worker/handlers/retry_after.h"
 
@@ -251,7 +252,7 @@ static void set_headers(struct http_request *request, const char *data, size_t s
     const struct execution *execution = request->execution;
     const struct http_type *type = execution->type->prepared;
     const struct member *leader = execution_leader(execution);
-    char name[EXECUTION_NAME_SIZE];
+    char name[EXECUTION_NAME_SIZE], trace[TRACEPARENT_SIZE];
 
     curl_slist_free_all(request->headers);
     request->headers = NULL;
@@ -265,7 +266,7 @@ static void set_headers(struct http_request *request, const char *data, size_t s
     add_header(request, "X-Bgop-Attempt: %" PRIu32, token_attempt(leader->token));
     add_header(request, "X-Bgop-Type: %s", execution->type->config->name);
     if (leader->op->traceparent[0])
-        add_header(request, "traceparent: %s", leader->op->traceparent);
+        add_header(request, "traceparent: %s", attempt_traceparent(trace, execution, leader));
     curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
 }
 

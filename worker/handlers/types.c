@@ -51,6 +51,7 @@ static enum status add(struct types *types, const struct config *config, const s
     served->index = (int)types->count++;
     served->concurrency = type->concurrency > 0 ? (int)type->concurrency : handler->concurrency;
     served->group = type->merge_max > 1;
+    served->traced = config->traces_url[0] != '\0';
     return ST_OK;
 }
 

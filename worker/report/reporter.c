@@ -2,8 +2,8 @@
  * holds its items) -> delivered and freed, or pending again. Nothing is ordered here but a group (report_items.h); tokens
  * decide.
  *
- * Under load batching comes by itself: while one round is packed and produced, the next outcomes gather. So the
- * producer's linger is 0, and a lone outcome leaves at once. */
+ * A lone outcome leaves at once: the producer's linger is 0. Where many come, outcomes gather for some milliseconds: nobody's
+ * slot waits for them, and a message for each claim's answer would cost Kafka, Redis and the coordinator more than the work. */
 #include "worker/report/reporter.h"
 
 #include <pthread.h>
@@ -15,6 +15,7 @@
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/trace.h"
 #include "common/kafka/kafka.h"
 #include "worker/report/report_items.h"
 #include "common/base/wait.h"
@@ -24,6 +25,10 @@ enum {
     POLL_EVERY_MS = 5, /* for delivery reports, while some are due */
     IDLE_WAIT_MS = 500,
     SEND_AGAIN_MS = 200,
+    GATHER_MS = 5,          /* under load, between two rounds of sending */
+    GATHER_WINDOW_MS = 20,  /* load is so many outcomes ... */
+    GATHER_OPERATIONS = 60, /* ... in the last window */
+    GATHER_MOST = 2000,     /* and with so many at once there is nothing to wait for */
 };
 
 struct report { /* one message under way */
@@ -51,6 +56,8 @@ struct reporter {
     int shard_count;
     size_t reports; /* under way */
     int64_t send_again_boot_ms;
+    int64_t window; /* the window of time that `window_operations` are of; before it there were `last_operations` */
+    size_t window_operations, last_operations, gathered;
     struct outage outage;
     struct buf message;
     struct status_entry entries[STATUS_BATCH_MAX_ENTRIES];
@@ -119,6 +126,7 @@ static void item_delivered(struct reporter *reporter, const struct item *item)
     const struct execution *execution = item->execution;
     int first = item_first(item), end = first + (int)item_entries(item);
 
+    trace_point(TRACE_REPORTED, execution->members[first].id);
     for (int i = first; i < end; i++)
         atomic_fetch_add(&reporter->delivered[execution->members[i].outcome.kind], 1);
     item_release(reporter, item);
@@ -255,28 +263,37 @@ static bool anything_pending(const struct reporter *reporter)
     return false;
 }
 
+static void count_window(struct reporter *reporter, size_t operations)
+{
+    int64_t window = clock_boot_ms() / GATHER_WINDOW_MS;
+
+    if (window != reporter->window) {
+        reporter->last_operations = window == reporter->window + 1 ? reporter->window_operations : 0;
+        reporter->window_operations = 0;
+        reporter->window = window;
+    }
+    reporter->window_operations += operations;
+    reporter->gathered += operations;
+}
+
 static void enqueue_pending(struct reporter *reporter, struct execution *taken)
 {
     struct execution *next;
 
     for (; taken; taken = next) {
         next = taken->queue_next;
+        count_window(reporter, (size_t)taken->member_count);
         items_add_execution(pending_of(reporter, taken), taken);
     }
 }
 
-/* Takes what was added, after waiting for it. Answers whether to go on. */
-static bool dequeue_incoming(struct reporter *reporter)
+/* What was added, into the lists of its shards. Answers whether to go on. */
+static bool take_incoming(struct reporter *reporter)
 {
-    bool busy = reporter->reports > 0 || anything_pending(reporter), go_on;
     struct execution *taken;
+    bool go_on;
 
     pthread_mutex_lock(&reporter->lock);
-    if (!reporter->incoming && !reporter->stopping) {
-        reporter->waiting = true;
-        wait_cond(&reporter->changed, &reporter->lock, busy ? POLL_EVERY_MS : IDLE_WAIT_MS);
-        reporter->waiting = false;
-    }
     taken = reporter->incoming;
     reporter->incoming = NULL;
     go_on = !reporter->stopping;
@@ -285,18 +302,52 @@ static bool dequeue_incoming(struct reporter *reporter)
     return go_on;
 }
 
+/* Takes what was added, after waiting for it. Answers whether to go on. */
+static bool dequeue_incoming(struct reporter *reporter)
+{
+    bool busy = reporter->reports > 0 || anything_pending(reporter);
+
+    pthread_mutex_lock(&reporter->lock);
+    if (!reporter->incoming && !reporter->stopping) {
+        reporter->waiting = true;
+        wait_cond(&reporter->changed, &reporter->lock, busy ? POLL_EVERY_MS : IDLE_WAIT_MS);
+        reporter->waiting = false;
+    }
+    pthread_mutex_unlock(&reporter->lock);
+    return take_incoming(reporter);
+}
+
+/* Sleeps while more outcomes come: under load only, and not when there are many already. */
+static void gather(struct reporter *reporter)
+{
+    if (reporter->last_operations < GATHER_OPERATIONS || reporter->gathered >= GATHER_MOST)
+        return;
+    pthread_mutex_lock(&reporter->lock);
+    for (int64_t now = clock_boot_ms(), end = now + GATHER_MS; now < end && !reporter->stopping; now = clock_boot_ms())
+        wait_cond(&reporter->changed, &reporter->lock, (int)(end - now)); /* `waiting` is off: only the end signals */
+    pthread_mutex_unlock(&reporter->lock);
+    take_incoming(reporter);
+}
+
+static void send_all(struct reporter *reporter)
+{
+    if (anything_pending(reporter))
+        gather(reporter);
+    reporter->gathered = 0;
+    for (int shard = 0; shard < reporter->shard_count; shard++) {
+        if (reporter->pending[shard].count > 0)
+            send_shard(reporter, shard);
+    }
+}
+
 static void *reporter_loop(void *arg)
 {
     struct reporter *reporter = arg;
 
     pthread_setname_np(pthread_self(), "reporter");
     while (dequeue_incoming(reporter)) {
-        if (clock_boot_ms() >= reporter->send_again_boot_ms) {
-            for (int shard = 0; shard < reporter->shard_count; shard++) {
-                if (reporter->pending[shard].count > 0)
-                    send_shard(reporter, shard);
-            }
-        }
+        if (clock_boot_ms() >= reporter->send_again_boot_ms)
+            send_all(reporter);
         kafka_producer_poll(reporter->producer, 0);
     }
     return NULL;

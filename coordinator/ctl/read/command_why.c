@@ -11,9 +11,10 @@
 #include "coordinator/ctl/commands.h"
 #include "coordinator/ctl/missing.h"
 #include "coordinator/ctl/print.h"
+#include "coordinator/ctl/read/why.h"
 
 /* ---- why ---- */
-static void print_why(const char *id, const json_t *answer)
+void why_print(FILE *to, const char *id, const json_t *answer)
 {
     const char *status = json_string_value(json_object_get(answer, "status"));
     const char *mode = json_string_value(json_object_get(answer, "mode"));
@@ -22,14 +23,14 @@ static void print_why(const char *id, const json_t *answer)
     char text[64];
     size_t i;
 
-    printf("%s  %s\n%s\n", id, status ? shown(status) : "no record",
-           shown(json_string_value(json_object_get(answer, "reason"))));
+    fprintf(to, "%s  %s\n%s\n", id, status ? shown(status) : "no record",
+            shown(json_string_value(json_object_get(answer, "reason"))));
     json_array_foreach(json_object_get(answer, "blockedBy"), i, blocker)
-        printf("%s %s\n", i ? "           " : "blocked by:", shown(json_string_value(blocker)));
+        fprintf(to, "%s %s\n", i ? "           " : "blocked by:", shown(json_string_value(blocker)));
     if (next)
-        printf("next attempt at %s\n", shown(format_time(text, next)));
+        fprintf(to, "next attempt at %s\n", shown(format_time(text, next)));
     if (mode && strcmp(mode, "OPEN") != 0)
-        printf("its shard is %s: this may change\n", shown(mode));
+        fprintf(to, "its shard is %s: this may change\n", shown(mode));
 }
 
 /* Redis does not see Kafka's log. While its shard is not open there may be a record that it does not show. */
@@ -62,7 +63,7 @@ static int run_why(struct session *session, int count, char **operands)
     if (session->json)
         print_json_pretty(stdout, answer);
     else
-        print_why(id, answer);
+        why_print(stdout, id, answer);
     code = json_is_null(json_object_get(answer, "status")) ? EXIT_FAILED : EXIT_OK;
     json_decref(answer);
     return code;

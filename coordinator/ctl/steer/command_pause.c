@@ -1,81 +1,18 @@
-/* pause, resume: nothing of a Type or of a ParentKey is claimed. Sent through the topic of commands; answers when Redis
- * shows the effect in every shard that it concerns. */
+/* pause, resume: nothing of a Type or of a ParentKey is claimed. An action as others are, so that it is known who asked for
+ * it; answers when a coordinator has seen the effect in every shard that it concerns. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "common/base/clock.h"
+#include "common/action/paused.h"
 #include "common/base/text.h"
-#include "common/codec/codec.h"
-#include "common/kafka/kafka.h"
-#include "common/record/keys.h"
-#include "common/record/routing.h"
+#include "coordinator/ctl/acting.h"
 #include "coordinator/ctl/commands.h"
+#include "coordinator/ctl/interrupt.h"
 #include "coordinator/ctl/print.h"
-
-enum { EFFECT_TIMEOUT_MS = 15000, FLUSH_MS = 10000, LOOK_MS = 50 };
 
 static struct {
     const char *type, *parent, *reason, *timeout;
 } options;
-
-/* Of how many shards Redis shows another state than is wanted; -1: it could not be asked. */
-static int shards_missing(struct session *session, const char *field, bool paused)
-{
-    int shards = 0, first = 0, missing = 0;
-    struct redis_reply *reply = NULL;
-    struct err err = ERR_INIT;
-
-    if (redis_call(session->redis, &reply, &err, "HGET", key_name(KEY_META), "shards", NULL) == ST_OK)
-        shards = (int)redis_reply_int(reply, 0);
-    redis_reply_free(reply);
-    if (options.parent && shards > 0) {
-        first = routing_shard(options.parent, strlen(options.parent), 0, 0, shards);
-        shards = first + 1;
-    }
-    for (int s = first; s < shards; s++) {
-        char key[64];
-
-        key_format(key, sizeof key, KEY_PAUSED, s, NULL);
-        reply = NULL;
-        if (redis_call(session->redis, &reply, &err, "HEXISTS", key, field, NULL) != ST_OK)
-            return -1;
-        missing += (redis_reply_int(reply, 0) == 1) != paused;
-        redis_reply_free(reply);
-    }
-    return shards > 0 ? missing : -1;
-}
-
-static int send_command(struct session *session, enum command_kind kind)
-{
-    struct kafka_settings settings = config_kafka(&session->config, "bgopctl");
-    struct command command = { .kind = kind };
-    char topic[300];
-    struct err err = ERR_INIT;
-    struct buf value;
-    enum status st;
-    struct kafka_producer *producer;
-    int code = session_queue_check(session);
-
-    if (code != EXIT_OK)
-        return code;
-    producer = kafka_producer_new(&settings, 0, NULL, NULL, &err);
-    if (!producer)
-        return session_fail(EXIT_CONFIG, "%s", err.text);
-    snprintf(command.type, sizeof command.type, "%s", options.type ? options.type : "");
-    snprintf(command.parent_key, sizeof command.parent_key, "%s", options.parent ? options.parent : "");
-    snprintf(command.reason, sizeof command.reason, "%s", options.reason ? options.reason : "");
-    buf_init(&value, 4096);
-    codec_write_command(&value, &command);
-    BGOP_ASSERT(!value.overflow);
-    st = kafka_producer_send(producer, config_topic(&session->config, "command", topic, sizeof topic), 0, NULL, 0,
-                             value.data, value.size, NULL, NULL, &err);
-    if (st == ST_OK)
-        st = kafka_producer_flush(producer, FLUSH_MS, &err);
-    buf_release(&value);
-    kafka_producer_free(producer);
-    return st == ST_OK ? EXIT_OK : session_fail_status(&err);
-}
 
 static int check_options(int64_t *timeout_ms)
 {
@@ -96,58 +33,74 @@ static int check_options(int64_t *timeout_ms)
     return EXIT_OK;
 }
 
-static int wait_for_effect(struct session *session, const char *field, bool paused, int64_t timeout_ms)
+/* A Type that is configured no more may still be paused: then it may be resumed. */
+static int check_type(struct session *session, enum action_kind kind)
 {
-    int64_t deadline = clock_boot_ms() + timeout_ms;
-    int missing;
+    struct err err = ERR_INIT;
+    int missing = 0, code = session_shards(session);
 
-    while ((missing = shards_missing(session, field, paused)) != 0 && clock_boot_ms() < deadline)
-        nanosleep(&(struct timespec){ 0, LOOK_MS * 1000000L }, NULL);
-    if (missing == 0)
-        return EXIT_OK;
-    return session_fail(EXIT_FAILED,
-                        "Kafka has the command, but Redis shows no effect after %.1f s: does a coordinator run?",
-                        (double)timeout_ms / 1000);
+    if (code != EXIT_OK || !options.type)
+        return code;
+    if (kind == ACTION_RESUME &&
+        paused_missing(session->redis, session->shards, options.type, "", false, &missing, &err) != ST_OK)
+        return session_fail_status(&err);
+    return missing > 0 ? EXIT_OK : argument_check_type(session, options.type);
 }
 
-static int run_pause_or_resume(struct session *session, enum command_kind kind)
+static int print_effect(const struct session *session, const json_t *action)
 {
-    int64_t timeout_ms = EFFECT_TIMEOUT_MS;
-    char field[RECORD_STRING_SIZE + 2];
-    int code = check_options(&timeout_ms);
+    const char *word = acting_done_word(action);
 
-    if (code != EXIT_OK)
-        return code;
-    snprintf(field, sizeof field, "%c:%s", options.type ? 'T' : 'P', options.type ? options.type : options.parent);
-    code = session_redis(session);
-    /* A Type that is configured no more may still be paused. */
-    if (code == EXIT_OK && (kind == COMMAND_PAUSE || shards_missing(session, field, false) == 0))
-        code = argument_check_type(session, options.type);
-    if (code == EXIT_OK)
-        code = send_command(session, kind);
-    if (code == EXIT_OK)
-        code = wait_for_effect(session, field, kind == COMMAND_PAUSE, timeout_ms);
-    if (code != EXIT_OK)
-        return code;
+    if (strcmp(acting_text(action, "state"), "Complete") != 0 || acting_number(action, "failed") > 0) {
+        return session_fail(EXIT_FAILED, "%s: %s %s", acting_text(action, "id"), acting_text(action, "state"),
+                            acting_text(action, "error"));
+    }
     if (session->json) {
-        printf("{\"%s\":true}\n", kind == COMMAND_PAUSE ? "paused" : "resumed");
+        printf("{\"%s\":true}\n", word);
     } else {
-        printf("%s %s is %s\n", options.type ? "Type" : "ParentKey", shown(field + 2),
-               kind == COMMAND_PAUSE ? "paused; what runs goes on" : "resumed");
+        printf("%s %s is %s%s\n", options.type ? "Type" : "ParentKey",
+               shown(options.type ? options.type : options.parent), word,
+               strcmp(word, "paused") == 0 ? "; what runs goes on" : "");
     }
     return EXIT_OK;
+}
+
+static int run_pause_or_resume(struct session *session, enum action_kind kind)
+{
+    struct action_request request = {
+        .kind = kind, .type = options.type, .parent_key = options.parent, .reason = options.reason
+    };
+    int64_t timeout_ms = ACTING_TIMEOUT_MS;
+    char name[ACTION_ID_SIZE];
+    json_t *action = NULL;
+    int code = check_options(&timeout_ms);
+
+    if (code == EXIT_OK)
+        code = session_redis(session);
+    if (code == EXIT_OK)
+        code = check_type(session, kind);
+    if (code == EXIT_OK)
+        code = acting_create(session, &request, name);
+    if (code != EXIT_OK)
+        return code;
+    interrupt_catch();
+    code = acting_follow(session, name, timeout_ms, true, &action);
+    if (code == EXIT_OK)
+        code = print_effect(session, action);
+    json_decref(action);
+    return code;
 }
 
 static int run_pause(struct session *session, int count, char **operands)
 {
     (void)count, (void)operands;
-    return run_pause_or_resume(session, COMMAND_PAUSE);
+    return run_pause_or_resume(session, ACTION_PAUSE);
 }
 
 static int run_resume(struct session *session, int count, char **operands)
 {
     (void)count, (void)operands;
-    return run_pause_or_resume(session, COMMAND_RESUME);
+    return run_pause_or_resume(session, ACTION_RESUME);
 }
 
 static const struct flag pause_flags[] = {

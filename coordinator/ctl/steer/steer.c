@@ -10,7 +10,9 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/codec/codec.h"
 #include "common/kafka/kafka.h"
+#include "coordinator/ctl/interrupt.h"
 #include "coordinator/ctl/missing.h"
 #include "coordinator/ctl/print.h"
 
@@ -72,7 +74,7 @@ static void send_one(struct sending *sending, struct target *target)
 {
     struct steering *steering = sending->steering;
     struct kafka_producer *producer = steering->session->commands;
-    struct command command = { .kind = steering->kind };
+    struct command command = { .kind = steering->kind == ACTION_CANCEL ? COMMAND_CANCEL : COMMAND_REDRIVE };
     struct err err = ERR_INIT;
     struct buf value;
     enum status st;
@@ -80,7 +82,7 @@ static void send_one(struct sending *sending, struct target *target)
     memcpy(command.id, target->id, ID_SIZE);
     if (steering->reason)
         (void)text_copy(command.reason, sizeof command.reason, steering->reason, strlen(steering->reason));
-    command.has_token = steering->kind == COMMAND_REDRIVE;
+    command.has_token = steering->kind == ACTION_REDRIVE;
     command.token = target->token;
     buf_init(&value, 4096);
     codec_write_command(&value, &command);
@@ -102,7 +104,7 @@ static void keep_rate(struct sending *sending)
     if (!rate)
         return;
     due_ms = sending->begun_ms + sending->sent * 1000 / rate;
-    while (!steering_interrupted()) {
+    while (!interrupted()) {
         int64_t left = due_ms - clock_boot_ms();
 
         if (left <= 0)
@@ -116,12 +118,12 @@ static int send_chunk(struct sending *sending, size_t from, size_t to)
     struct err err = ERR_INIT;
 
     for (size_t i = from; i < to; i++) {
-        if (sending->steering->targets[i].progress != TARGET_OPEN)
+        if (sending->steering->targets.list[i].progress != TARGET_OPEN)
             continue;
         keep_rate(sending);
-        if (steering_interrupted())
+        if (interrupted())
             break;
-        send_one(sending, &sending->steering->targets[i]);
+        send_one(sending, &sending->steering->targets.list[i]);
         sending->sent++;
     }
     return kafka_producer_flush(sending->steering->session->commands, FLUSH_MS, &err) == ST_OK
@@ -131,63 +133,13 @@ static int send_chunk(struct sending *sending, size_t from, size_t to)
 
 /* ---- effects ---- */
 
-static bool is_waited_for(const struct target *target)
-{
-    return target->progress == TARGET_OPEN && target->sent;
-}
-
-static void settle_cancel(struct target *target, const char *status, bool requested)
-{
-    if (strcmp(status, "Canceled") == 0)
-        target_settle(target, TARGET_DONE, "canceled");
-    else if (strcmp(status, "Complete") == 0)
-        target_settle(target, TARGET_FAILED, "became Complete before the cancel was read");
-    else if ((strcmp(status, "Running") == 0 || strcmp(status, "Merged") == 0) && requested)
-        target_settle(target, TARGET_DONE, "runs: cancel requested; the handler is told, and the first outcome wins");
-}
-
-static void settle_by_record(struct steering *steering, struct target *target, const struct redis_reply *record,
-                             const struct redis_reply *requested)
-{
-    const char *status = redis_reply_text(redis_reply_at(record, 0), NULL);
-
-    if (!*status && target->to_come)
-        return;
-    target->to_come = false;
-    if (!*status)
-        target_settle(target, TARGET_FAILED, "was removed meanwhile");
-    else if (steering->kind == COMMAND_CANCEL)
-        settle_cancel(target, status, redis_reply_int(requested, 0) == 1);
-    else if (strcmp(status, target->status) != 0 || redis_reply_int(redis_reply_at(record, 1), 0) > target->stamp_ms ||
-             redis_reply_int(redis_reply_at(record, 2), 0) > target->redrives)
-        target_settle(target, TARGET_DONE, "redriven, now %s", status);
-}
-
-/* Settles those that the command has had its effect on, and counts those still waited for. */
-static enum status settle_by_effect(struct steering *steering, size_t from, size_t to, size_t *open, struct err *err)
-{
-    const struct target_query query = {
-        .fields = (const char *const[]){ "Status", "SystemModstamp", "redrives", NULL },
-        .verb = "HEXISTS",
-        .key = KEY_CANCELS,
-        .is_about = is_waited_for,
-        .on_answer = settle_by_record,
-    };
-    enum status st = steering_query(steering, &query, from, to, err);
-
-    *open = 0;
-    for (size_t i = from; i < to; i++)
-        *open += is_waited_for(&steering->targets[i]);
-    return st;
-}
-
 static void draw(struct sending *sending, size_t at)
 {
     char text[96], done[32], all[32];
 
     snprintf(text, sizeof text, "%s of %s", format_count(done, (long long)at),
-             format_count(all, (long long)sending->steering->count));
-    progress_draw(&sending->progress, (double)at / (double)sending->steering->count, text);
+             format_count(all, (long long)sending->steering->targets.count));
+    progress_draw(&sending->progress, (double)at / (double)sending->steering->targets.count, text);
 }
 
 /* Exit 1 all the same: no effect was seen. */
@@ -204,6 +156,11 @@ static void settle_to_come(struct steering *steering, struct target *target)
     }
 }
 
+static bool is_waited_for(const struct target *target)
+{
+    return target->progress == TARGET_OPEN && target->sent;
+}
+
 static int wait_chunk(struct sending *sending, size_t from, size_t to)
 {
     struct steering *steering = sending->steering;
@@ -212,22 +169,22 @@ static int wait_chunk(struct sending *sending, size_t from, size_t to)
     struct err err = ERR_INIT;
 
     for (;;) {
-        if (settle_by_effect(steering, from, to, &open, &err) != ST_OK)
+        if (targets_look(&steering->targets, from, to, &open, &err) != ST_OK)
             return session_fail_status(&err);
-        if (!open || clock_boot_ms() >= deadline || (steering_interrupted() && pause_ms == POLL_MAX_MS))
+        if (!open || clock_boot_ms() >= deadline || (interrupted() && pause_ms == POLL_MAX_MS))
             break;
         nap(pause_ms);
         pause_ms = pause_ms * 2 < POLL_MAX_MS ? pause_ms * 2 : POLL_MAX_MS;
     }
     for (size_t i = from; i < to; i++)
-        sending->seen += steering->targets[i].sent && steering->targets[i].progress != TARGET_OPEN;
-    if (!open || steering_interrupted())
+        sending->seen += steering->targets.list[i].sent && steering->targets.list[i].progress != TARGET_OPEN;
+    if (!open || interrupted())
         return EXIT_OK;
     for (size_t i = from; i < to; i++) {
-        if (is_waited_for(&steering->targets[i]) && steering->targets[i].to_come) {
-            settle_to_come(steering, &steering->targets[i]);
-        } else if (is_waited_for(&steering->targets[i])) {
-            target_settle(&steering->targets[i], TARGET_FAILED,
+        if (is_waited_for(&steering->targets.list[i]) && steering->targets.list[i].to_come) {
+            settle_to_come(steering, &steering->targets.list[i]);
+        } else if (is_waited_for(&steering->targets.list[i])) {
+            target_settle(&steering->targets.list[i], TARGET_FAILED,
                           "Kafka has the command, but Redis shows no effect after %.1f s: does a coordinator run? "
                           "(`bgopctl why` tells where it stands; a refused command is in %s.rejects)",
                           (double)steering->timeout_ms / 1000, steering->session->config.prefix);
@@ -238,8 +195,8 @@ static int wait_chunk(struct sending *sending, size_t from, size_t to)
 
 static bool any_open(const struct steering *steering)
 {
-    for (size_t i = 0; i < steering->count; i++) {
-        if (steering->targets[i].progress == TARGET_OPEN)
+    for (size_t i = 0; i < steering->targets.count; i++) {
+        if (steering->targets.list[i].progress == TARGET_OPEN)
             return true;
     }
     return false;
@@ -255,8 +212,8 @@ int steering_go(struct steering *steering)
         return EXIT_OK;
     code = open_commands(&sending);
     progress_start(&sending.progress);
-    for (size_t from = 0; code == EXIT_OK && from < steering->count && !steering_interrupted(); from = to) {
-        to = from + chunk < steering->count ? from + chunk : steering->count;
+    for (size_t from = 0; code == EXIT_OK && from < steering->targets.count && !interrupted(); from = to) {
+        to = from + chunk < steering->targets.count ? from + chunk : steering->targets.count;
         code = send_chunk(&sending, from, to);
         if (code == EXIT_OK)
             code = wait_chunk(&sending, from, to);

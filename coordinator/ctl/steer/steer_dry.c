@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/action/action.h"
 #include "common/base/memory.h"
 #include "coordinator/ctl/print.h"
 #include "coordinator/ctl/steer/steer.h"
@@ -81,14 +82,10 @@ static json_t **sorted_groups(const struct steering *steering, size_t *count)
 
 void steering_print_dry(const struct steering *steering)
 {
-    size_t count, open = 0, passed = 0;
+    size_t count;
     json_t **groups = sorted_groups(steering, &count);
     char text[32], other[32];
 
-    for (size_t i = 0; i < steering->count; i++) {
-        open += steering->targets[i].progress == TARGET_OPEN;
-        passed += steering->targets[i].progress == TARGET_PASSED;
-    }
     if (steering->session->json) {
         json_t *list = json_array();
 
@@ -98,10 +95,12 @@ void steering_print_dry(const struct steering *steering)
         json_decref(list);
     } else {
         print_dry_table(groups, count);
-        printf("%s would be %s; nothing was sent\n", format_count(text, (long long)open),
-               steering->kind == COMMAND_CANCEL ? "canceled" : "redriven");
-        if (passed)
-            printf("%s more match, but there is nothing to do for them\n", format_count(other, (long long)passed));
+        printf("%s would be %s; nothing was sent\n", format_count(text, (long long)steering->open),
+               action_done_word(steering->kind));
+        if (steering->passed) {
+            printf("%s more match, but there is nothing to do for them\n",
+                   format_count(other, (long long)steering->passed));
+        }
     }
     free(groups);
 }
