@@ -5,7 +5,7 @@
 -- touched, sequence groups before lanes (a member that its group lets go may enter a lane), each name once, and writes what
 -- that moved; until nothing is touched any more. So whoever changes one operation need not know what that means for others.
 local batch_open, flush, at_flush, finish, batch_answer, time_text
-local op_touch, release, moved, moved_ids, count_total, count_waited, edited, stat_time, done_add, done_ids
+local op_touch, release, released_ids, moved, moved_ids, count_total, count_waited, edited, stat_time, done_add, done_ids
 
 -- A list per name, names in the order of their first use: no pairs(), so that replays write the same bytes.
 local function add_to(groups, name, value)
@@ -221,6 +221,17 @@ do
 
     -- Claimable now. Only for who knows that no turn is to be waited for: all others say `ready`.
     function release(b, type, id) add_to(b.released, type, id) end
+
+    -- The list to which `release` adds, until the next flush.
+    function released_ids(b, type)
+        local ids = b.released[type]
+        if not ids then
+            ids = {}
+            b.released[type] = ids
+            b.released[#b.released + 1] = type
+        end
+        return ids
+    end
 
     -- The list to which Ids are added whose status changes so (from '': they are new), until the next flush: the index
     -- they leave, counts, stream of changes.

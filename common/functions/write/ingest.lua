@@ -228,7 +228,7 @@ do
     end
 
     local function plain_create_all(b, ops, args, plan)
-        local settings, at, value, new, last = b.types.current, ops.at, ops.value, {}, nil
+        local settings, at, value, last = b.types.current, ops.at, ops.value, nil
         local type_at, parent_at, name_at = at[OP.TYPE], at[OP.PARENT_KEY], at[OP.NAME]
         local crc_at, payload_at = at[OP.CRC], at[OP.PAYLOAD]
         local type, parent, name = value[OP.TYPE], value[OP.PARENT_KEY], value[OP.NAME]
@@ -243,10 +243,11 @@ do
             if parent ~= '' and lane_is_of(settings[type]) then
                 op_create(b, record, settings[type], columns_row(ops, args, i))
             else
-                if type ~= last then new, last = moved_ids(b, type, '', 'New'), type end
                 plain_create(b, record, settings[type], id, type, parent, name, crc, payload)
-                new[#new + 1] = id
-                release(b, type, id)
+                if type ~= last then
+                    plan.new, plan.free, last = moved_ids(b, type, '', 'New'), released_ids(b, type), type
+                end
+                plan.new[#plan.new + 1], plan.free[#plan.free + 1] = id, id
             end
         end
     end
