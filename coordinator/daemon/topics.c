@@ -247,7 +247,7 @@ static enum status topics_create_missing(struct topics *topics, const struct con
         log_event(LOG_LEVEL_INFO, "topics create", "count=%zu first=%s replicas=%d", count, missing[0].name,
                   missing[0].replicas);
         st = kafka_topics_create(settings, missing, count, TOPICS_QUERY_MS, &refused);
-        if (st == ST_INVALID && strstr(refused.text, "authorization failed"))
+        if (st == ST_INVALID && strcasestr(refused.text, "authorization failed"))
             st = tell_missing(missing, count, &refused, err);
         else if (st != ST_OK)
             *err = refused;
