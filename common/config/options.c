@@ -37,7 +37,8 @@ const struct option options[] = {
       "how far back the log of removed operations answers (getDeleted)" },
 
     { "redis", "url", OPTION_TEXT, OF(redis_url), "redis://127.0.0.1:6379", 0, 0, NULL,
-      "redis://[user:password@]host:port[/db], rediss:// the same over TLS, or unix://[user:password@]/path[?db=n]; "
+      "redis://[user:password@]host:port[/db], rediss:// the same over TLS, of a Redis Cluster several host:port with "
+      "commas, or unix://[user:password@]/path[?db=n]; "
       "BGOP_REDIS and --redis go over it" },
     { "redis", "user", OPTION_TEXT, OF(redis_user), "", 0, 0, NULL,
       "who logs in, when the url names nobody; empty: Redis' default user" },

@@ -8,7 +8,7 @@
 
 #include "common/base/err.h"
 
-#define REDIS_ADDRESS_FORMS                                                                               \
+#define REDIS_ADDRESS_FORMS                                                                                   \
     "redis://[user:password@]host:port[/db] (by TLS rediss://), of a cluster several host:port with commas, " \
     "or unix://[user:password@]/path[?db=n]"
 

@@ -73,8 +73,8 @@ class RedisCluster(unittest.TestCase):
         times = [row["SubmittedAt"] for row in listed]
         self.assertEqual(times, sorted(times, reverse=True))
         self.assertEqual(json.loads(stack.ctl("get", fails, "--json").stdout)["Status"], "Error")
-        waited = stack.ctl("submit", "--type", "WebCart", "--payload", "upper hello", "--wait").stdout
-        self.assertIn("Complete", waited)
+        submitted = stack.ctl("submit", "--type", "WebCart", "--payload", "upper hello").stdout.split()[0]
+        self.assertIn("Complete", stack.ctl("wait", submitted).stdout)
 
     def move_a_shard(self, stack):
         slot = stack.slot(0)

@@ -253,7 +253,8 @@ static void what_options_say_together_is_checked(void **state)
     } cases[] = {
         { "[queue]\nprefix = a b\n", "[queue] prefix: a b: expected letters, digits, . _ or -" },
         { "[redis]\nurl = localhost\n",
-          "[redis] url: Redis address: expected redis://[user:password@]host:port[/db] (by TLS rediss://) or "
+          "[redis] url: Redis address: expected redis://[user:password@]host:port[/db] (by TLS rediss://), of a cluster several "
+          "host:port with commas, or "
           "unix://[user:password@]/path[?db=n]" },
         { "[kafka]\nbrokers =\n", "[kafka] brokers: expected host:port,..." },
         { "[kafka]\nmax.poll.interval.ms = 20000\n",
