@@ -1,5 +1,5 @@
 /* The inside of libbgop. Unlike the daemons it may not die for want of memory, so it does not use base/memory.h nor
- * the Kafka and Redis edges built on it: submit.c is its own sole user of librdkafka, link.c of hiredis. */
+ * the Kafka and Redis edges built on it: submit.c is its own sole user of librdkafka, link_server.c of hiredis. */
 #ifndef BGOP_CLIENT_CLIENT_H
 #define BGOP_CLIENT_CLIENT_H
 
@@ -17,8 +17,8 @@ enum {
     CLIENT_PAYLOAD_MAX_BYTES = 256 * 1024,
     CLIENT_BUFFER_KIBIBYTES = 64 * 1024, /* payloads in flight */
     CLIENT_DELIVERY_MS = 120000,         /* Kafka may be away that long before a submission is given up */
-    CLIENT_RETRIEVE_MAX = 200,           /* Ids of one bgop_retrieve */
-    CLIENT_META_MS = 5000,               /* how long epochs are believed */
+    CLIENT_RETRIEVE_MAX = LINK_IDS_MAX,
+    CLIENT_META_MS = 5000, /* how long epochs are believed */
 };
 
 struct rd_kafka_s;

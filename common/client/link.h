@@ -1,46 +1,18 @@
-/* One blocking Redis connection that never takes the process down: connects when needed, and is closed after any
- * I/O error (a late reply would be read by the next command). The sole user of hiredis in libbgop. */
+/* libbgop's way to Redis: one server, or a cluster of them. */
 #ifndef BGOP_CLIENT_LINK_H
 #define BGOP_CLIENT_LINK_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "common/client/link_server.h"
 
-#include "common/client/bgop.h"
-#include "common/server/causes.h"
-#include "common/server/redis_address.h"
+enum { LINK_IDS_MAX = 200 }; /* of one bgop_retrieve */
 
-struct redisContext;
-struct redisReply;
-struct redis_tls;
-struct link_nodes;
-
-struct link {
-    struct redisContext *context; /* NULL: not connected */
-    struct redis_tls *tls;        /* over its socket, for rediss:// */
-    struct link_nodes *nodes;     /* of a cluster: its servers (link_cluster.c); NULL: none known yet, or one server */
-    struct redis_address to;
-    int timeout_ms;
-    char error[512]; /* of the last call that failed */
-};
-
-/* INVALID: link->error says what is wrong with the URI. */
-enum bgop_code link_init(struct link *link, const char *uri, int timeout_ms);
-void link_close(struct link *link);
-
-/* One command: argc texts. OK: *reply is the caller's (link_reply_free). Error replies are classified: RECOVERING,
- * UNREACHABLE (away, loading, busy, read only, library not loaded yet), FAILED (no access), INVALID (any other). */
+/* One command, as link_server_call; of a cluster to the server that has its key. */
 enum bgop_code link_call(struct link *link, struct redisReply **reply, int argc, const char *const *argv);
+void link_close(struct link *link);
 
 /* FCALL_RO function args..., of what this shard has; on a single server of all shards. */
 enum bgop_code link_read(struct link *link, struct redisReply **reply, const char *function, int shard,
                          const char *const *args, int count);
 bool link_is_cluster(const struct link *link);
-
-/* Views into a reply. */
-size_t link_reply_count(const struct redisReply *reply); /* elements of an array; else 0 */
-const struct redisReply *link_reply_at(const struct redisReply *reply, size_t index);
-const char *link_reply_text(const struct redisReply *reply); /* "" for what is no text; never NULL */
-void link_reply_free(struct redisReply *reply);
 
 #endif

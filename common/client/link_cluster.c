@@ -21,7 +21,7 @@ void link_cluster_close(struct link *link)
     for (int i = 0; link->nodes && i < CLUSTER_NODES_MAX; i++) {
         if (!link->nodes->at[i])
             continue;
-        link_close(link->nodes->at[i]);
+        link_server_close(link->nodes->at[i]);
         memset(link->nodes->at[i]->to.password, 0, sizeof link->nodes->at[i]->to.password);
         free(link->nodes->at[i]);
     }
@@ -79,7 +79,7 @@ static enum bgop_code ask_map(struct link *link, int node)
 
     if (!at)
         return fail_like(link, BGOP_NO_MEMORY, "out of memory");
-    code = link_call(at, &reply, 2, (const char *[]){ "CLUSTER", "SLOTS" });
+    code = link_server_call(at, &reply, 2, (const char *[]){ "CLUSTER", "SLOTS" });
     if (code != BGOP_OK)
         return fail_like(link, code, at->error);
     text_copy(host, sizeof host, at->to.host, strlen(at->to.host));
@@ -161,7 +161,7 @@ enum bgop_code link_cluster_call(struct link *link, struct redisReply **reply, i
                              "Redis Cluster: nobody serves the slot of this key: see redis-cli "
                              "--cluster check");
         }
-        code = link_call(at, reply, argc, argv);
+        code = link_server_call(at, reply, argc, argv);
         if (code == BGOP_OK)
             return code;
         fail_like(link, code, at->error);

@@ -41,6 +41,7 @@ enum status merge_lookup(const struct reading *reading, json_t **answer) MUST_CH
 enum status merge_window(const struct reading *reading, json_t **answer) MUST_CHECK;
 enum status merge_blocked(const struct reading *reading, json_t **answer) MUST_CHECK;
 enum status merge_stats(const struct reading *reading, json_t **answer) MUST_CHECK;
+enum status merge_history(const struct reading *reading, json_t **answer) MUST_CHECK;
 /* stats.health from the parts' uncut lists. */
 void merge_health(const struct part *parts, int count, json_t *stats);
 

@@ -145,7 +145,8 @@ static const struct {
     { "bgop_retrieve", merge_retrieve, true },  { "bgop_find", merge_find, true },
     { "bgop_lookup", merge_lookup, true },      { "bgop_get_updated", merge_window, true },
     { "bgop_get_deleted", merge_window, true }, { "bgop_blocked", merge_blocked, false },
-    { "bgop_stats", merge_stats, false },       { "bgop_actions", ask_any, false }, /* shard 0 has them */
+    { "bgop_stats", merge_stats, false },       { "bgop_history", merge_history, false },
+    { "bgop_actions", ask_any, false }, /* shard 0 has them */
 };
 
 enum status reading_merged(struct redis *redis, json_t **answer, const char *function, const char *const *args,

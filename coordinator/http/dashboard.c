@@ -1,6 +1,7 @@
 /* What the page shows of the queue as a whole: the answers of the reading functions and of common/view, as they are. */
 #include <string.h>
 
+#include "common/reading/reading.h"
 #include "common/view/view.h"
 #include "coordinator/http/surface.h"
 
@@ -83,52 +84,17 @@ void show_blocked(void *arg, const struct http_request *request, struct http_ans
     answer_function(arg, request, answer, "bgop_blocked");
 }
 
-/* Of `from` into `to`, number by number; *to NULL: it becomes the first. */
-static void add_history(json_t **to, json_t *from)
-{
-    json_t *sums, *number;
-    const char *name;
-    size_t i;
-
-    if (!*to) {
-        *to = json_incref(from);
-        return;
-    }
-    json_object_foreach(*to, name, sums)
-    {
-        json_array_foreach(sums, i, number)
-        {
-            const json_t *more = json_array_get(json_object_get(from, name), i);
-
-            json_integer_set(number, json_integer_value(number) + json_integer_value(more));
-        }
-    }
-}
-
-/* Shard by shard: no call of Redis takes long, however many there are. A minute that begins meanwhile moves what the
- * rest of the shards tell by one place, which nobody sees in an hour. */
+/* Shard by shard: no call of Redis takes long, however many there are. */
 void show_history(void *arg, const struct http_request *request, struct http_answer *answer)
 {
     json_t *history = NULL;
     struct call call;
-    int shards = 0;
-    enum status st;
 
     call_begin_own(&call, arg, request, answer);
-    st = ask_shards(&call.ask, &shards);
-    for (int shard = 0; shard < shards && st == ST_OK; shard++) {
-        json_t *one = NULL;
-
-        st = ask_function(&call.ask, &one, shard, "bgop_history", NULL, 0);
-        if (st == ST_OK)
-            add_history(&history, one);
-        json_decref(one);
-    }
-    if (st == ST_OK)
-        call_answer(&call, 200, history ? json_incref(history) : json_object());
+    if (reading_merged(call.ask.redis, &history, "bgop_history", NULL, 0, call.ask.err) == ST_OK)
+        call_answer(&call, 200, history);
     else
         call_failed(&call);
-    json_decref(history);
 }
 
 /* ---- common/view ---- */
