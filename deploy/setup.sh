@@ -368,10 +368,10 @@ start_instance() {
     local -a http=()
     make_tokens
     [ "$1" != coordinator-1 ] || http=(BGOP_HTTP_LISTEN="127.0.0.1:$http_port" BGOP_HTTP_TOKEN_FILE=/dev/fd/6
-        BGOP_HTTP_OPERATOR_TOKEN_FILE=/dev/fd/7)
+        BGOP_HTTP_OPERATOR_TOKEN_FILE=/dev/fd/5)
     launch "$1" env BGOP_KAFKA="$(kafka_list)" BGOP_REDIS="$(redis_url)" "${http[@]}" \
         "$programs/bgop-${1%-*}" --config "$(config_of "${1%-*}")" 6<"$home/http-token" \
-        7<"$home/http-operator-token"
+        5<"$home/http-operator-token"
 }
 
 # The configuration of coordinator or worker; with TLS its login stands behind what everybody has.
