@@ -6,6 +6,14 @@ static json_int_t minute_of(const json_t *history)
     return json_integer_value(json_object_get(history, "minute"));
 }
 
+static void add_number(json_t *sums, json_int_t place, const json_t *number)
+{
+    json_t *sum = place >= 0 ? json_array_get(sums, (size_t)place) : NULL;
+
+    if (sum)
+        json_integer_set(sum, json_integer_value(sum) + json_integer_value(number));
+}
+
 /* Of `from` into `to`, minute by minute; what is older than `to` goes back is left out. */
 static void add_minutes(json_t *to, const json_t *from)
 {
@@ -17,14 +25,8 @@ static void add_minutes(json_t *to, const json_t *from)
     {
         const json_t *numbers = json_object_get(from, name);
 
-        for (size_t i = 0; i < json_array_size(numbers); i++) {
-            json_int_t place = (json_int_t)i - later;
-
-            if (place >= 0 && place < (json_int_t)json_array_size(sums))
-                json_integer_set(json_array_get(sums, (size_t)place),
-                                 json_integer_value(json_array_get(sums, (size_t)place)) +
-                                     json_integer_value(json_array_get(numbers, i)));
-        }
+        for (size_t i = 0; i < json_array_size(numbers); i++)
+            add_number(sums, (json_int_t)i - later, json_array_get(numbers, i));
     }
 }
 
