@@ -14,7 +14,7 @@ static bool is_same(const struct redis_arg *one, const struct redis_arg *other)
     return one->size == other->size && memcmp(one->data, other->data, one->size) == 0;
 }
 
-/* What a lone row says stands in the row: the Id has to. */
+/* What a lone row says stands in the row. */
 static char letter_of(const struct redis_arg *rows, size_t count, size_t size, size_t field)
 {
     size_t same = 1;
@@ -24,6 +24,19 @@ static char letter_of(const struct redis_arg *rows, size_t count, size_t size, s
     if (same == count && rows[field].size == 0)
         return EMPTY;
     return same == count && count > 1 ? ALL : EACH;
+}
+
+/* Rows that are all alike must be counted all the same: one field stands in each. */
+static void letters_of(const struct redis_arg *rows, size_t count, size_t size, char *letters)
+{
+    bool counted = false;
+
+    for (size_t field = 0; field < size; field++) {
+        letters[field] = letter_of(rows, count, size, field);
+        counted |= letters[field] == EACH;
+    }
+    if (!counted)
+        letters[0] = EACH;
 }
 
 /* Copies the fields that have this letter; returns how many. */
@@ -50,8 +63,7 @@ void redis_command_columns(struct redis_command *command, size_t first, size_t s
         return;
     char *text = redis_command_slot(command);
     text[0] = MARK;
-    for (size_t field = 0; field < size; field++)
-        text[field + 1] = letter_of(rows, count, size, field);
+    letters_of(rows, count, size, text + 1);
     command->args[first] = (struct redis_arg){ text, size + 1 };
     memcpy(row, rows,
            size * sizeof *row); /* the first is written over; the others are never ahead of what is written */

@@ -258,6 +258,29 @@ static void an_outcome_is_applied_once(void **state)
     redis_reply_free(reply);
 }
 
+/* Two coordinators append the same command when one of them dies: its columns have nothing that varies. */
+static void entries_that_are_all_alike_are_applied(void **state)
+{
+    struct status_entry entry = {
+        .kind = ENTRY_CANCEL, .started_at_ms = -1, .duration_ms = -1, .retry_after_ms = -1, .command_id = "2-4"
+    };
+    struct apply_entry applied[2] = { { &entry, "" }, { &entry, "" } };
+    struct apply call = { SHARD, GENERATION, { SHARD, 1, 3, { 2, 6, 1700000000002 } }, applied, 2 };
+    struct apply_answer answer;
+    struct redis_reply *reply;
+    char key[64];
+
+    (void)state;
+    memcpy(entry.id, id, ID_SIZE);
+    assert_int_equal(apply_send(redis, &call, &err), ST_OK);
+    assert_int_equal(apply_receive(redis, &answer, &err), ST_OK);
+    apply_answer_release(&answer);
+    snprintf(key, sizeof key, "bgop:{%d}:op:%s", SHARD, id);
+    assert_int_equal(redis_call(redis, &reply, &err, "HGET", key, "Status", NULL), ST_OK);
+    assert_string_equal(redis_reply_text(reply, NULL), "Canceled");
+    redis_reply_free(reply);
+}
+
 static void a_tick_tells_when_to_come_again(void **state)
 {
     struct tick_answer answer;
@@ -308,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_claim_grants_the_payload_and_a_token),
         cmocka_unit_test(leases_are_renewed_and_told_lost),
         cmocka_unit_test(an_outcome_is_applied_once),
+        cmocka_unit_test(entries_that_are_all_alike_are_applied),
         cmocka_unit_test(a_tick_tells_when_to_come_again),
         cmocka_unit_test(a_recovering_shard_says_so),
     };

@@ -15,6 +15,7 @@ do
             if letter == 'v' then at[field], width = width, width + 1 end
             if letter == 'c' then const[#const + 1] = field end
         end
+        if width == 0 then return nil end       -- how many rows there are could not be told
         return {at = at, const = const, width = width}
     end
 
@@ -39,8 +40,8 @@ do
         for field = 0, size - 1 do value[field] = '' end
         for n, field in ipairs(known.const) do value[field] = args[first + n] end
         local left = #args - behind + 1
-        if left < 0 or known.width == 0 and left > 0 then return nil end
-        local rows = known.width == 0 and 0 or left / known.width
+        if left < 0 then return nil end
+        local rows = left / known.width
         if rows ~= math.floor(rows) then return nil end
         return {at = known.at, value = value, first = behind, width = known.width, size = size, count = rows, row = {}}
     end
