@@ -83,7 +83,7 @@ static int stop_server(void **state)
 
 static const char *url_at(const char *scheme, const char *host, int port, const char *query)
 {
-    static char urls[4][512];
+    static char urls[4][1024];
     static int n;
     char *url = urls[n++ % 4];
 
