@@ -15,7 +15,6 @@ enum { RETRY_MS = 500 };
 
 struct startup {
     struct shared *shared;
-    bool rebuild;
     struct redis *redis;
     struct appender appender;
     struct topics topics;
@@ -33,7 +32,7 @@ static enum status step_redis(struct startup *startup, struct err *err)
 
 static enum status step_queue(struct startup *startup, struct err *err)
 {
-    struct genesis_wanted wanted = { startup->shared->config, startup->shared->instance, startup->rebuild };
+    struct genesis_wanted wanted = { startup->shared->config, startup->shared->instance, startup->shared->rebuild };
 
     return genesis_precheck(&wanted, startup->redis, err);
 }
@@ -46,7 +45,7 @@ static enum status step_kafka(struct startup *startup, struct err *err)
 static enum status step_genesis(struct startup *startup, struct err *err)
 {
     struct shared *shared = startup->shared;
-    struct genesis_wanted wanted = { shared->config, shared->instance, startup->rebuild };
+    struct genesis_wanted wanted = { shared->config, shared->instance, shared->rebuild };
 
     return genesis_settle(&wanted, startup->redis, &startup->appender, shared->genesis, sizeof shared->genesis, err);
 }
@@ -127,9 +126,12 @@ static enum status startup_open(struct startup *startup, struct err *err)
 
 int startup_run(struct shared *shared, bool rebuild)
 {
-    struct startup startup = { .shared = shared, .rebuild = rebuild };
+    struct startup startup = { .shared = shared };
     struct err err = ERR_INIT;
-    enum status st = startup_open(&startup, &err);
+    enum status st;
+
+    shared->rebuild = rebuild;
+    st = startup_open(&startup, &err);
 
     for (size_t i = 0; i < sizeof steps / sizeof *steps && st == ST_OK && !atomic_load(&shared->stop); i++)
         st = step_run(&steps[i], &startup, &err);

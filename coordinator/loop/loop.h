@@ -22,6 +22,7 @@ struct shared {
     const struct config *config;
     char instance[INSTANCE_SIZE]; /* host, process and start: who took a generation */
     char genesis[GENESIS_SIZE];   /* of this queue; written before the loops start */
+    bool rebuild;                 /* what is empty is to be filled from Kafka (--rebuild) */
     struct counters counters;
     struct tick_requests tick_requests;
     struct log_ends ends;

@@ -104,8 +104,8 @@ static void recovery_list_owned(struct recovery *recovery)
     }
 }
 
-/* The digest lies in bgop:meta under settings:<shard>, written after arming. */
-static enum status recovery_compare(struct recovery *recovery, int shard, bool *same, struct err *err)
+/* The digest that the shard was armed with; "": it never was. It lies in bgop:meta, written after arming. */
+static enum status recovery_armed_with(struct recovery *recovery, int shard, char *digest, size_t room, struct err *err)
 {
     struct redis_reply *reply;
     char field[32];
@@ -113,8 +113,37 @@ static enum status recovery_compare(struct recovery *recovery, int shard, bool *
     snprintf(field, sizeof field, "settings:%d", shard);
     if (redis_call(recovery->loop->redis, &reply, err, "HGET", key_name(KEY_META), field, NULL) != ST_OK)
         return err->status;
-    *same = strcmp(redis_reply_text(reply, NULL), recovery->settings.digest) == 0;
+    snprintf(digest, room, "%s", redis_reply_text(reply, NULL));
     redis_reply_free(reply);
+    return ST_OK;
+}
+
+/* Of a cluster one server may have lost its data and another have bgop:meta: a shard without a gate that was armed before. */
+static enum status recovery_refuse_emptied(struct recovery *recovery, int shard, struct err *err)
+{
+    char digest[sizeof recovery->settings.digest], text[256];
+
+    if (recovery->loop->shared->rebuild)
+        return ST_OK;
+    if (recovery_armed_with(recovery, shard, digest, sizeof digest, err) != ST_OK)
+        return err->status;
+    if (!*digest)
+        return ST_OK;
+    snprintf(text, sizeof text,
+             "Redis has nothing of shard %d, which was in use: its server lost its data. Restore it, or start "
+             "bgop-coordinator once with --rebuild to fill it again from Kafka",
+             shard);
+    loop_fatal(recovery->loop, EXIT_CONFIG, text);
+    return err_set(err, ST_FAILED, "%s", text);
+}
+
+static enum status recovery_compare(struct recovery *recovery, int shard, bool *same, struct err *err)
+{
+    char digest[sizeof recovery->settings.digest];
+
+    if (recovery_armed_with(recovery, shard, digest, sizeof digest, err) != ST_OK)
+        return err->status;
+    *same = strcmp(digest, recovery->settings.digest) == 0;
     recovery->compared[shard] = true;
     if (!*same) {
         log_event(LOG_LEVEL_WARNING, "settings differ", "shard=%d armed-with=other now=%s", shard,
@@ -131,6 +160,8 @@ static enum status recovery_classify(struct recovery *recovery, struct err *err)
         const struct gate *gate = &recovery->gates->at[shard];
         bool same = true;
 
+        if (gate->generation == 0 && recovery_refuse_emptied(recovery, shard, err) != ST_OK)
+            return err->status;
         if (gate_usable(gate) && !recovery->compared[shard] && recovery_compare(recovery, shard, &same, err) != ST_OK)
             return err->status;
         if (!gate_usable(gate) || !same)

@@ -556,6 +556,33 @@ static void an_empty_redis_beside_a_queue_with_history_halts_until_rebuild(void 
     assert_int_equal(stack_stop(0), 0);
 }
 
+/* As a server of a cluster that comes back empty, while another has bgop:meta. */
+static void a_shard_that_is_gone_halts_until_rebuild(void **state)
+{
+    const char *id = stack_submit(0, "gone", "{\"Type\":\"Sweeper\",\"ParentKey\":\"gone\"}");
+    char pattern[32];
+    struct redis_reply *keys, *reply;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    stack_start(0, false);
+    EVENTUALLY(stack_is(id, "New"));
+    snprintf(pattern, sizeof pattern, "bgop:{%d}:*", routing_shard("gone", 4, 0, 0, STACK_SHARDS));
+    assert_int_equal(redis_call(stack.redis, &keys, &err, "KEYS", pattern, NULL), ST_OK);
+    for (size_t i = 0; i < redis_reply_count(keys); i++) {
+        assert_int_equal(
+            redis_call(stack.redis, &reply, &err, "DEL", redis_reply_text(redis_reply_at(keys, i), NULL), NULL), ST_OK);
+        redis_reply_free(reply);
+    }
+    redis_reply_free(keys);
+    assert_int_equal(stack_join(0), EXIT_CONFIG);
+    stack_start(0, false);
+    assert_int_equal(stack_join(0), EXIT_CONFIG);
+    stack_start(0, true);
+    EVENTUALLY(stack_is(id, "New"));
+    assert_int_equal(stack_stop(0), 0);
+}
+
 static void another_shard_count_is_refused(void **state)
 {
     (void)state;
@@ -593,6 +620,7 @@ int main(void)
         cmocka_unit_test(a_redis_that_went_backwards_is_brought_forward),
         cmocka_unit_test(ingest_pauses_while_redis_is_nearly_full),
         cmocka_unit_test(an_empty_redis_beside_a_queue_with_history_halts_until_rebuild),
+        cmocka_unit_test(a_shard_that_is_gone_halts_until_rebuild),
         cmocka_unit_test(another_shard_count_is_refused),
     };
 
