@@ -34,7 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(batch.count <= STATUS_BATCH_MAX_ENTRIES);
     for (size_t i = 0; i < batch.count; i++) {
         const struct status_entry *entry = &batch.entries[i];
-        FUZZ_CHECK(entry_kind_name(entry->kind) && strlen(entry->id) == ID_LENGTH);
+        bool pause = entry->kind == ENTRY_PAUSE || entry->kind == ENTRY_RESUME;
+
+        FUZZ_CHECK(entry_kind_name(entry->kind) && strlen(entry->id) == (pause ? 0 : ID_LENGTH));
+        FUZZ_CHECK(!pause || !entry->type != !entry->parent_key);
         if (entry->text)
             FUZZ_CHECK(strlen(entry->text) == entry->text_size &&
                        text_utf8_length(entry->text, entry->text_size) <= RECORD_STRING_MAX_CHARACTERS);
