@@ -222,9 +222,11 @@ class Check:
             submission, failures = self.submission_of.get(operation), 0
             if submission is None:
                 continue
+            # A failure that its worker took with it when it died is a lost lease to the queue, and no failed attempt.
+            reported = {e.token for e in self.logged[operation] if e.kind in FAILED}
             for a, b in zip(runs, runs[1:]):
-                failures += a.outcome in ("error", "crash")
-                if a.outcome not in ("error", "crash") or failures < 2 or self.explained("forgotten", a.start, b.start):
+                failures += a.token in reported
+                if a.token not in reported or failures < 2 or self.explained("forgotten", a.start, b.start):
                     continue
                 least = (2 ** failures - 1) * submission.backoff_ms / 1000
                 if b.start - a.end < least - SLACK_S:

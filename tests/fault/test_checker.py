@@ -22,6 +22,7 @@ def operation_id(partition, offset, epoch="0"):
 
 
 A, B, C, D, E, F, G, H, I = (operation_id(0, n) for n in range(9))        # noqa: E741
+J = operation_id(0, 11)
 
 
 def run(serial, operation, attempt, start, end, outcome="ok", leader=None, pid=None):
@@ -31,8 +32,9 @@ def run(serial, operation, attempt, start, end, outcome="ok", leader=None, pid=N
 
 def good():
     """A: simple. B: fails twice, then succeeds. C and D: a sequence, in one group, C its leader. E: scheduled. F: removed.
-    G: cancelled before it ran. H: no handler. I: its first attempt died with its worker. 9: poison. 10 repeats A."""
-    h = History(noop_types=["Sweeper"], retention_ms={"XClean": 1000}, messages=11)
+    G: cancelled before it ran. H: no handler. I: its first attempt died with its worker. 9: poison. 10 repeats A.
+    J: failed, but its worker died before it had said so."""
+    h = History(noop_types=["Sweeper"], retention_ms={"XClean": 1000}, messages=12)
 
     def submit(serial, **more):
         more.setdefault("type", "WebCart")
@@ -41,16 +43,18 @@ def good():
     submit(0), submit(1), submit(2, sequence="s", number=1), submit(3, sequence="s", number=2)
     submit(4, process_after_ms=1_004_000), submit(5, type="XClean"), submit(6, canceled=True), submit(7, type="Sweeper")
     submit(8), submit(9, refused="poison"), submit(10, name="n", repeats=0)
+    submit(11)
     h.rejects = [(0, 9)]
     h.executions = [run(0, A, 1, 2.0, 2.1), run(1, B, 1, 2.0, 2.1, "error"), run(1, B, 2, 2.2, 2.3, "error"),
                     run(1, B, 3, 3.0, 3.1), run(2, C, 1, 4.0, 4.1, pid=77), run(3, D, 1, 4.2, 4.3, leader=C, pid=77),
-                    run(4, E, 1, 4.01, 4.1), run(5, F, 1, 2.0, 2.1), run(8, I, 1, 5.0, None), run(8, I, 2, 12.0, 12.1)]
+                    run(4, E, 1, 4.01, 4.1), run(5, F, 1, 2.0, 2.1), run(8, I, 1, 5.0, None), run(8, I, 2, 12.0, 12.1),
+                    run(11, J, 1, 5.0, 5.05, "error"), run(11, J, 2, 12.0, 12.1, "error"), run(11, J, 3, 12.12, 12.2)]
     h.faults = [Fault("kill", "worker-1", 5.1, 5.2)]
 
     def entry(kind, operation, attempt):
         h.entries.append(Entry(0, len(h.entries), kind, operation, (5 << 20) + attempt if attempt else 0))
     for x in h.executions:
-        if x.outcome:
+        if x.outcome and (x.id, x.attempt) != (J, 1):
             entry(x.outcome, x.id, x.attempt)
     entry("ok", H, 1), entry("cancel", G, 0)
 
@@ -61,11 +65,12 @@ def good():
     record(1, B, "Complete", 3, RetryCount="2", tries=[{"attempt": 1}, {"attempt": 2}])
     record(2, C, "Complete", 1), record(3, D, "Merged", 1, GroupLeaderId=C), record(4, E, "Complete", 1)
     record(6, G, "Canceled", 0), record(7, H, "Complete", 1), record(8, I, "Complete", 2, tries=[{"attempt": 1}])
+    record(11, J, "Complete", 3, RetryCount="1", tries=[{"attempt": 1}, {"attempt": 2}])
     h.removed = {F: 1}
     h.observations = [Observation(A, "Running", False, 2.04, 2.05), Observation(A, "Complete", True, 2.2, 2.3),
                       Observation(A, "Complete", True, 6, 6.1), Observation(G, "Canceled", True, 2.2, 2.3)]
-    h.totals = {"accepted": 9, "duplicates": 1, "rejected": 1}
-    h.by_type = {"WebCart": {"Complete": 5, "Merged": 1, "Canceled": 1}, "Sweeper": {"Complete": 1}}
+    h.totals = {"accepted": 10, "duplicates": 1, "rejected": 1}
+    h.by_type = {"WebCart": {"Complete": 6, "Merged": 1, "Canceled": 1}, "Sweeper": {"Complete": 1}}
     return h
 
 
@@ -120,7 +125,7 @@ MUTATIONS = {
     "GROUP": [lambda h: setattr(h.submissions[3], "parent", "other"), lambda h: h.records[D].update(GroupLeaderId=""),
               lambda h: set_status(h, C, "Error")],
     "SEQUENCE": [lambda h: setattr(of(h, D)[0], "start", 4.05), lambda h: (setattr(of(h, D)[0], "start", 3.0))],
-    "TOTALS": [lambda h: h.totals.update(accepted=8), lambda h: h.by_type["WebCart"].update(Complete=4)],
+    "TOTALS": [lambda h: h.totals.update(accepted=9), lambda h: h.by_type["WebCart"].update(Complete=5)],
     "CANCELED": [lambda h: h.executions.append(run(6, G, 1, 7, 7.1))],
     "RETENTION": [lambda h: h.removed.update({F: 2}), lambda h: h.removed.update({A: 1})],
     "REFUSED": [lambda h: h.rejects.clear(), lambda h: h.rejects.append((0, 1))],
@@ -163,13 +168,13 @@ class Checker(unittest.TestCase):
 
     def test_an_epoch_tells_what_came_in_place_of_what_was_lost(self):
         history = good()
-        history.submissions.append(Submission(serial=11, type="WebCart", key="k", crc=1011, sent_at=5.0, acked_at=5.1,
+        history.submissions.append(Submission(serial=12, type="WebCart", key="k", crc=1012, sent_at=5.0, acked_at=5.1,
                                               partition=0, offset=0, parent="k"))
         history.faults.append(Fault("kafka-tail", "submit", 3.0, 4, {"topic": "submit", "partition": 0, "kept": 0, "was": 11}))
         again = operation_id(0, 0, "1")
-        history.records[again] = dict(history.records[A], crc="1011")
+        history.records[again] = dict(history.records[A], crc="1012")
         history.by_type["WebCart"]["Complete"] += 1
-        history.executions.append(run(11, again, 1, 6.0, 6.1))
+        history.executions.append(run(12, again, 1, 6.0, 6.1))
         history.entries.append(Entry(0, 99, "ok", again, (5 << 20) + 1))
         self.assertEqual(checker.check(history), {})
         history.executions[-1].id = A
@@ -191,7 +196,7 @@ class Checker(unittest.TestCase):
 
     def test_figures(self):
         figures = checker.figures(good())
-        self.assertEqual(figures, {"operations": 9, "executions": 10, "reruns": 1, "duplicates": 0, "overlaps": 0})
+        self.assertEqual(figures, {"operations": 10, "executions": 13, "reruns": 1, "duplicates": 0, "overlaps": 0})
 
     def test_a_history_is_the_same_after_a_file(self):
         with tempfile.TemporaryDirectory() as folder:
