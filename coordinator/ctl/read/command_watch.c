@@ -14,7 +14,7 @@
 #include "coordinator/ctl/commands.h"
 #include "coordinator/ctl/print.h"
 
-enum { BLOCK_MS = 1000, AGAIN_MS = 1000, ENTRIES_MAX = 100, LIMIT_MAX = 1000000000 };
+enum { BLOCK_MS = 1000, AGAIN_MS = 1000, APART_MS = 100, ENTRIES_MAX = 100, LIMIT_MAX = 1000000000 };
 
 static struct {
     const char *type, *status, *parent, *since, *count;
@@ -97,21 +97,71 @@ static void take_entry(struct watch *watch, const struct redis_reply *entry)
     }
 }
 
+static void take_entries(struct watch *watch, long shard, const struct redis_reply *entries)
+{
+    for (size_t e = 0; e < redis_reply_count(entries); e++) {
+        const struct redis_reply *entry = redis_reply_at(entries, e);
+
+        take_entry(watch, entry);
+        snprintf(watch->positions[shard], sizeof *watch->positions, "%s",
+                 redis_reply_text(redis_reply_at(entry, 0), NULL));
+    }
+}
+
 static void take_changes(struct watch *watch, const struct redis_reply *reply)
 {
     for (size_t i = 0; i < redis_reply_count(reply); i++) {
-        const struct redis_reply *stream = redis_reply_at(reply, i), *entries = redis_reply_at(stream, 1);
+        const struct redis_reply *stream = redis_reply_at(reply, i);
         const char *key = redis_reply_text(redis_reply_at(stream, 0), NULL);
-        long shard = strtol(key + strcspn(key, "{") + 1, NULL, 10);
 
-        for (size_t e = 0; e < redis_reply_count(entries); e++) {
-            const struct redis_reply *entry = redis_reply_at(entries, e);
-
-            take_entry(watch, entry);
-            snprintf(watch->positions[shard], sizeof *watch->positions, "%s",
-                     redis_reply_text(redis_reply_at(entry, 0), NULL));
-        }
+        take_entries(watch, strtol(key + strcspn(key, "{") + 1, NULL, 10), redis_reply_at(stream, 1));
     }
+}
+
+static enum status send_range(struct watch *watch, int shard, struct err *err)
+{
+    struct redis_command command;
+    char key[64], behind[sizeof *watch->positions + 1];
+    enum status st;
+
+    snprintf(behind, sizeof behind, "(%s", watch->positions[shard]);
+    redis_command_init(&command);
+    redis_command_add_text(&command, "XRANGE");
+    redis_command_add_text(&command, key_format(key, sizeof key, KEY_CHANGES, shard, NULL));
+    redis_command_add_text(&command, behind);
+    redis_command_add_text(&command, "+");
+    redis_command_add_text(&command, "COUNT");
+    redis_command_add_int(&command, ENTRIES_MAX);
+    st = redis_send(watch->session->redis, &command, err);
+    redis_command_release(&command);
+    return st;
+}
+
+/* Of a cluster each server has some of the shards, and none may be waited for while others have news: they are asked side
+ * by side, again and again. */
+static enum status read_changes_apart(struct watch *watch, struct err *err)
+{
+    size_t before = watch->count;
+    enum status st = ST_OK;
+    int sent = 0;
+
+    for (; sent < watch->session->shards && st == ST_OK; sent += st == ST_OK)
+        st = send_range(watch, sent, err);
+    for (int shard = 0; shard < sent; shard++) {
+        struct redis_reply *reply = NULL;
+        struct err one = ERR_INIT;
+
+        if (redis_receive(watch->session->redis, &reply, &one) == ST_OK) {
+            take_entries(watch, shard, reply);
+        } else if (st == ST_OK) {
+            *err = one;
+            st = one.status;
+        }
+        redis_reply_free(reply);
+    }
+    if (st == ST_OK && watch->count == before)
+        nanosleep(&(struct timespec){ 0, APART_MS * 1000000L }, NULL);
+    return st;
 }
 
 static enum status read_changes(struct watch *watch, struct err *err)
@@ -119,9 +169,12 @@ static enum status read_changes(struct watch *watch, struct err *err)
     struct redis_command command;
     struct redis_reply *reply = NULL;
     int shards = watch->session->shards;
-    char(*keys)[64] = xcalloc((size_t)shards, sizeof *keys);
+    char(*keys)[64];
     enum status st;
 
+    if (redis_is_cluster(watch->session->redis))
+        return read_changes_apart(watch, err);
+    keys = xcalloc((size_t)shards, sizeof *keys);
     redis_command_init(&command);
     redis_command_add_text(&command, "XREAD");
     redis_command_add_text(&command, "COUNT");
