@@ -73,6 +73,8 @@ class RedisCluster(unittest.TestCase):
         times = [row["SubmittedAt"] for row in listed]
         self.assertEqual(times, sorted(times, reverse=True))
         self.assertEqual(json.loads(stack.ctl("get", fails, "--json").stdout)["Status"], "Error")
+        report = json.loads(stack.ctl("doctor", "--json", check=False).stdout)
+        self.assertEqual((report["operations"], report["mismatches"]), (complete + 1, []))
         seen = stack.ctl("watch", "--json", "--since", "now-1h", "--status", "Error", "--count", "1").stdout
         self.assertEqual(json.loads(seen)["Id"], fails)
         submitted = stack.ctl("submit", "--type", "WebCart", "--payload", "upper hello").stdout.split()[0]

@@ -20,6 +20,7 @@ struct scan {
     struct doctor *doctor;
     struct batch *records, *keys; /* of each shard */
     long long keys_met, keys_all;
+    int code; /* of bgopctl; not EXIT_OK: it is over */
 };
 
 static void batch_clear(struct batch *batch)
@@ -156,28 +157,49 @@ static void draw(struct scan *scan)
     progress_draw(&scan->doctor->progress, scan->keys_all ? (double)scan->keys_met / (double)scan->keys_all : -1, text);
 }
 
-static int scan_keys(struct scan *scan)
+/* SCAN and DBSIZE are of one server: of a cluster all that have shards are asked. */
+static enum status scan_server(void *arg, struct redis *server, struct err *err)
 {
-    struct session *session = scan->doctor->session;
+    struct scan *scan = arg;
     char cursor[32] = "0";
-    int code = EXIT_OK;
 
     do {
         struct redis_reply *reply = NULL;
-        struct err err = ERR_INIT;
         const struct redis_reply *keys;
 
-        if (redis_call(session->redis, &reply, &err, "SCAN", cursor, "MATCH", KEY_EVERYTHING, "COUNT", "500", NULL) !=
-            ST_OK)
-            return session_fail_status(&err);
+        if (redis_call(server, &reply, err, "SCAN", cursor, "MATCH", KEY_EVERYTHING, "COUNT", "500", NULL) != ST_OK)
+            return err->status;
         snprintf(cursor, sizeof cursor, "%s", text_at(reply, 0));
         keys = redis_reply_at(reply, 1);
-        for (size_t i = 0; i < redis_reply_count(keys) && code == EXIT_OK; i++)
-            code = split_key(scan, text_at(keys, i));
+        for (size_t i = 0; i < redis_reply_count(keys) && scan->code == EXIT_OK; i++)
+            scan->code = split_key(scan, text_at(keys, i));
         scan->keys_met += (long long)redis_reply_count(keys);
         redis_reply_free(reply);
         draw(scan);
-    } while (code == EXIT_OK && strcmp(cursor, "0") != 0);
+    } while (scan->code == EXIT_OK && strcmp(cursor, "0") != 0);
+    return ST_OK;
+}
+
+static enum status count_keys(void *arg, struct redis *server, struct err *err)
+{
+    struct scan *scan = arg;
+    struct redis_reply *reply = NULL;
+
+    if (redis_call(server, &reply, err, "DBSIZE", NULL) == ST_OK)
+        scan->keys_all += redis_reply_int(reply, 0);
+    redis_reply_free(reply);
+    return err->status;
+}
+
+static int scan_keys(struct scan *scan)
+{
+    struct session *session = scan->doctor->session;
+    struct err err = ERR_INIT;
+    int code;
+
+    if (redis_each_server(session->redis, scan_server, scan, &err) != ST_OK)
+        return session_fail_status(&err);
+    code = scan->code;
     for (int shard = 0; shard < session->shards && code == EXIT_OK; shard++) {
         code = records_flush(scan->doctor, shard, &scan->records[shard]);
         if (code == EXIT_OK)
@@ -389,12 +411,11 @@ int doctor_scan(struct doctor *doctor)
     struct scan scan = { .doctor = doctor,
                          .records = xcalloc(shards, sizeof *scan.records),
                          .keys = xcalloc(shards, sizeof *scan.keys) };
-    struct redis_reply *reply = NULL;
-    int code = EXIT_OK;
+    struct err err = ERR_INIT;
+    int code;
 
-    if (redis_call(doctor->session->redis, &reply, NULL, "DBSIZE", NULL) == ST_OK)
-        scan.keys_all = redis_reply_int(reply, 0);
-    redis_reply_free(reply);
+    if (redis_each_server(doctor->session->redis, count_keys, &scan, &err) != ST_OK)
+        scan.keys_all = 0; /* then no bar shows how far it is */
     code = scan_keys(&scan);
     for (size_t i = 0; i < shards; i++) {
         batch_clear(&scan.records[i]);
