@@ -10,6 +10,7 @@ import pathlib
 import sys
 import time
 
+import cluster_records
 import operations
 import producers
 import records
@@ -33,7 +34,8 @@ class Demo:
     def __init__(self, options):
         self.options = options
         kafka = os.environ["BGOP_KAFKA"]
-        self.records = records.Records(os.environ["BGOP_REDIS"])
+        url = os.environ["BGOP_REDIS"]
+        self.records = cluster_records.ClusterRecords(url, options.bgopctl) if "," in url else records.Records(url)
         repository = pathlib.Path(__file__).resolve().parents[2]
         self.producers = [producers.Kcat(kafka),
                           producers.Python(kafka, self.records.shards, repository, options.folder),

@@ -51,14 +51,18 @@ class Records:
     def why(self, operation):
         return self.redis.execute_command("FCALL_RO", "bgop_why", 0, operation.id).decode()
 
+    def retrieve(self, fields, operation_ids):
+        rows = []
+        for at in range(0, len(operation_ids), PAGE):
+            rows += self.call("bgop_retrieve", fields, *operation_ids[at:at + PAGE])
+        return rows
+
     def check(self, operations):
         """Every operation by HGETALL and by bgop_retrieve, its result and what its work left behind.
         Answers (operation, what is wrong) for those that did not end as they should."""
         hashes = self.pipelined(lambda pipe, o: pipe.hgetall(self.key("op", o.id)), operations)
         results = self.pipelined(lambda pipe, o: pipe.get(self.key("out", o.id)), operations)
-        rows = []
-        for at in range(0, len(operations), PAGE):
-            rows += self.call("bgop_retrieve", FIELDS, *(o.id for o in operations[at:at + PAGE]))
+        rows = self.retrieve(FIELDS, [o.id for o in operations])
         leaders = {o.id: row for o, row in zip(operations, rows)}
         wrong = []
         for operation, plain, row, result in zip(operations, hashes, rows, results):
