@@ -1,6 +1,6 @@
 /* Actions over HTTP: who may ask for one, what is refused and how, what a dry run counts, and that one that was asked for
  * is there to be run. Nobody runs it here. */
-#include "tests/functions/query_queue.h"
+#include "tests/functions/filled_queue.h"
 
 #include <unistd.h>
 
@@ -13,8 +13,6 @@
 #define OPERATOR "Authorization: Bearer operator\r\n"
 #define READER   "Authorization: Bearer reader\r\n"
 
-static struct redis_server server;
-static struct query_queue *queue;
 static struct config config;
 static struct endpoint *endpoint;
 static char reader_file[] = "/tmp/bgop-test-token-XXXXXX", operator_file[] = "/tmp/bgop-test-token-XXXXXX";
@@ -63,23 +61,6 @@ static int stop(void **state)
     unlink(reader_file);
     unlink(operator_file);
     redis_server_stop(&server);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    queue = test_calloc(1, sizeof *queue);
-    query_queue_open(queue, &server);
-    query_queue_fill(queue);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    query_queue_close(queue);
-    test_free(queue);
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* What the dashboard asks of the HTTP endpoint, over real records: the JSON routes, the page's files, the stream. */
-#include "tests/functions/query_queue.h"
+#include "tests/functions/filled_queue.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -20,8 +20,6 @@
 
 enum { PATIENCE_MS = 10000 };
 
-static struct redis_server server;
-static struct query_queue *queue;
 static struct config config;
 static struct endpoint *endpoint;
 static char files[2][40] = { "/tmp/bgop-test-reader-XXXXXX", "/tmp/bgop-test-operator-XXXXXX" };
@@ -70,23 +68,6 @@ static int stop(void **state)
     unlink(files[0]);
     unlink(files[1]);
     redis_server_stop(&server);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    queue = test_calloc(1, sizeof *queue);
-    query_queue_open(queue, &server);
-    query_queue_fill(queue);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    query_queue_close(queue);
-    test_free(queue);
     return 0;
 }
 

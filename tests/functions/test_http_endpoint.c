@@ -1,5 +1,5 @@
 /* The HTTP endpoint over real records: every route that asks Redis, as clients ask it. */
-#include "tests/functions/query_queue.h"
+#include "tests/functions/filled_queue.h"
 
 #include <unistd.h>
 
@@ -15,8 +15,6 @@
 #define FROM           "+FROM+BackgroundOperation"
 #define ATTRIBUTES(id) "\"attributes\":{\"type\":\"BackgroundOperation\",\"url\":\"" O "/" id "\"}"
 
-static struct redis_server server;
-static struct query_queue *queue;
 static struct config config;
 static struct endpoint *endpoint;
 static char token_file[] = "/tmp/bgop-test-token-XXXXXX";
@@ -57,23 +55,6 @@ static int stop(void **state)
     config_release(&config);
     unlink(token_file);
     redis_server_stop(&server);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    queue = test_calloc(1, sizeof *queue);
-    query_queue_open(queue, &server);
-    query_queue_fill(queue);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    query_queue_close(queue);
-    test_free(queue);
     return 0;
 }
 

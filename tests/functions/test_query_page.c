@@ -1,10 +1,7 @@
 /* Pages of records: together they are what a query answers, whatever a page may hold. */
-#include "tests/functions/query_queue.h"
+#include "tests/functions/filled_queue.h"
 
 #include "common/query/page.h"
-
-static struct redis_server server;
-static struct query_queue *queue;
 
 static int start(void **state)
 {
@@ -17,23 +14,6 @@ static int stop(void **state)
 {
     (void)state;
     redis_server_stop(&server);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    queue = test_calloc(1, sizeof *queue);
-    query_queue_open(queue, &server);
-    query_queue_fill(queue);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    query_queue_close(queue);
-    test_free(queue);
     return 0;
 }
 
