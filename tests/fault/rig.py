@@ -56,12 +56,17 @@ handler = noop
 
 
 class Rig(Stack):
-    def __init__(self, seed, coordinators=2, workers=2, config=CONFIG, linked=False, small_disk=False):
+    def __init__(self, seed, coordinators=2, workers=2, linked=False, small_disk=False, removed_after_s=None):
+        config, short = CONFIG, ["XClean"]
+        if removed_after_s:             # all of them, not XClean alone
+            config = config.replace("[types]\n", f"[types]\nretention_s = {removed_after_s}\n")
+            short += ["Sweeper", "WebCart", "SiteTaskCreate", "ExternalObjectSync"]
         super().__init__(config, coordinators=coordinators, workers=workers)
         self.random = random.Random(seed)
         self.linked, self.links, self.crash = linked, {}, {}
         self.small_disk = small_disk
-        self.history = History(noop_types=["Sweeper"], retention_ms={"XClean": REMOVED_AFTER_S * 1000}, lease_s=6.0)
+        self.history = History(noop_types=["Sweeper"], lease_s=6.0,
+                               retention_ms=dict.fromkeys(short, (removed_after_s or REMOVED_AFTER_S) * 1000))
         self.book = self.folder / "executions.book"
         self.book_read, self.starts = 0, []
         self.delay = self.folder / "sync-delay"
@@ -321,7 +326,8 @@ class Rig(Stack):
             except redis.exceptions.RedisError:
                 return False
             left = sum(of.get(s, 0) for of in stats["byType"].values() for s in ("New", "Scheduled", "Waiting", "Running"))
-            left += stats["byType"].get("XClean", {}).get("Complete", 0)
+            left += sum(stats["byType"].get(kind, {}).get(s, 0) for kind in self.history.retention_ms
+                        for s in ("Complete", "Canceled", "Merged"))
             return stats["mode"] == "OPEN" and left == 0 and busy == 0
         try:
             within(timeout, quiet, "nothing waits or runs", 0.3)

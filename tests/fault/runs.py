@@ -3,6 +3,7 @@ faults are over; the drain and the judgement are the same for all (run)."""
 import os
 import time
 
+import growth
 import redis
 from confluent_kafka.admin import AdminClient, NewTopic
 from history import Fault
@@ -353,11 +354,6 @@ def disk(session):
 
 
 # ---- long and large ----
-def resident_kib(pid):
-    with open(f"/proc/{pid}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
-
-
 def soak(session):
     """--seconds of load with a fault of any kind each minute; memory and descriptors of what was not killed stay flat."""
     rig, end, samples = session.rig, time.monotonic() + (session.options.seconds or 600), []
@@ -391,7 +387,7 @@ def soak(session):
         one_fault()
         session.wait_back(time.monotonic(), most=60)
         process = rig.processes["coordinator-1"]
-        samples.append((time.monotonic(), resident_kib(process.pid), len(os.listdir(f"/proc/{process.pid}/fd"))))
+        samples.append((time.monotonic(), growth.resident_kib(process.pid), growth.open_files(process.pid)))
         session.run_on(max(0, min(end - time.monotonic(), session.options.every - (time.monotonic() - began))))
     half = len(samples) // 2
     if half:
@@ -399,6 +395,20 @@ def soak(session):
         if samples[-1][2] > samples[half][2] + 20 or samples[-1][1] > samples[half][1] * 1.25:
             session.wrong.append(f"coordinator-1 grows: {samples[half]} to {samples[-1]}")
     session.need("faults", len(rig.history.faults))
+
+
+def steady(session):
+    """--seconds of the same load without a fault, nearly all of it no-ops whose records go after 15 s: memory, open files and
+    what Redis holds beside the records stay flat. (24,000 a minute: --rate 400.)"""
+    rig, samples, end = session.rig, [], time.monotonic() + (session.options.seconds or 600)
+    names = sorted(name for name in rig.processes if name != "kafka")
+    while time.monotonic() < end:
+        samples.append(growth.sample(rig, names))
+        session.run_on(min(5, max(0.1, end - time.monotonic())))
+    wrong, figures = growth.judge(samples, names)
+    session.wrong += wrong
+    session.notes.update(figures)
+    session.need("samples", len(samples), 30)
 
 
 def backlog(session):
@@ -470,6 +480,7 @@ RUNS = {
     "F12": (memory, 1, {}, 0),
     "F12-disk": (disk, 1, {"small_disk": True}, 5.0),
     "F13": (soak, 1, {}, 0),
+    "F13-steady": (steady, 1, {"removed_after_s": 15, "noop": 0.95}, 0),
     "F14": (backlog, 200000, {}, 0),
 }
 AFTER = {"F0": none_after}

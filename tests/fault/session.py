@@ -19,7 +19,7 @@ class Void(Exception):
 
 
 class Session:
-    def __init__(self, options, **rig):
+    def __init__(self, options, noop=0.3, **rig):
         self.options = options
         self.rig = Rig(options.seed, **rig)
         self.random = self.rig.random
@@ -28,7 +28,7 @@ class Session:
         self.void = None                        # why the faults had no effect
         self.wrong = []                         # what this run promises beside the history
         self.load = self.pollers = None
-        self.noop = 0.3
+        self.noop = noop
 
     def __enter__(self):
         self.rig.__enter__()
