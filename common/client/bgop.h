@@ -50,7 +50,9 @@ struct bgop; /* one queue, as one thread uses it */
 struct bgop_config {   /* everything is copied by bgop_open; NULL and 0 mean the default */
     const char *kafka; /* bootstrap servers; default 127.0.0.1:9092 */
     const char *redis; /* redis://[user:password@]host:port[/db] or unix://[user:password@]/path; default local. By TLS:
-                         * rediss://[user:password@]host:port[/db][?tls_ca_file=/path&tls_cert_file=/path&tls_key_file=/path] */
+                         * rediss://[user:password@]host:port[/db][?tls_ca_file=/path&tls_cert_file=/path&tls_key_file=/path].
+                         * Of a cluster host:port,host:port; by Sentinels redis+sentinel://[user:password@]host:port,.../NAME[/db]
+                         * [?sentinel_user=u&sentinel_password=p] */
     const char *prefix;                  /* of the queue's topics; default bgop */
     const char *const *kafka_properties; /* librdkafka properties (TLS, SASL ...): name, value, ..., NULL */
     int timeout_ms;                      /* for one answer of a server; default 5,000 */

@@ -85,6 +85,7 @@ void bgop_close(struct bgop *bgop)
     free(bgop->brokers);
     free(bgop->topic);
     memset(bgop->link.to.password, 0, sizeof bgop->link.to.password);
+    memset(bgop->link.to.sentinel_password, 0, sizeof bgop->link.to.sentinel_password);
     free(bgop);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/client/link_cluster.h"
+#include "common/client/link_sentinel.h"
 #include "common/record/keys.h"
 
 bool link_is_cluster(const struct link *link)
@@ -13,13 +14,18 @@ bool link_is_cluster(const struct link *link)
 void link_close(struct link *link)
 {
     link_cluster_close(link);
+    link_sentinel_close(link);
     link_server_close(link);
 }
 
 enum bgop_code link_call(struct link *link, struct redisReply **reply, int argc, const char *const *argv)
 {
-    return link_is_cluster(link) ? link_cluster_call(link, reply, argc, argv)
-                                 : link_server_call(link, reply, argc, argv);
+    switch (link->to.kind) {
+    case REDIS_CLUSTER: return link_cluster_call(link, reply, argc, argv);
+    case REDIS_SENTINEL: return link_sentinel_call(link, reply, argc, argv);
+    case REDIS_ALONE: break;
+    }
+    return link_server_call(link, reply, argc, argv);
 }
 
 enum bgop_code link_read(struct link *link, struct redisReply **reply, const char *function, int shard,

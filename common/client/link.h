@@ -1,4 +1,4 @@
-/* libbgop's way to Redis: one server, or a cluster of them. */
+/* libbgop's way to Redis: one server, the primary that Sentinels name, or a cluster. */
 #ifndef BGOP_CLIENT_LINK_H
 #define BGOP_CLIENT_LINK_H
 

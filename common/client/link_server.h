@@ -14,11 +14,13 @@ struct redisContext;
 struct redisReply;
 struct redis_tls;
 struct link_nodes;
+struct link_primary;
 
 struct link {
     struct redisContext *context; /* NULL: not connected */
     struct redis_tls *tls;        /* over its socket, for rediss:// */
     struct link_nodes *nodes;     /* of a cluster: its servers (link_cluster.c); NULL: none known yet, or one server */
+    struct link_primary *primary; /* by Sentinels: the primary they named (link_sentinel.c); NULL: none known yet */
     struct redis_address to;
     int timeout_ms;
     char error[512]; /* of the last call that failed */

@@ -43,6 +43,7 @@ struct config {
     /* [redis] */
     char *redis_url; /* after config_check with login and files of those below, where it has none */
     char *redis_user, *redis_password_file;
+    char *redis_sentinel_user, *redis_sentinel_password_file;
     char *redis_tls_ca_file, *redis_tls_cert_file, *redis_tls_key_file; /* of rediss://; they are in redis_url too */
     int64_t redis_timeout_ms;
     /* [kafka] */

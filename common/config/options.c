@@ -38,12 +38,16 @@ const struct option options[] = {
 
     { "redis", "url", OPTION_TEXT, OF(redis_url), "redis://127.0.0.1:6379", 0, 0, NULL,
       "redis://[user:password@]host:port[/db], rediss:// the same over TLS, of a Redis Cluster several host:port with "
-      "commas, or unix://[user:password@]/path[?db=n]; "
+      "commas, by Sentinels redis+sentinel://[user:password@]host:port[,host:port...]/NAME[/db], or unix://[user:password@]/path[?db=n]; "
       "BGOP_REDIS and --redis go over it" },
     { "redis", "user", OPTION_TEXT, OF(redis_user), "", 0, 0, NULL,
       "who logs in, when the url names nobody; empty: Redis' default user" },
     { "redis", "password_file", OPTION_LINE, OF(redis_password_file), "", 0, 0, NULL,
       "file that holds the password, when the url has none" },
+    { "redis", "sentinel_user", OPTION_TEXT, OF(redis_sentinel_user), "", 0, 0, NULL,
+      "of redis+sentinel://: who logs in to the Sentinels; empty: their default user" },
+    { "redis", "sentinel_password_file", OPTION_LINE, OF(redis_sentinel_password_file), "", 0, 0, NULL,
+      "of redis+sentinel://: file that holds the password of the Sentinels; empty: they want none" },
     { "redis", "tls_ca_file", OPTION_LINE, OF(redis_tls_ca_file), "", 0, 0, NULL,
       "of rediss://: PEM file of the authorities to trust; empty: the system's" },
     { "redis", "tls_cert_file", OPTION_LINE, OF(redis_tls_cert_file), "", 0, 0, NULL,

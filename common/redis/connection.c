@@ -23,18 +23,22 @@
 #include "common/base/text.h"
 #include "common/redis/edge.h"
 #include "common/redis/nodes.h"
+#include "common/redis/sentinel.h"
 #include "common/server/cluster_map.h"
+#include "common/server/sentinel.h"
 
 enum {
     WRITE_EARLY_BYTES = 64 * 1024,
     READER_KEEP_BYTES = 1024 * 1024, /* a reader's buffer up to this size is kept between replies */
     CONNECT_PAUSE_MS = 100,          /* after a failed attempt, sends fail at once for so long */
+    LOOK_MS = 250,                   /* who waits for an answer looks so often whether Sentinels name another server */
 };
 
 struct redis {
     struct redis_address address;
-    bool in_cluster;     /* it is a connection to one of several: a redirection is no reason to leave it */
-    struct nodes *nodes; /* of a cluster: it does everything but the address and the scratch; NULL: one server */
+    bool in_cluster;           /* it is a connection to one of several: a redirection is no reason to leave it */
+    struct nodes *nodes;       /* of a cluster: it does everything but the address and the scratch; NULL: one server */
+    struct sentinel *sentinel; /* of Sentinels: address is that of the primary they named last; NULL: nobody is asked */
     int timeout_ms;
     redisContext *context; /* NULL: not connected */
     struct redis_tls *tls; /* what speaks over its socket, for rediss://; NULL: hiredis itself */
@@ -44,6 +48,7 @@ struct redis {
     size_t outstanding, lost;
     void *ahead;          /* a reply that was read before it was asked for; NULL: none */
     int64_t written_us;   /* when what is outstanding was written, until the first answer; 0: not of interest */
+    bool moved;           /* Sentinels name another server than the one that we waited for */
     bool distrusted;      /* the server refuses this connection: replace it when nothing is outstanding */
     int64_t failed_at_ms; /* last failed attempt to connect; 0: the last one succeeded */
     struct redis_command scratch;
@@ -62,6 +67,8 @@ struct redis *redis_new(const char *uri, int timeout_ms, struct err *err)
     redis->timeout_ms = timeout_ms;
     if (redis->address.kind == REDIS_CLUSTER)
         redis->nodes = nodes_new(&redis->address, timeout_ms);
+    if (redis->address.kind == REDIS_SENTINEL)
+        redis->sentinel = sentinel_new(&redis->address, timeout_ms);
     return redis;
 }
 
@@ -81,6 +88,7 @@ void redis_free(struct redis *redis)
         return;
     redis_disconnect(redis);
     nodes_free(redis->nodes);
+    sentinel_free(redis->sentinel);
     memset(redis->address.password, 0, sizeof redis->address.password);
     redis_command_release(&redis->scratch);
     free(redis->out);
@@ -107,6 +115,11 @@ bool redis_is_cluster(const struct redis *redis)
     return redis->nodes != NULL;
 }
 
+bool redis_is_by_sentinel(const struct redis *redis)
+{
+    return redis->sentinel != NULL;
+}
+
 uint64_t redis_connection_number(const struct redis *redis)
 {
     return redis->nodes ? nodes_connection_number(redis->nodes) : redis->connection_number;
@@ -128,7 +141,7 @@ void redis_disconnect(struct redis *redis)
     redis->out_size = 0;
     redis->outstanding = 0;
     redis->lost = 0;
-    redis->distrusted = false;
+    redis->distrusted = redis->moved = false;
 }
 
 /* Why there is no connection. */
@@ -171,7 +184,9 @@ static const char *context_error(const struct redis *redis, char *text, size_t r
 {
     const redisContext *context = redis->context;
 
-    if (context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT))
+    if (redis->moved)
+        snprintf(text, room, "no answer, and the Sentinels name another primary by now");
+    else if (context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT))
         snprintf(text, room, "no answer within %d ms", redis->timeout_ms);
     else if (context->err == REDIS_ERR_EOF)
         snprintf(text, room, "it closed the connection");
@@ -211,8 +226,27 @@ static int wait_for(struct redis *redis, short events, int timeout_ms)
     return redis->tls ? redis_tls_wait(redis->tls, events, timeout_ms) : poll(&fd, 1, timeout_ms);
 }
 
+/* An old primary may stand still with our call, while another one has its place. false: there is no use in waiting. */
+static bool answer_comes(struct redis *redis, void **reply)
+{
+    for (int waited_ms = 0; waited_ms < redis->timeout_ms; waited_ms += LOOK_MS) {
+        if (redisGetReplyFromReader(redis->context, reply) != REDIS_OK || *reply ||
+            wait_for(redis, POLLIN, LOOK_MS) != 0)
+            return true;
+        if (sentinel_moved(redis->sentinel))
+            return false;
+    }
+    return true;
+}
+
 static int get_reply(struct redis *redis, void **reply)
 {
+    if (redis->sentinel && !answer_comes(redis, reply)) {
+        redis->moved = true;
+        return REDIS_ERR;
+    }
+    if (*reply)
+        return REDIS_OK;
     return redis->tls ? redis_tls_get_reply(redis->tls, reply) : redisGetReply(redis->context, reply);
 }
 
@@ -263,17 +297,31 @@ static enum status greet_all(struct redis *redis, struct err *err)
     return st;
 }
 
-enum status redis_connect(struct redis *redis, struct err *err)
+/* A Sentinel may not have seen yet that it is none, or no more. */
+static enum status greet_primary(struct redis *redis, struct err *err)
+{
+    const char *tried = "asking for its role (INFO)";
+    redisReply *reply = ask(redis, 2, (const char *[]){ "INFO", "replication" });
+    char text[256] = "";
+
+    if (!reply)
+        context_error(redis, text, sizeof text);
+    else if (reply->type != REDIS_REPLY_STRING)
+        snprintf(text, sizeof text, "%s", reply->type == REDIS_REPLY_ERROR ? reply->str : "what answers is not Redis");
+    else if (!sentinel_is_primary(reply->str))
+        snprintf(text, sizeof text, "%s", SENTINEL_NO_PRIMARY);
+    if (reply)
+        freeReplyObject(reply);
+    return text[0] ? connect_failed(redis, tried, 0, text, err) : ST_OK;
+}
+
+static enum status connect_to_server(struct redis *redis, struct err *err)
 {
     const struct redis_address *address = &redis->address;
     struct timeval timeout = timeval_of(redis->timeout_ms);
     char text[256];
     int number;
 
-    if (redis->nodes)
-        return nodes_connect(redis->nodes, err);
-    if (redis->context)
-        return ST_OK;
     errno = 0;
     redis->context = *address->path ? redisConnectUnixWithTimeout(address->path, timeout)
                                     : redisConnectWithTimeout(address->host, address->port, timeout);
@@ -292,11 +340,34 @@ enum status redis_connect(struct redis *redis, struct err *err)
     redis->context->reader->maxbuf = READER_KEEP_BYTES;
     if (address->tls && !(redis->tls = redis_tls_start(redis->context, address, redis->timeout_ms)))
         return connect_failed(redis, "connecting by TLS", 0, redis->context->errstr, err);
-    if (greet_all(redis, err) != ST_OK)
+    if (greet_all(redis, err) != ST_OK || (redis->sentinel && greet_primary(redis, err) != ST_OK))
         return ST_AGAIN;
     redis->failed_at_ms = 0;
     redis->connection_number++;
     return ST_OK;
+}
+
+static enum status connect_to_named(void *arg, const struct redis_address *primary, struct err *err)
+{
+    struct redis *redis = arg;
+
+    redis->address = *primary;
+    return connect_to_server(redis, err);
+}
+
+enum status redis_connect(struct redis *redis, struct err *err)
+{
+    if (redis->nodes)
+        return nodes_connect(redis->nodes, err);
+    if (redis->context)
+        return ST_OK;
+    if (!redis->sentinel)
+        return connect_to_server(redis, err);
+    if (sentinel_connect(redis->sentinel, connect_to_named, redis, err) == ST_OK)
+        return ST_OK;
+    redis->broken = *err;
+    redis->failed_at_ms = clock_boot_ms();
+    return err->status;
 }
 
 enum status redis_break(struct redis *redis, const char *text, struct err *err)
@@ -322,6 +393,8 @@ enum status redis_each_server(struct redis *redis, redis_visit *visit, void *arg
 /* As redis_connect, but a server that did not answer a moment ago is not asked again for each of 16 shards. */
 static enum status ensure_connected(struct redis *redis, struct err *err)
 {
+    if (redis->sentinel && redis->context && redis->outstanding == 0 && sentinel_moved(redis->sentinel))
+        redis->distrusted = true;
     if (redis->context && redis->distrusted && redis->outstanding == 0) {
         size_t lost = redis->lost;
 
@@ -623,6 +696,8 @@ enum status redis_poll(struct redis *redis, struct redis_reply **reply, struct e
         return nodes_poll(redis->nodes, reply, err);
     if (!redis->context)
         return fail_broken(redis, err, "");
+    if (redis->sentinel && sentinel_moved(redis->sentinel))
+        return connection_broke(redis, "the Sentinels name another primary", err);
     for (int try = 0; !received && try < 2; try++) {
         enum status st = try > 0 ? exchange(redis, err) : ST_OK;
 

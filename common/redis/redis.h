@@ -1,7 +1,8 @@
 /* The Redis edge: one connection, used by one thread; the only includer of hiredis. Blocking, with a timeout, and
  * pipelined: send several commands, then receive their replies in order. Of a Redis Cluster (an address of several servers)
  * it is a connection to each primary: a command goes to the one that has its key, and the replies come in the order of the
- * sends all the same (common/redis/nodes.h).
+ * sends all the same (common/redis/nodes.h). By Sentinels it is a connection to the primary that they name
+ * (common/redis/sentinel.h).
  *
  * After any error the connection is closed and never reused (a late reply would be read by the next command:
  * hiredis#306); the next send connects anew. Every reply outstanding at that moment is lost: receivers get
@@ -38,6 +39,8 @@ uint64_t redis_connection_number(const struct redis *redis);
 
 /* A cluster, and not one server? */
 bool redis_is_cluster(const struct redis *redis);
+/* One server that Sentinels name? Another one may have its place after each new connection. */
+bool redis_is_by_sentinel(const struct redis *redis);
 /* What is said to each server and not to that of a key: calls visit with one connection after the other, each to a server of
  * its own that has slots; for one server with itself. Ends with the first that is not ST_OK. Nothing may be outstanding. */
 typedef enum status redis_visit(void *arg, struct redis *server, struct err *err);
@@ -102,7 +105,8 @@ enum status redis_enqueue(struct redis *redis, const struct redis_command *comma
 /* What has arrived next, without waiting: ST_OK with *reply NULL when nothing has; else ST_AGAIN. */
 enum status redis_poll(struct redis *redis, struct redis_reply **reply, struct err *err) MUST_CHECK;
 
-/* ST_AGAIN, and it was not away: it refuses our user (no or a wrong password, ACL), until a person changes that. */
+/* ST_AGAIN, and it was not away: it refuses our user (no or a wrong password, ACL), or the address is of another kind of
+ * server, until a person changes that. */
 bool redis_is_refusal(const struct err *err);
 
 /* Send and receive in one: for tools, checks and tests; nothing may be outstanding. Arguments: texts, then NULL. */

@@ -7,6 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/redis/edge.h"
+#include "common/server/sentinel.h"
 
 static const redisReply *unwrap(const struct redis_reply *reply)
 {
@@ -66,7 +67,7 @@ int64_t redis_reply_int(const struct redis_reply *reply, int64_t otherwise)
     return otherwise;
 }
 
-/* Words of Redis by which it refuses a user, wherever they stand in a text of ours. */
+/* Words of Redis by which it refuses a user, wherever they stand in a text of ours, and ours for a wrong address. */
 static const char *const refusals[] = {
     "NOPERM",
     "NOAUTH",
@@ -77,6 +78,8 @@ static const char *const refusals[] = {
     "ERR invalid password",
     "The user executing the script",
     "ACL failure in script",
+    SENTINEL_REFUSED,
+    REDIS_IS_SENTINEL,
 };
 
 bool redis_is_refusal(const struct err *err)

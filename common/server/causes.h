@@ -15,6 +15,7 @@ struct redis_error {
     bool denied;         /* no access: somebody has to grant it */
     const char *cause;   /* what to do; NULL: the reply is a verdict on the call */
 };
+#define REDIS_IS_SENTINEL "it is a Sentinel"
 /* NULL: the reply is a verdict on the call, ST_INVALID. */
 const struct redis_error *redis_error_find(const char *reply);
 /* What to do about a connection that could not be made or broke: errno (0: unknown) and the text that the library gives,

@@ -6,12 +6,14 @@
 
 #include "common/base/text.h"
 
-enum { REDIS_DEFAULT_PORT = 6379, REDIS_DB_MAX = 65535 };
+enum { REDIS_DEFAULT_PORT = 6379, SENTINEL_DEFAULT_PORT = 26379, REDIS_DB_MAX = 65535, URI_MAX = 4096 };
 
-#define TCP     "redis://"
-#define TLS     "rediss://"
-#define CLUSTER "redis+cluster://"
-#define UNIX    "unix://"
+#define TCP          "redis://"
+#define TLS          "rediss://"
+#define CLUSTER      "redis+cluster://"
+#define SENTINEL     "redis+sentinel://"
+#define SENTINEL_TLS "rediss+sentinel://"
+#define UNIX         "unix://"
 
 /* Where the parts of an address stand in its text. */
 struct span {
@@ -28,13 +30,23 @@ struct parts {
 
 static const char *scheme_of(const char *uri)
 {
-    static const char *const schemes[] = { TCP, TLS, CLUSTER, UNIX };
+    static const char *const schemes[] = { TCP, TLS, CLUSTER, SENTINEL, SENTINEL_TLS, UNIX };
 
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         if (strncmp(uri, schemes[i], strlen(schemes[i])) == 0)
             return schemes[i];
     }
     return NULL;
+}
+
+static bool is_sentinel(const char *scheme)
+{
+    return strcmp(scheme, SENTINEL) == 0 || strcmp(scheme, SENTINEL_TLS) == 0;
+}
+
+static bool is_tls(const char *scheme)
+{
+    return strcmp(scheme, TLS) == 0 || strcmp(scheme, SENTINEL_TLS) == 0;
 }
 
 /* A password may hold any character, so the login of a host ends at the last @; a path may too, so that of a socket ends
@@ -47,7 +59,7 @@ static bool split(struct parts *parts, const char *uri)
     if (!parts->scheme)
         return false;
     parts->is_unix = strcmp(parts->scheme, UNIX) == 0;
-    parts->has_query = parts->is_unix || strcmp(parts->scheme, TLS) == 0;
+    parts->has_query = parts->is_unix || is_tls(parts->scheme) || is_sentinel(parts->scheme);
     rest = uri + strlen(parts->scheme);
     at = !parts->is_unix ? strrchr(rest, '@') : *rest == '/' ? NULL : strstr(rest, "@/");
     if (at) {
@@ -161,7 +173,7 @@ static enum status read_port(struct redis_address *address, struct span port, st
     return ST_OK;
 }
 
-static enum status read_host(struct redis_address *address, struct span place, struct err *err)
+static enum status read_host(struct redis_address *address, struct span place, int otherwise, struct err *err)
 {
     struct span host = place, port = { NULL, 0 };
     const char *colon = place.size ? memchr(place.at, ':', place.size) : NULL;
@@ -182,7 +194,7 @@ static enum status read_host(struct redis_address *address, struct span place, s
         return wrong(err, "more than one colon: IPv6 addresses stand in brackets, [::1]:6379");
     if (host.size == 0 || !text_copy(address->host, sizeof address->host, host.at, host.size))
         return wrong(err, "no host");
-    address->port = REDIS_DEFAULT_PORT;
+    address->port = otherwise;
     return port.at ? read_port(address, port, err) : ST_OK;
 }
 
@@ -190,19 +202,19 @@ static enum status read_host(struct redis_address *address, struct span place, s
 static enum status read_seeds(struct redis_address *address, struct span place, struct err *err)
 {
     struct redis_address other = { .port = 0 };
+    int port = address->kind == REDIS_SENTINEL ? SENTINEL_DEFAULT_PORT : REDIS_DEFAULT_PORT;
     size_t used = 0;
 
-    address->kind = REDIS_CLUSTER;
     while (place.size > 0) {
         const char *comma = memchr(place.at, ',', place.size);
         struct span one = { place.at, comma ? (size_t)(comma - place.at) : place.size };
         struct redis_address *to = used == 0 ? address : &other;
-        enum status st = read_host(to, one, err);
+        enum status st = read_host(to, one, port, err);
 
         if (st != ST_OK)
             return st;
         if (used + strlen(to->host) + 16 > sizeof address->seeds)
-            return wrong(err, "too many hosts: some of a cluster's are enough, they tell of the others");
+            return wrong(err, "too many hosts: some are enough, they tell of the others");
         used +=
             (size_t)snprintf(address->seeds + used, sizeof address->seeds - used, "%s%s%s%s:%d", used ? "," : "",
                              strchr(to->host, ':') ? "[" : "", to->host, strchr(to->host, ':') ? "]" : "", to->port);
@@ -221,19 +233,27 @@ static void write_text(struct redis_address *address)
              address->port);
 }
 
+/* The part of *rest up to the next slash, which goes with it; at NULL: nothing is left. */
+static struct span next_part(struct span *rest)
+{
+    const char *slash = rest->size ? memchr(rest->at, '/', rest->size) : NULL;
+    struct span part = { rest->at, slash ? (size_t)(slash - rest->at) : rest->size };
+
+    *rest = slash ? (struct span){ slash + 1, rest->size - part.size - 1 } : (struct span){ NULL, 0 };
+    return part;
+}
+
 static enum status read_tcp(struct redis_address *address, const struct parts *parts, struct err *err)
 {
-    struct span place = parts->place;
-    const char *slash = place.size ? memchr(place.at, '/', place.size) : NULL;
-    struct span db = { slash ? slash + 1 : NULL, slash ? place.size - (size_t)(slash + 1 - place.at) : 0 };
+    struct span db = parts->place, place = next_part(&db);
     enum status st;
 
-    if (slash)
-        place.size = (size_t)(slash - place.at);
     if (strcmp(parts->scheme, CLUSTER) == 0 || (place.size && memchr(place.at, ',', place.size)))
+        address->kind = REDIS_CLUSTER;
+    if (address->kind == REDIS_CLUSTER)
         st = read_seeds(address, place, err);
     else
-        st = read_host(address, place, err);
+        st = read_host(address, place, REDIS_DEFAULT_PORT, err);
     if (st == ST_OK)
         st = read_db(address, db, err);
     if (st == ST_OK && address->kind == REDIS_CLUSTER && address->db > 0)
@@ -243,13 +263,42 @@ static enum status read_tcp(struct redis_address *address, const struct parts *p
     return st;
 }
 
+/* host:port,host:port/NAME/db. */
+static enum status read_sentinel(struct redis_address *address, const struct parts *parts, struct err *err)
+{
+    struct span db = parts->place, place = next_part(&db), name = next_part(&db);
+    struct span user = query_value(parts->query, "sentinel_user");
+    struct span password = query_value(parts->query, "sentinel_password");
+    enum status st;
+
+    address->kind = REDIS_SENTINEL;
+    if (!name.at || name.size == 0)
+        return wrong(err, "behind the Sentinels stands the name by which they know the primary: /NAME");
+    if (!decode(address->primary, sizeof address->primary, name))
+        return wrong(err, "the name of the primary is longer than 127 bytes, or holds a NUL byte");
+    if ((user.at && !decode(address->sentinel_user, sizeof address->sentinel_user, user)) ||
+        (password.at && !decode(address->sentinel_password, sizeof address->sentinel_password, password)))
+        return wrong(err, "the Sentinels' user or password is too long, or holds a NUL byte");
+    if (*address->sentinel_user && !*address->sentinel_password)
+        return wrong(err, "sentinel_user without sentinel_password");
+    st = read_seeds(address, place, err);
+    if (st == ST_OK)
+        st = read_db(address, db, err);
+    if (st == ST_OK) {
+        snprintf(address->text, sizeof address->text, "%s of Sentinels %.*s", address->primary,
+                 (int)(sizeof address->text - sizeof address->primary - sizeof " of Sentinels "), address->seeds);
+    }
+    return st;
+}
+
 bool redis_address_seed(const char **rest, char *host, size_t room, int *port)
 {
     struct redis_address one = { .port = 0 };
     size_t size = strcspn(*rest, ",");
     struct span place = { *rest, size };
 
-    if (size == 0 || read_host(&one, place, NULL) != ST_OK || !text_copy(host, room, one.host, strlen(one.host)))
+    if (size == 0 || read_host(&one, place, REDIS_DEFAULT_PORT, NULL) != ST_OK ||
+        !text_copy(host, room, one.host, strlen(one.host)))
         return false;
     *port = one.port;
     *rest += size + ((*rest)[size] == ',' ? 1 : 0);
@@ -260,9 +309,28 @@ void redis_address_at(struct redis_address *to, const struct redis_address *from
 {
     *to = *from;
     to->kind = REDIS_ALONE;
-    to->seeds[0] = '\0';
+    to->seeds[0] = to->sentinel_password[0] = '\0';
     text_copy(to->host, sizeof to->host, host, strlen(host));
     to->port = port;
+    write_text(to);
+    if (from->kind == REDIS_SENTINEL) {
+        size_t used = strlen(to->text);
+
+        snprintf(to->text + used, sizeof to->text - used, " (%.40s)", from->primary);
+    }
+}
+
+void redis_address_of_sentinel(struct redis_address *to, const struct redis_address *from, const char *host, int port)
+{
+    *to = *from;
+    to->kind = REDIS_ALONE;
+    to->seeds[0] = to->sentinel_password[0] = '\0';
+    text_copy(to->host, sizeof to->host, host, strlen(host));
+    text_copy(to->user, sizeof to->user, from->sentinel_user, strlen(from->sentinel_user));
+    text_copy(to->password, sizeof to->password, from->sentinel_password, strlen(from->sentinel_password));
+    to->has_login = *to->password != '\0';
+    to->port = port;
+    to->db = -1;
     write_text(to);
 }
 
@@ -304,23 +372,33 @@ static const struct {
 };
 enum { TLS_FILES = sizeof tls_files / sizeof *tls_files };
 
-static enum status read_tls(struct redis_address *address, const struct parts *parts, struct err *err)
+static enum status read_tls_files(struct redis_address *address, const struct parts *parts, struct err *err)
 {
-    const char *names[TLS_FILES];
-
     address->tls = true;
     for (size_t i = 0; i < TLS_FILES; i++) {
         struct span value = query_value(parts->query, tls_files[i].name);
 
-        names[i] = tls_files[i].name;
         if (value.at && !decode((char *)address + tls_files[i].offset, sizeof address->tls_ca_file, value))
             return wrong(err, "the path of a tls_ file is longer than 255 bytes, or holds a NUL byte");
     }
-    if (!query_has_only(parts->query, names, TLS_FILES))
-        return wrong(err, "behind ? may stand tls_ca_file=, tls_cert_file= and tls_key_file=");
     if (*address->tls_key_file && !*address->tls_cert_file)
         return wrong(err, "tls_key_file without tls_cert_file: the key belongs to a certificate");
     return ST_OK;
+}
+
+/* What may stand behind the ? of hosts: files of TLS, the login of Sentinels. */
+static enum status check_query(const struct parts *parts, struct err *err)
+{
+    static const char *const names[] = { "sentinel_user", "sentinel_password", "tls_ca_file", "tls_cert_file",
+                                         "tls_key_file" };
+    size_t first = is_sentinel(parts->scheme) ? 0 : 2, end = is_tls(parts->scheme) ? 5 : 2;
+
+    if (query_has_only(parts->query, names + first, end - first))
+        return ST_OK;
+    return wrong(err, end == 2     ? "behind ? may stand sentinel_user= and sentinel_password="
+                      : first == 2 ? "behind ? may stand tls_ca_file=, tls_cert_file= and tls_key_file="
+                                   : "behind ? may stand sentinel_user=, sentinel_password=, tls_ca_file=, "
+                                     "tls_cert_file= and tls_key_file=");
 }
 
 enum status redis_address_parse(struct redis_address *address, const char *uri, struct err *err)
@@ -333,10 +411,15 @@ enum status redis_address_parse(struct redis_address *address, const char *uri, 
     if (!split(&parts, uri))
         return err_set(err, ST_INVALID, "Redis address: expected %s", REDIS_ADDRESS_FORMS);
     st = read_login(address, &parts, err);
-    if (st == ST_OK && redis_address_is_tls(uri))
-        st = read_tls(address, &parts, err);
-    if (st == ST_OK)
-        st = parts.is_unix ? read_unix(address, &parts, err) : read_tcp(address, &parts, err);
+    if (st == ST_OK && parts.has_query && !parts.is_unix)
+        st = check_query(&parts, err);
+    if (st == ST_OK && is_tls(parts.scheme))
+        st = read_tls_files(address, &parts, err);
+    if (st == ST_OK) {
+        st = parts.is_unix               ? read_unix(address, &parts, err)
+             : is_sentinel(parts.scheme) ? read_sentinel(address, &parts, err)
+                                         : read_tcp(address, &parts, err);
+    }
     if (st != ST_OK)
         memset(address, 0, sizeof *address);
     return st;
@@ -351,15 +434,21 @@ bool redis_address_has_password(const char *uri)
     return split(&parts, uri) && password_of(&parts).size > 0;
 }
 
-/* What stands behind the login; of the query all but user and password. */
-static void put_rest(char *to, size_t room, const struct parts *parts)
+static bool has_secret(const struct parts *parts)
 {
-    static const char *const kept[] = { "db", "tls_ca_file", "tls_cert_file", "tls_key_file" };
+    return password_of(parts).size > 0 || query_value(parts->query, "sentinel_password").size > 0;
+}
+
+/* What stands behind the login; of the query all but user and password, and of Sentinels theirs too when secrets go. */
+static void put_rest(char *to, size_t room, const struct parts *parts, bool secrets)
+{
+    static const char *const kept[] = { "sentinel_password", "sentinel_user", "db",
+                                        "tls_ca_file",       "tls_cert_file", "tls_key_file" };
     size_t used = strlen(to);
     char sign = '?';
 
     used += (size_t)snprintf(to + used, room - used, "%.*s", (int)parts->place.size, parts->place.at);
-    for (size_t i = 0; i < sizeof kept / sizeof *kept && used < room; i++) {
+    for (size_t i = secrets ? 0 : 1; i < sizeof kept / sizeof *kept && used < room; i++) {
         struct span value = query_value(parts->query, kept[i]);
 
         if (!value.at)
@@ -383,13 +472,13 @@ char *redis_address_shown(char *to, size_t room, const char *uri)
     struct parts parts;
     struct span user;
 
-    if (!split(&parts, uri) || password_of(&parts).size == 0) {
+    if (!split(&parts, uri) || !has_secret(&parts)) {
         text_copy(to, room, uri, strlen(uri));
         return to;
     }
     user = user_of(&parts);
     snprintf(to, room, "%s%.*s%s", parts.scheme, (int)user.size, user.at ? user.at : "", user.size ? "@" : "");
-    put_rest(to, room, &parts);
+    put_rest(to, room, &parts, false);
     return to;
 }
 
@@ -436,7 +525,7 @@ bool redis_address_with_login(char *to, size_t room, const char *uri, const char
     if (!put_encoded(to, room, password) || strlen(to) + strlen(uri) + 2 >= room)
         return false;
     put_sign(to, room, "@");
-    put_rest(to, room, &parts);
+    put_rest(to, room, &parts, true);
     return true;
 }
 
@@ -444,7 +533,26 @@ bool redis_address_is_tls(const char *uri)
 {
     const char *scheme = scheme_of(uri);
 
-    return scheme && strcmp(scheme, TLS) == 0;
+    return scheme && is_tls(scheme);
+}
+
+bool redis_address_is_sentinel(const char *uri)
+{
+    const char *scheme = scheme_of(uri);
+
+    return scheme && is_sentinel(scheme);
+}
+
+bool redis_address_with_sentinel_login(char *to, size_t room, const char *uri, const char *user, const char *password)
+{
+    char with_user[URI_MAX];
+    struct parts parts;
+
+    if (!split(&parts, uri) || query_value(parts.query, "sentinel_password").at)
+        return text_copy(to, room, uri, strlen(uri));
+    if (*user && !redis_address_with_file(with_user, sizeof with_user, uri, "sentinel_user", user))
+        return false;
+    return redis_address_with_file(to, room, *user ? with_user : uri, "sentinel_password", password);
 }
 
 bool redis_address_with_file(char *to, size_t room, const char *uri, const char *name, const char *file)
@@ -464,11 +572,14 @@ bool redis_address_with_file(char *to, size_t room, const char *uri, const char 
 void redis_address_hide(char *uri)
 {
     struct parts parts;
-    struct span password;
+    struct span secrets[2];
 
     if (!split(&parts, uri))
         return;
-    password = password_of(&parts);
-    if (password.size > 0)
-        memset(uri + (password.at - uri), '*', password.size);
+    secrets[0] = password_of(&parts);
+    secrets[1] = query_value(parts.query, "sentinel_password");
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+        if (secrets[i].size > 0)
+            memset(uri + (secrets[i].at - uri), '*', secrets[i].size);
+    }
 }

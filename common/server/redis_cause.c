@@ -8,6 +8,8 @@
 #define CLUSTER_NODE \
     "it is a node of a Redis Cluster: name several of them, redis://host:port,host:port, or redis+cluster://host:port"
 
+#define NO_HASHES REDIS_IS_SENTINEL ", which knows a Redis and holds nothing: write redis+sentinel://host:port/NAME"
+
 /* clang-format off */
 static const struct redis_error errors[] = {
     { "FENCED",      ST_FENCED,     false, false, NULL },
@@ -24,7 +26,7 @@ static const struct redis_error errors[] = {
     { "ASK",         ST_AGAIN, true,  false, CLUSTER_NODE },
     { "CROSSSLOT",   ST_AGAIN, true,  false, CLUSTER_NODE },
     { "MASTERDOWN",  ST_AGAIN, true,  false, "it is a replica without its master: is this the right server?" },
-    { "READONLY",    ST_AGAIN, true,  false, "it is a replica: name the master in BGOP_REDIS or [redis] url" },
+    { "READONLY",    ST_AGAIN, true,  false, "it is a replica: name the primary in BGOP_REDIS or [redis] url" },
     { "NOAUTH",      ST_AGAIN, true,  true,  "it wants a password: redis://[user:password@]host:port, or [redis] password_file" },
     { "WRONGPASS",   ST_AGAIN, true,  true,  "are user and password right? Is the user on?" },
     { "ERR invalid password", ST_AGAIN, true, true, "is the password right?" },
@@ -41,6 +43,8 @@ static const struct redis_error errors[] = {
     { "ERR max number of clients reached", ST_AGAIN, true, false, "maxclients is reached" },
     { "ERR BUSY ",   ST_AGAIN, false, false, "a script runs for too long: wait, or FUNCTION KILL" },
     { "ERR DB index is out of range", ST_AGAIN, true, true, "it has fewer databases: see its option databases" },
+    { "ERR unknown command 'HGET", ST_AGAIN, true, true, NO_HASHES },
+    { "ERR unknown command 'HMGET", ST_AGAIN, true, true, NO_HASHES },
     { "ERR unknown command 'FCALL", ST_AGAIN, true, true, "it is older than Redis 7.0, or forbids functions" },
     { "ERR unknown command `FCALL", ST_AGAIN, true, true, "it is older than Redis 7.0" },
 };

@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "common/server/causes.h"
 
 enum { REDIS_MAJOR_MIN = 7, LISTPACK_VALUE_MIN = 1024, LISTPACK_ENTRIES_MIN = 48 };
 
@@ -13,6 +14,7 @@ enum { REDIS_MAJOR_MIN = 7, LISTPACK_VALUE_MIN = 1024, LISTPACK_ENTRIES_MIN = 48
 static bool is_yes(const char *value) { return strcmp(value, "yes") == 0 || strcmp(value, "1") == 0; }
 static bool is_noeviction(const char *value) { return strcmp(value, "noeviction") == 0; }
 static bool is_master(const char *value) { return strcmp(value, "master") == 0; }
+static bool is_no_sentinel(const char *value) { return strcmp(value, "sentinel") != 0; }
 static bool is_zero(const char *value) { return strcmp(value, "0") == 0; }
 static bool is_new_enough(const char *value) { return strtol(value, NULL, 10) >= REDIS_MAJOR_MIN; }
 static bool is_synced(const char *value) { return strcmp(value, "no") != 0; }
@@ -28,8 +30,10 @@ static const struct setting {
 } settings[] = {
     { "redis_version", "redis_version", is_new_enough, SETTING_REFUSED,
       "Redis 7.0 or newer is needed (functions)" },
+    { "redis_mode", "redis_mode", is_no_sentinel, SETTING_REFUSED,
+      REDIS_IS_SENTINEL ": write redis+sentinel://host:port/NAME" },
     { "role", "role", is_master, SETTING_REFUSED,
-      "this server is a replica: connect to its master" },
+      "this server is a replica: connect to its primary, or by the Sentinels that know it" },
     { "cluster_enabled", "cluster_enabled", is_zero, SETTING_REFUSED,
       "it is a node of a Redis Cluster: name several of them, redis://host:port,host:port, or redis+cluster://host:port" },
     { "maxmemory-policy", "maxmemory_policy", is_noeviction, SETTING_REFUSED,
@@ -131,16 +135,21 @@ static enum status setting_fetch_and_check(struct redis *redis, const struct set
     return ST_OK;
 }
 
-/* asked: whether the address is that of a cluster, whose servers say so and are found by it. */
+/* Of a cluster's servers each says so; and by Sentinels a replica is left as soon as they name another. */
+static bool expected(const struct redis *asked, const struct setting *setting)
+{
+    return (redis_is_cluster(asked) && setting->fine == is_zero) ||
+           (redis_is_by_sentinel(asked) && setting->fine == is_master);
+}
+
 static enum status server_check(void *asked, struct redis *redis, struct err *err)
 {
-    const bool *cluster = asked;
     struct unknown unknown = { .names = "" };
     struct redis_reply *info;
     enum status st = redis_call(redis, &info, err, "INFO", NULL);
 
     for (int i = 0; i < SETTING_COUNT && st == ST_OK; i++) {
-        if (!*cluster || settings[i].fine != is_zero)
+        if (!expected(asked, &settings[i]))
             st = setting_fetch_and_check(redis, &settings[i], redis_reply_text(info, NULL), &unknown, err);
     }
     redis_reply_free(info);
@@ -153,7 +162,5 @@ static enum status server_check(void *asked, struct redis *redis, struct err *er
 
 enum status redis_checks_run(struct redis *redis, struct err *err)
 {
-    bool cluster = redis_is_cluster(redis);
-
-    return redis_each_server(redis, server_check, &cluster, err);
+    return redis_each_server(redis, server_check, redis, err);
 }

@@ -168,6 +168,7 @@ static int write_config(struct dev *dev, char *path)
     if (!file)
         return dev_fail(EXIT_FAILED, "%s: %m", path);
     dev->config->redis_user[0] = dev->config->redis_password_file[0] = '\0'; /* our own Redis wants no login */
+    dev->config->redis_sentinel_user[0] = dev->config->redis_sentinel_password_file[0] = '\0';
     config_write(dev->config, file);
     return fclose(file) == 0 ? EXIT_OK : dev_fail(EXIT_FAILED, "%s: %m", path);
 }

@@ -254,7 +254,7 @@ static void what_options_say_together_is_checked(void **state)
         { "[queue]\nprefix = a b\n", "[queue] prefix: a b: expected letters, digits, . _ or -" },
         { "[redis]\nurl = localhost\n",
           "[redis] url: Redis address: expected redis://[user:password@]host:port[/db] (by TLS rediss://), of a cluster several "
-          "host:port with commas, or "
+          "host:port with commas, by Sentinels redis+sentinel://[user:password@]host:port[,host:port...]/NAME[/db], or "
           "unix://[user:password@]/path[?db=n]" },
         { "[kafka]\nbrokers =\n", "[kafka] brokers: expected host:port,..." },
         { "[kafka]\nmax.poll.interval.ms = 20000\n",
@@ -526,6 +526,37 @@ static void a_password_file_that_is_none_is_refused(void **state)
     assert_non_null(strstr(err.text, "[redis] user: needs a password"));
 }
 
+static void sentinels_have_a_password_file_of_their_own(void **state)
+{
+    char path[] = "/tmp/bgop-password-XXXXXX";
+    struct config *config = *state;
+    struct err err = ERR_INIT;
+    int fd = mkstemp(path);
+    char *text;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "s@cret\n", 7), 7);
+    close(fd);
+    assert_int_equal(config_set(config, "redis", "sentinel_password_file", path, &err), ST_OK);
+    assert_int_equal(config_check(config, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "[redis] sentinel_password_file: is for Sentinels"));
+    assert_int_equal(config_set(config, "redis", "url", "redis+sentinel://u:own@a,b/m", &err), ST_OK);
+    assert_int_equal(config_set(config, "redis", "sentinel_user", "w", &err), ST_OK);
+    assert_int_equal(config_check(config, &err), ST_OK);
+    assert_string_equal(config->redis_url, "redis+sentinel://u:own@a,b/m?sentinel_user=w&sentinel_password=s%40cret");
+    text = printed(config, config_print);
+    assert_null(strstr(text, "cret"));
+    assert_null(strstr(text, ":own@"));
+    free(text);
+    unlink(path);
+    assert_int_equal(config_set(config, "redis", "url", "redis+sentinel://a/m", &err), ST_OK);
+    assert_int_equal(config_check(config, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "[redis] sentinel_password_file: /tmp/bgop-password-"));
+    assert_int_equal(config_set(config, "redis", "sentinel_password_file", "", &err), ST_OK);
+    assert_int_equal(config_check(config, &err), ST_INVALID);
+    assert_non_null(strstr(err.text, "[redis] sentinel_user: needs a password"));
+}
+
 static const char *property(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->property_count; i++) {
@@ -680,6 +711,7 @@ int main(void)
         TEST(odd_values_are_printed_as_they_are_read),
         TEST(a_password_comes_from_its_file),
         TEST(a_password_file_that_is_none_is_refused),
+        TEST(sentinels_have_a_password_file_of_their_own),
         TEST(the_password_of_kafka_comes_from_its_file),
         TEST(files_of_tls_go_into_the_url),
         TEST(secrets_are_shown_to_nobody),

@@ -38,6 +38,15 @@ static const struct address_case {
     { "rediss://h", "h", 6379, "", "", -1, "", "h:6379", NULL },
     { "rediss://u:p?q@[::1]:7/3?tls_ca_file=%2Fc%20a&tls_cert_file=/c&tls_key_file=/k", "::1", 7, "u", "p?q", 3, "",
       "[::1]:7", "rediss://u@[::1]:7/3?tls_ca_file=%2Fc%20a&tls_cert_file=/c&tls_key_file=/k" },
+    { "redis+sentinel://a:1,b,[::1]:3/mine", "a", 1, "", "", -1, "", "mine of Sentinels a:1,b:26379,[::1]:3", NULL },
+    { "redis+sentinel://u:p@a/my%20own/2", "a", 26379, "u", "p", 2, "", "my own of Sentinels a:26379",
+      "redis+sentinel://u@a/my%20own/2" },
+    { "redis+sentinel://u:p@a/m?sentinel_user=w&sentinel_password=q%40", "a", 26379, "u", "p", -1, "",
+      "m of Sentinels a:26379", "redis+sentinel://u@a/m?sentinel_user=w" },
+    { "redis+sentinel://a/m?sentinel_password=q", "a", 26379, "", "", -1, "", "m of Sentinels a:26379",
+      "redis+sentinel://a/m" },
+    { "rediss+sentinel://u:p@a,b/m?tls_ca_file=/c&sentinel_password=q", "a", 26379, "u", "p", -1, "",
+      "m of Sentinels a:26379,b:26379", "rediss+sentinel://u@a,b/m?tls_ca_file=/c" },
     { "unix:///run/r.sock", "", 0, "", "", -1, "/run/r.sock", "/run/r.sock", NULL },
     { "unix:///run/a@b/r.sock", "", 0, "", "", -1, "/run/a@b/r.sock", "/run/a@b/r.sock", NULL },
     { "unix:///run/a@/r.sock", "", 0, "", "", -1, "/run/a@/r.sock", "/run/a@/r.sock", NULL },
@@ -71,6 +80,18 @@ static const char *const wrong[] = {
     "redis://a:1,b:x",
     "redis://a:1,b:2/1",
     "redis+cluster://",
+    "redis+sentinel://",
+    "redis+sentinel://a:1,b:2",
+    "redis+sentinel://a:1/",
+    "redis+sentinel:///secret",
+    "redis+sentinel://a:x/secret",
+    "redis+sentinel://a:1,/secret",
+    "redis+sentinel://a/m/secret",
+    "redis+sentinel://a/%00secret",
+    "redis+sentinel://a/m?sentinel_user=secret",
+    "redis+sentinel://a/m?password=secret",
+    "redis+sentinel://a/m?tls_ca_file=/secret",
+    "rediss+sentinel://a/m?sentinel_password=secret&x=y",
     "redis://[::1",
     "redis://[::1]x",
     "redis://::1:6379",
@@ -188,6 +209,36 @@ static void files_of_tls_are_read_and_put_in(void **state)
     assert_false(redis_address_with_file(more, 24, "rediss://h", "tls_ca_file", "/ca.pem"));
 }
 
+static void sentinels_have_a_login_of_their_own(void **state)
+{
+    struct redis_address address, sentinel, primary;
+    char uri[256];
+
+    (void)state;
+    assert_true(redis_address_is_sentinel("redis+sentinel://a/m") &&
+                redis_address_is_sentinel("rediss+sentinel://a/m"));
+    assert_false(redis_address_is_sentinel("redis://a/1"));
+    assert_true(redis_address_is_tls("rediss+sentinel://a/m") && !redis_address_is_tls("redis+sentinel://a/m"));
+    assert_true(redis_address_with_sentinel_login(uri, sizeof uri, "redis+sentinel://u:p@a:1,b:2/m/3", "w", "q&@?"));
+    assert_int_equal(redis_address_parse(&address, uri, NULL), ST_OK);
+    assert_int_equal(address.kind, REDIS_SENTINEL);
+    assert_string_equal(address.primary, "m");
+    redis_address_of_sentinel(&sentinel, &address, "b", 2);
+    assert_string_equal(sentinel.text, "b:2");
+    assert_string_equal(sentinel.user, "w");
+    assert_string_equal(sentinel.password, "q&@?");
+    assert_int_equal(sentinel.db, -1);
+    redis_address_at(&primary, &address, "c", 7);
+    assert_string_equal(primary.text, "c:7 (m)");
+    assert_string_equal(primary.user, "u");
+    assert_string_equal(primary.password, "p");
+    assert_string_equal(primary.sentinel_password, "");
+    assert_int_equal(primary.db, 3);
+    assert_true(
+        redis_address_with_sentinel_login(uri, sizeof uri, "redis+sentinel://a/m?sentinel_password=own", "", "q"));
+    assert_string_equal(uri, "redis+sentinel://a/m?sentinel_password=own");
+}
+
 /* Odd passwords, put into every kind of address, come out again. */
 static void a_login_is_put_in_and_read_again(void **state)
 {
@@ -244,6 +295,7 @@ int main(void)
         cmocka_unit_test(wrong_addresses_say_what_is_expected_and_show_nothing),
         cmocka_unit_test(what_is_shown_and_what_ps_sees_has_no_password),
         cmocka_unit_test(files_of_tls_are_read_and_put_in),
+        cmocka_unit_test(sentinels_have_a_login_of_their_own),
         cmocka_unit_test(a_login_is_put_in_and_read_again),
         cmocka_unit_test(a_user_of_the_query_stays_whole_beside_a_password_that_is_put_in),
         cmocka_unit_test(a_login_that_does_not_fit_is_not_cut),

@@ -1,0 +1,37 @@
+/* A primary, its replica and three Sentinels that watch them, on loopback, for one test process: they die with it, their
+ * folder goes with it. A primary that is away for half a second is replaced. */
+#ifndef TESTS_SUPPORT_REDIS_SENTINEL_H
+#define TESTS_SUPPORT_REDIS_SENTINEL_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <hiredis/hiredis.h>
+
+enum { REDIS_SENTINEL_SERVERS = 2, REDIS_SENTINEL_SENTINELS = 3, REDIS_SENTINEL_PROCESSES = 5 };
+
+struct redis_sentinel_process {
+    pid_t pid;
+    int port;
+};
+struct redis_sentinel {
+    struct redis_sentinel_process at[REDIS_SENTINEL_PROCESSES]; /* two servers, three Sentinels */
+    char directory[64];
+    char url[256]; /* redis+sentinel://127.0.0.1:p,.../mine */
+};
+
+/* Starts them and waits until all Sentinels know all: server 0 is the primary. */
+void redis_sentinel_start(struct redis_sentinel *set);
+void redis_sentinel_stop(struct redis_sentinel *set);
+void redis_sentinel_kill(struct redis_sentinel *set, int process);
+void redis_sentinel_signal(struct redis_sentinel *set, int process, int number);
+/* On what is in its folder. */
+void redis_sentinel_again(struct redis_sentinel *set, int process);
+/* Waits until all Sentinels that run name this server, and it is a primary. */
+void redis_sentinel_await(struct redis_sentinel *set, int server);
+
+/* A command, which must not be refused; the reply lives until the next one. */
+const redisReply *redis_sentinel_call(struct redis_sentinel *set, int process, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
