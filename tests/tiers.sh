@@ -23,7 +23,7 @@ phase() {
     times+=("$(printf '%5d s  %s%s' $((SECONDS - begin)) "$title" "$([ $code -eq 0 ] || echo "  FAILED")")")
     if [ $code -ne 0 ]; then
         failed=1
-        [ "$1" = run_ctest ] || summary
+        [[ $1 == run_ctest* ]] || summary
     fi
 }
 

@@ -8,26 +8,45 @@ import redis
 import redis.cluster
 import redis.crc
 
-from queue_stack import ROOT, Stack, eventually, free_ports
+from queue_stack import NOOP_ALL, ROOT, Stack, eventually, free_ports, shard_of
 
 logging.getLogger("redis").setLevel(logging.CRITICAL)     # it logs what it heals itself
 NODE_TIMEOUT_MS = 2000      # how long a primary is away before its replica takes over
 
 
 class ClusterStack(Stack):
-    def __init__(self, config, primaries=3, replicas=True, **more):
+    def __init__(self, config=NOOP_ALL, primaries=3, replicas=True, **more):
         super().__init__(config, **more)
         self.primaries = primaries
         self.ports = [self.redis_port] + free_ports((2 if replicas else 1) * primaries - 1)
         self.replicas = replicas
         self.env["BGOP_REDIS"] = "redis://" + ",".join(f"127.0.0.1:{port}" for port in self.ports[:primaries])
 
+    def __exit__(self, kind, value, trace):
+        try:
+            self.assert_no_call_crossed_slots()
+        finally:
+            super().__exit__(kind, value, trace)
+        return False
+
+    def assert_no_call_crossed_slots(self):
+        """Each server counts its error replies by their first word, since its start."""
+        for port in self.ports:
+            if self.ping(port):
+                counted = self.node(port).info("errorstats")
+                assert "errorstat_CROSSSLOT" not in counted, f"the Redis at {port} refused a call across slots: {counted}"
+
     # ---- servers ----
     def start_redis(self):
+        """All of them; at the first time they are made a cluster."""
+        new = not (self.folder / f"redis-{self.ports[0]}").exists()
         for port in self.ports:
-            self.start_server(port)
-        self.cli("--cluster", "create", *[f"127.0.0.1:{port}@{port + 1}" for port in self.ports],
-                 "--cluster-replicas", int(self.replicas), "--cluster-yes")
+            self.launch_server(port)
+        for port in self.ports:
+            eventually(lambda port=port: self.ping(port), f"the Redis at {port}", 30)
+        if new:
+            self.cli("--cluster", "create", *[f"127.0.0.1:{port}@{port + 1}" for port in self.ports],
+                     "--cluster-replicas", int(self.replicas), "--cluster-yes")
         eventually(lambda: all(self.says(port, "cluster_state:ok") for port in self.ports), "the cluster to serve", 30)
         eventually(lambda: sorted(self.node(port).info("replication")["role"] for port in self.ports).count("slave")
                    == len(self.ports) - self.primaries, "replicas", 30)
@@ -36,13 +55,30 @@ class ClusterStack(Stack):
                                                 cluster_error_retry_attempts=20)
 
     def start_server(self, port):
+        self.launch_server(port)
+        eventually(lambda: self.ping(port), f"the Redis at {port}", 30)
+
+    def launch_server(self, port):
         data = self.folder / f"redis-{port}"
         data.mkdir(exist_ok=True)
         self.start(f"redis-{port}", [
             "redis-server", ROOT / "deploy/redis/redis.conf", "--port", port, "--dir", data, "--bind", "127.0.0.1",
             "--cluster-enabled", "yes", "--cluster-port", port + 1, "--cluster-node-timeout", NODE_TIMEOUT_MS,
             "--cluster-replica-validity-factor", 0, "--repl-diskless-sync-delay", 0])
-        eventually(lambda: self.ping(port), f"the Redis at {port}", 30)
+
+    def kill_redis(self):
+        self.assert_no_call_crossed_slots()
+        for port in self.ports:
+            self.kill(f"redis-{port}")
+
+    def redis_servers(self):
+        return [self.node(port) for port in self.ports if self.is_primary(port)]
+
+    def redis_folders(self):
+        return [self.folder / f"redis-{port}" for port in self.ports if self.is_primary(port)]
+
+    def redis_client(self, _port):
+        return None                 # there is one as soon as there is a cluster
 
     def node(self, port):
         return redis.Redis("127.0.0.1", port, decode_responses=True, socket_timeout=10)
@@ -118,3 +154,24 @@ class ClusterStack(Stack):
     # ---- reading ----
     def stats(self):
         return json.loads(self.ctl("stats", "--json").stdout)
+
+    def ask(self, shard, function, *words):
+        """What a reading function says of one shard."""
+        return json.loads(self.redis.fcall_ro(function, 1, f"bgop:{{{shard}}}", *words))
+
+    def retrieve(self, ids, fields="*"):
+        """Every shard is asked for its own; who is of none is asked for at the first, and is null."""
+        rows = [None] * len(ids)
+        for shard in range(self.shards):
+            places = [n for n, operation in enumerate(ids) if shard == (shard_of(operation) if len(operation) == 18 else 0)]
+            for start in range(0, len(places), 200):
+                some = places[start:start + 200]
+                for place, row in zip(some, self.ask(shard, "bgop_retrieve", fields, *[ids[n] for n in some])):
+                    rows[place] = row
+        return rows
+
+    def lookup(self, field, value):
+        return [found for shard in range(self.shards) for found in self.ask(shard, "bgop_lookup", field, value)["ids"]]
+
+    def why(self, operation):
+        return self.ask(shard_of(operation), "bgop_why", operation)

@@ -32,7 +32,8 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TYPES = ["BlockchainEventPoller", "CdpMetadataDeploy", "ExternalChangeDataCapture", "ExternalObject",
          "ExternalObjectSync", "ExternalServiceCallback", "SiteTaskCreate", "SiteTaskPublish", "Sweeper", "WebCart",
          "XClean"]
-PATIENCE = 3                 # limits are what a quiet machine needs; one that is shared gets so many times that
+# Limits are what a quiet machine needs; one that is shared gets so many times that.
+PATIENCE = float(os.environ.get("BGOP_E2E_PATIENCE", 3))
 PORT_LOCKS = []
 NOOP_ALL = "".join(f"[type {name}]\nhandler = noop\n" for name in TYPES)
 
@@ -158,7 +159,13 @@ def partition_of(operation):
 
 
 class Stack:
-    """Starts and stops processes; asks Redis. `config` is the INI text given to coordinators and workers."""
+    """Starts and stops processes; asks Redis. `config` is the INI text given to coordinators and workers.
+
+    This one is of one broker and one Redis, in clear. grounds.py has others, which tests of the whole suite run on: what
+    differs between them is asked of the methods here."""
+
+    BROKERS = ["kafka"]
+    REPLICATION = 1             # of topics that a test makes
 
     def __init__(self, config=NOOP_ALL, coordinators=1, workers=1, shards=4, start=True):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bgop-e2e-"))
@@ -171,7 +178,7 @@ class Stack:
                         BGOP_REDIS=f"redis://127.0.0.1:{self.redis_port}")
         self.counts = (coordinators, workers)
         self.start_at_enter = start
-        self.redis = redis.Redis(host="127.0.0.1", port=self.redis_port, decode_responses=True, socket_timeout=60)
+        self.redis = self.redis_client(self.redis_port)
         self.producer_handle = None
 
     def __enter__(self):
@@ -222,23 +229,51 @@ class Stack:
     def run_kafka(self, timeout):
         self.start("kafka", [ROOT / "deploy/kafka/start", "--port", self.kafka_port, "--data", self.folder / "kafka",
                              "--log", self.folder / "kafka-log"])
-        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.env["BGOP_KAFKA"],
-                                                   "log_level": 0, "logger": _quiet})
+        self.wait_for_kafka(timeout)
+
+    def wait_for_kafka(self, timeout):
+        admin = self.admin(log_level=0)
 
         def answers():
-            self.assert_alive("kafka")
+            for name in self.BROKERS:
+                self.assert_alive(name)
             try:
-                return admin.list_topics(timeout=1).brokers
+                return len(admin.list_topics(timeout=1).brokers) == len(self.BROKERS)
             except confluent_kafka.KafkaException:
                 return None
         eventually(answers, "Kafka answers", timeout)
 
+    def kill_kafka(self):
+        """All of it."""
+        for name in self.BROKERS:
+            self.kill(name)
+
+    def broker_folders(self):
+        return [self.folder / name / "logs" for name in self.BROKERS]
+
     def start_redis(self):
         data = self.folder / "redis"
         data.mkdir(exist_ok=True)
-        self.start("redis", ["redis-server", ROOT / "deploy/redis/redis.conf", "--port", self.redis_port, "--dir", data,
-                             "--bind", "127.0.0.1", "--daemonize", "no"])
+        self.start("redis", ["redis-server", ROOT / "deploy/redis/redis.conf", "--dir", data, "--bind", "127.0.0.1",
+                             "--daemonize", "no", *self.redis_listens()])
         eventually(self.redis_answers, "Redis answers", 30)
+
+    def redis_listens(self):
+        return ["--port", self.redis_port]
+
+    def kill_redis(self):
+        self.kill("redis")
+
+    def redis_client(self, port):
+        return redis.Redis("127.0.0.1", port, decode_responses=True, socket_timeout=60)
+
+    def redis_servers(self):
+        """A client of each that has a part of the queue."""
+        return [self.redis]
+
+    def redis_folders(self):
+        """Of the same."""
+        return [self.folder / "redis"]
 
     def redis_answers(self):
         try:
@@ -246,11 +281,17 @@ class Stack:
         except (redis.exceptions.ConnectionError, redis.exceptions.BusyLoadingError, redis.exceptions.TimeoutError):
             return False
 
-    def start_coordinator(self, number=1, *more):
-        return self.start(f"coordinator-{number}", [BIN / "bgop-coordinator", "--config", self.config, *more])
+    def start_coordinator(self, number=1, *more, env=None):
+        config = self.config_of("coordinator", self.config)
+        return self.start(f"coordinator-{number}", [BIN / "bgop-coordinator", "--config", config, *more], env)
 
-    def start_worker(self, number=1, config=None):
-        return self.start(f"worker-{number}", [BIN / "bgop-worker", "--config", config or self.config])
+    def start_worker(self, number=1, config=None, env=None):
+        config = self.config_of("worker", config or self.config)
+        return self.start(f"worker-{number}", [BIN / "bgop-worker", "--config", config], env)
+
+    def config_of(self, _program, config):
+        """With what that program logs in with, where it must."""
+        return config
 
     def kill(self, name):
         """SIGKILL to exactly this process (a worker's handlers must die by their own means)."""
@@ -364,12 +405,26 @@ class Stack:
             rows += json.loads(self.redis.fcall_ro("bgop_retrieve", 0, fields, *ids[start:start + 200]))
         return rows
 
+    def lookup(self, field, value):
+        """The Ids of one page."""
+        return json.loads(self.redis.fcall_ro("bgop_lookup", 0, field, value))["ids"]
+
+    def why(self, operation):
+        return json.loads(self.redis.fcall_ro("bgop_why", 0, operation))
+
     # ---- Kafka ----
+    def kafka_client(self, **more):
+        """Properties of a client that may do everything; a _ of a name stands for a dot."""
+        return {"bootstrap.servers": self.env["BGOP_KAFKA"], "logger": _quiet,
+                **{name if name == "log_level" else name.replace("_", "."): value for name, value in more.items()}}
+
+    def admin(self, **more):
+        return confluent_kafka.admin.AdminClient(self.kafka_client(**more))
+
     def producer(self):
         if self.producer_handle is None:
-            self.producer_handle = confluent_kafka.Producer({
-                "bootstrap.servers": self.env["BGOP_KAFKA"], "enable.idempotence": True, "linger.ms": 2,
-                "queue.buffering.max.messages": 200000, "logger": _quiet})
+            self.producer_handle = confluent_kafka.Producer(self.kafka_client(
+                enable_idempotence=True, linger_ms=2, queue_buffering_max_messages=200000))
         return self.producer_handle
 
     def produce(self, messages, topic="bgop.submit"):
@@ -401,9 +456,8 @@ class Stack:
 
     def rejects(self, count, topic="bgop.submit", timeout=30, until=None):
         """The first `count` rejects of messages of that topic; until: (partition, offset) is among them, or the time is up."""
-        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.env["BGOP_KAFKA"], "group.id": "test",
-                                             "auto.offset.reset": "earliest", "enable.auto.commit": False,
-                                             "logger": _quiet})
+        consumer = confluent_kafka.Consumer(self.kafka_client(group_id="test", auto_offset_reset="earliest",
+                                                              enable_auto_commit=False))
         consumer.assign([confluent_kafka.TopicPartition("bgop.rejects", 0, 0)])
         found, end = [], time.monotonic() + PATIENCE * timeout
 
@@ -419,9 +473,12 @@ class Stack:
         return found
 
     # ---- bgopctl ----
+    def ctl_command(self, *words):
+        return [BIN / "bgopctl", *[str(w) for w in words]]
+
     def ctl(self, *words, check=True, timeout=60, **options):
-        done = subprocess.run([BIN / "bgopctl", *[str(w) for w in words]], env=self.env, capture_output=True, text=True,
-                              timeout=timeout, **options)
+        done = subprocess.run(self.ctl_command(*words), env=self.env, capture_output=True, text=True, timeout=timeout,
+                              **options)
         if check and done.returncode != 0:
             raise AssertionError(f"bgopctl {' '.join(map(str, words))} exited {done.returncode}:\n{done.stdout}{done.stderr}")
         return done

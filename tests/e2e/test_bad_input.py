@@ -6,7 +6,8 @@ import unittest
 import confluent_kafka
 import confluent_kafka.admin
 
-from queue_stack import NOOP_ALL, Stack, eventually
+from grounds import Stack
+from queue_stack import NOOP_ALL, eventually
 
 LONG = "x" * 256
 BAD = {  # what is sent -> what the reason must name
@@ -84,8 +85,7 @@ class BadInput(unittest.TestCase):
         eventually(lambda: stack.stats()["duplicates"] == before["duplicates"] + 1, "a counted duplicate")
         stack.submit([dict(first, Payload="b")])
         eventually(lambda: stack.stats()["rejected"] == before["rejected"] + 1, "a counted reject")
-        found = json.loads(stack.redis.fcall_ro("bgop_lookup", 0, "Name", "only-once"))
-        self.assertEqual(found["ids"], [operation])
+        self.assertEqual(stack.lookup("Name", "only-once"), [operation])
 
     def test_a_bad_command_is_refused(self):
         [where] = self.stack.produce([(None, b'{"Command":"explode","Id":"x"}')], "bgop.command")
@@ -111,19 +111,21 @@ class WrongServers(unittest.TestCase):
         with Stack(NOOP_ALL, start=False) as stack:
             stack.start_kafka()
             stack.start_redis()
-            admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": stack.env["BGOP_KAFKA"]})
-            for future in admin.create_topics([confluent_kafka.admin.NewTopic("bgop.status", 3, 1)]).values():
+            admin = stack.admin()
+            topic = confluent_kafka.admin.NewTopic("bgop.status", 3, stack.REPLICATION)
+            for future in admin.create_topics([topic]).values():
                 future.result()
             self.refused(stack, "bgop.status", "3", "4")
             for future in admin.delete_topics(["bgop.status"]).values():
                 future.result()
             eventually(lambda: "bgop.status" not in admin.list_topics(timeout=5).topics, "the topic to be gone")
-            stack.redis.config_set("maxmemory-policy", "allkeys-lru")
+            server = stack.redis_servers()[-1]
+            server.config_set("maxmemory-policy", "allkeys-lru")
             self.refused(stack, "maxmemory-policy", "noeviction")
-            stack.redis.config_set("maxmemory-policy", "noeviction")
-            stack.redis.function_load("#!lua name=other\nredis.register_function('bgop_ingest', function() end)")
+            server.config_set("maxmemory-policy", "noeviction")
+            server.function_load("#!lua name=other\nredis.register_function('bgop_ingest', function() end)")
             self.refused(stack, "bgop_ingest", "other")
-            stack.redis.function_delete("other")
+            server.function_delete("other")
 
 
 if __name__ == "__main__":

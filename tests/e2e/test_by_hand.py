@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
+from grounds import not_on
 from queue_stack import BIN, ROOT, free_ports
 
 PAGE = ROOT / "deploy" / "BY_HAND.md"
@@ -88,6 +89,7 @@ def set_up(config):
         shutil.rmtree(above)
 
 
+@not_on("cluster secured", "the page is about one broker and one Redis in clear, which deploy/up starts")
 class ByHand(unittest.TestCase):
     def test_every_example_prints_what_the_page_says(self):
         text = PAGE.read_text()
@@ -115,6 +117,7 @@ class ByHand(unittest.TestCase):
         self.assertEqual({name for name, pid in read_pids(folder).items() if pids[name] != pid}, {"worker-1"})
 
 
+@not_on("cluster secured", "bgop dev has a Redis and a broker of its own")
 class FirstHandler(unittest.TestCase):
     def test_it_does_what_the_readme_says(self):
         section = (ROOT / "README.md").read_text().partition("## Write a handler")[2].partition("\n## ")[0]

@@ -5,7 +5,8 @@ import json
 import os
 import unittest
 
-from queue_stack import BIN, Stack, eventually
+from grounds import Stack
+from queue_stack import eventually
 
 CONFIG = """
 [kafka]
@@ -34,8 +35,7 @@ def chosen(points):
 class CrashPoints(unittest.TestCase):
     def die_at(self, stack, point, act):
         """Runs a coordinator that dies when it first passes a point, while act() is done to it."""
-        stack.start("coordinator-1", [BIN / "bgop-coordinator", "--config", stack.config],
-                    dict(stack.env, BGOP_CRASH=f"{point}:1"))
+        stack.start_coordinator(1, env=dict(stack.env, BGOP_CRASH=f"{point}:1"))
         result = act()
         eventually(lambda: stack.processes["coordinator-1"].poll() is not None, f"the death at {point}", 60)
         self.assertIn(f"crash point name={point}", stack.log("coordinator-1"))

@@ -9,7 +9,8 @@ import unittest
 
 import confluent_kafka
 
-from queue_stack import BIN, Stack, eventually, shard_of
+from grounds import Stack
+from queue_stack import eventually, shard_of
 
 BROKEN = tempfile.mkdtemp(prefix="bgop-ctl-") + "/broken"
 CONFIG = f"""
@@ -116,7 +117,7 @@ class Ctl(OnOneQueue):
 
     def test_what_an_open_transaction_holds_is_not_denied(self):
         stack = self.stack
-        transaction = confluent_kafka.Producer({"bootstrap.servers": stack.env["BGOP_KAFKA"], "transactional.id": "held"})
+        transaction = confluent_kafka.Producer(stack.kafka_client(transactional_id="held"))
         transaction.init_transactions(30)
         transaction.begin_transaction()
         transaction.produce("bgop.submit", b'{"Type":"WebCart","ParentKey":"held"}', "held")
@@ -141,8 +142,8 @@ class Ctl(OnOneQueue):
         self.assertEqual(self.doctor()["openTransactions"], [])
 
     def test_changes_are_streamed_as_they_happen(self):
-        watch = subprocess.Popen([BIN / "bgopctl", "watch", "--json", "--parent", "seen", "--status", "Complete", "--count",
-                                  "5"], env=self.stack.env, stdout=subprocess.PIPE, text=True)
+        command = self.stack.ctl_command("watch", "--json", "--parent", "seen", "--status", "Complete", "--count", 5)
+        watch = subprocess.Popen(command, env=self.stack.env, stdout=subprocess.PIPE, text=True)
         time.sleep(0.3)                 # whether it is there in time decides nothing: it is given more until it ends
         ids = []
         while watch.poll() is None:
@@ -161,8 +162,7 @@ class DyingCoordinator(OnOneQueue):
         """It dies when the commands of a step are in Kafka and nothing of it is counted: the next one sees what is done."""
         ids, stack = self.failed("killed", 300), self.stack
         self.assertEqual(stack.stop("coordinator-1"), 0)
-        dying = stack.start("coordinator-1", [BIN / "bgop-coordinator", "--config", stack.config],
-                            dict(stack.env, BGOP_CRASH="action-sent:3"))
+        dying = stack.start_coordinator(1, env=dict(stack.env, BGOP_CRASH="action-sent:3"))
         stack.wait_open(90)
         action = stack.ctl("redrive", "--where", "ParentKey = 'killed'", "--rate", "240/s", "--reason", "it's back",
                            "--detach").stdout.strip()

@@ -7,7 +7,8 @@ import urllib.error
 import urllib.request
 
 from browser import Browser
-from queue_stack import Stack, eventually, free_ports
+from grounds import Stack
+from queue_stack import eventually, free_ports
 
 READER, OPERATOR = "00Dxx0000000001!may.read", "00Dxx0000000001!may.act"
 TAB, ENTER, ESCAPE = "\ue004", "\ue007", "\ue00c"
@@ -241,4 +242,4 @@ class Dashboard(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

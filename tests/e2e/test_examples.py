@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import unittest
 
-from queue_stack import BIN, ROOT, Stack, eventually
+from grounds import Stack, not_on
+from queue_stack import BIN, ROOT, eventually
 
 EXAMPLES = ROOT / "proto" / "examples"
+IN_CLEAR = "the example knows addresses only"
 
 
 def run(env, *command, **options):
@@ -49,9 +51,11 @@ class Examples(unittest.TestCase):
     def test_kcat(self):
         self.submits("by kcat", EXAMPLES / "submit.sh", "by kcat")
 
+    @not_on("secured", IN_CLEAR)
     def test_python(self):
         self.submits("from-python", "/usr/bin/python3", EXAMPLES / "submit.py")
 
+    @not_on("secured", IN_CLEAR)
     def test_java(self):
         folder, classes = pathlib.Path(run(None, ROOT / "deploy/kafka/fetch").strip()), self.stack.folder / "classes"
         jars = ":".join(map(str, sorted(folder.glob("*.jar"))))
@@ -69,10 +73,11 @@ class Examples(unittest.TestCase):
         run(None, "go", "build", "-o", program, "submit.go", cwd=EXAMPLES)
         self.submits("from-go", program)
 
+    @not_on("secured", IN_CLEAR)
     def test_c(self):
         record = json.loads(run(self.env, BIN / "bgop_example", "WebCart", "hello"))
         self.assertEqual((record["Type"], record["Status"]), ("WebCart", "Complete"))
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

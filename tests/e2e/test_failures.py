@@ -3,7 +3,8 @@ import os
 import time
 import unittest
 
-from queue_stack import HANDLERS, Stack, eventually
+from grounds import Stack
+from queue_stack import HANDLERS, eventually
 
 CONFIG = f"""
 [type WebCart]
@@ -68,12 +69,11 @@ class Failures(unittest.TestCase):
         self.assertEqual(len(self.stack.tries(row["Id"])), 4)
 
     def test_between_retries_the_status_is_error_and_why_shows_the_next_attempt(self):
-        import json
         [operation] = self.stack.submit([{"Type": "WebCart", "Payload": "fail 99", "RetryBackoff": 20000}])
         self.stack.wait_status(operation, "Error")
         row = self.stack.retrieve([operation])[0]
         self.assertEqual((row["Error"], row["RetryCount"], row["ExpiresAt"]), ("attempt 2 failed", 2, None))
-        why = json.loads(self.stack.redis.fcall_ro("bgop_why", 0, operation))
+        why = self.stack.why(operation)
         self.assertIsNotNone(why["nextAttemptAt"])
         self.stack.ctl("cancel", operation, "--reason", "enough")
         row = self.stack.retrieve([operation])[0]

@@ -7,7 +7,8 @@ import threading
 import time
 import unittest
 
-from queue_stack import BIN, HANDLERS, ROOT, Stack, eventually, http_get
+from grounds import Stack
+from queue_stack import HANDLERS, ROOT, eventually, http_get
 
 BOOK = f"handler = exec\ncommand = {HANDLERS}/book.py\nretry_backoff_ms = 100\nmerge_max = 20\n"
 COMMON_TYPES = "CdpMetadataDeploy ExternalObject ExternalObjectSync Sweeper WebCart XClean"
@@ -360,7 +361,7 @@ class Groups(unittest.TestCase):
     def start_worker(self, number, types, env):
         config = self.stack.folder / f"worker-{number}.ini"
         config.write_text(self.stack.config.read_text().replace(f"types = {COMMON_TYPES}", f"types = {types}"))
-        self.stack.start(f"worker-{number}", [BIN / "bgop-worker", "--config", config], env)
+        self.stack.start_worker(number, config, env)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import json
 import os
 import unittest
 
-from queue_stack import BIN, HANDLERS, Stack, eventually
+from grounds import Stack
+from queue_stack import HANDLERS, eventually
 
 CONFIG = f"""
 [kafka]
@@ -43,8 +44,7 @@ class GroupsCrashPoints(unittest.TestCase):
         everywhere = os.environ.get("BGOP_CRASH_POINTS") == "all"
         with Stack(CONFIG, workers=0) as stack:
             for n, point in enumerate(p for p in POINTS if everywhere or p in FEW):
-                stack.start("worker-1", [BIN / "bgop-worker", "--config", stack.config],
-                            dict(stack.env, BGOP_CRASH=f"{point}:{2 + n % 3}"))
+                stack.start_worker(1, env=dict(stack.env, BGOP_CRASH=f"{point}:{2 + n % 3}"))
                 work = list(self.operations(point))
                 ids = stack.submit(work)
                 eventually(lambda: stack.processes["worker-1"].poll() is not None, f"the death at {point}", 60)

@@ -8,7 +8,8 @@ import threading
 import unittest
 
 import queue_stack
-from queue_stack import HANDLERS, NOOP_ALL, ROOT, Stack, TYPES, eventually, http_get
+from grounds import Stack
+from queue_stack import HANDLERS, NOOP_ALL, ROOT, TYPES, eventually, http_get
 
 
 class WebServer(http.server.ThreadingHTTPServer):
@@ -87,8 +88,7 @@ class HappyPath(unittest.TestCase):
         by_type = dict(zip(TYPES, ids))
         self.assertEqual(stack.result(by_type["WebCart"]), "TEXT")
         self.assertEqual(stack.result(by_type["ExternalServiceCallback"]), "did text")
-        found = json.loads(stack.redis.fcall_ro("bgop_lookup", 0, "ParentKey", "p-Sweeper"))
-        self.assertEqual(found["ids"], [by_type["Sweeper"]])
+        self.assertEqual(stack.lookup("ParentKey", "p-Sweeper"), [by_type["Sweeper"]])
 
     def test_an_unknown_or_removed_id_is_null_in_place(self):
         ids = self.stack.submit([{"Type": "Sweeper"}, {"Type": "Sweeper"}])
@@ -101,7 +101,7 @@ class HappyPath(unittest.TestCase):
         lines = "".join(json.dumps({"Type": "WebCart", "ParentKey": "kcat", "Payload": f"upper line {n}"}) + "\n"
                         for n in range(50))
         subprocess.run(["kcat", "-P", "-b", self.stack.env["BGOP_KAFKA"], "-t", "bgop.submit"], input=lines, text=True,
-                       check=True, timeout=60)
+                       check=True, timeout=60, env=self.stack.env)
         ids = self.wait_found("kcat", 50)
         self.assertEqual({self.stack.result(i) for i in ids}, {f"LINE {n}" for n in range(50)})
 
@@ -126,7 +126,7 @@ class HappyPath(unittest.TestCase):
 
     def wait_found(self, parent_key, count):
         def found():
-            ids = json.loads(self.stack.redis.fcall_ro("bgop_lookup", 0, "ParentKey", parent_key))["ids"]
+            ids = self.stack.lookup("ParentKey", parent_key)
             return ids if len(ids) >= count else None
         ids = eventually(found, f"{count} operations of ParentKey {parent_key}")
         self.stack.wait_terminal(ids)

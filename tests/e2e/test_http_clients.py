@@ -11,7 +11,8 @@ import subprocess
 import sys
 import unittest
 
-from queue_stack import Stack, eventually, free_ports
+from grounds import Stack
+from queue_stack import eventually, free_ports
 
 CLIENTS = pathlib.Path(__file__).resolve().parent / "clients"
 CACHE = pathlib.Path(os.environ.get("BGOP_CACHE") or
@@ -140,4 +141,4 @@ class Clients(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

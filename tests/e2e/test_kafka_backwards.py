@@ -17,29 +17,30 @@ import confluent_kafka
 import confluent_kafka.admin
 
 import queue_stack
-from queue_stack import Stack, eventually
+from grounds import Stack
+from queue_stack import eventually
 
 SHORT_SESSIONS = "[kafka]\nsession.timeout.ms = 6000\nheartbeat.interval.ms = 1000\n"
 HEALED_S = 90                # on an idle machine it takes two or three seconds; what it took is printed
 
 
 def cut(stack, topic, partition, share):
-    """Kafka's machine loses its power: the last part of a partition's log was never written. Its broker is dead."""
-    folder = stack.folder / "kafka" / "logs" / f"{topic}-{partition}"
-    segment = sorted(folder.glob("*.log"))[-1]
-    size = segment.stat().st_size
-    with open(segment, "rb+") as file:
-        file.truncate(int(size * (1 - share)))
-    for pattern in ("*.index", "*.timeindex", "*.snapshot"):
-        for path in folder.glob(pattern):
+    """Kafka's machines lose their power: the last part of a partition's log was never written. The brokers are dead."""
+    for logs in stack.broker_folders():
+        folder = logs / f"{topic}-{partition}"
+        segment = sorted(folder.glob("*.log"))[-1]
+        size = segment.stat().st_size
+        with open(segment, "rb+") as file:
+            file.truncate(int(size * (1 - share)))
+        for pattern in ("*.index", "*.timeindex", "*.snapshot"):
+            for path in folder.glob(pattern):
+                path.unlink()
+        for path in logs.glob("*-checkpoint"):
             path.unlink()
-    for path in folder.parent.glob("*-checkpoint"):
-        path.unlink()
 
 
 def log_end(stack, topic, partition):
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": stack.env["BGOP_KAFKA"], "group.id": "ends",
-                                         "logger": queue_stack._quiet})
+    consumer = confluent_kafka.Consumer(stack.kafka_client(group_id="ends"))
     try:
         return consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, partition), 30)[1]
     finally:
@@ -68,8 +69,7 @@ class Load:
 
     def run(self):
         # No retries: what the broker took just before it died, and did not acknowledge, would stand in the log twice.
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.stack.env["BGOP_KAFKA"], "acks": "all",
-                                             "retries": 0, "linger.ms": 2, "logger": queue_stack._quiet})
+        producer = confluent_kafka.Producer(self.stack.kafka_client(acks="all", retries=0, linger_ms=2))
         number = 0
         while not self.stopping.is_set():
             for _ in range(self.rate // 10 if len(producer) < 1000 else 0):
@@ -137,7 +137,7 @@ def submit_tail():
         eventually(lambda: len(load.acknowledged) > 500, "500 submissions", 100)
         end = log_end(stack, "bgop.submit", 1)
         eventually(lambda: max(fences(stack, "s1")) >= end, "them to be recorded", 60)
-        stack.kill("kafka")
+        stack.kill_kafka()
         eventually(lambda: all("loop=intake-1 topic=bgop.submit partitions=2 why=brokers-away" in stack.log(f"coordinator-{n}")
                                for n in (1, 2)), "Kafka to be missed", 60)
         before, applied = records(stack), max(fences(stack, "s1"))
@@ -170,7 +170,7 @@ def status_tail():
             eventually(lambda applied=applied: fences(stack, "t")[shard] > applied, "an outcome to be applied")
         stack.wait_terminal(first, 120)
         running = stack.submit([{"Type": "Sweeper", "ParentKey": f"r{n}"} for n in range(50)])
-        stack.kill("kafka")
+        stack.kill_kafka()
         cut(stack, "bgop.status", shard, 0.9)
         stack.start_kafka()
         since = time.monotonic()
@@ -198,7 +198,7 @@ def command_tail(grown=False):
         eventually(lambda: stack.statuses(ids[:100]) == ["Canceled"] * 100, "100 commands to be applied", 60)
         for number in (1, 2) if grown else ():
             stack.processes[f"coordinator-{number}"].send_signal(signal.SIGSTOP)
-        stack.kill("kafka")
+        stack.kill_kafka()
         for partition in range(4):
             cut(stack, "bgop.command", partition, 0.6)
         stack.start_kafka()
@@ -225,10 +225,10 @@ def topic_made_again():
         first = stack.submit([{"Type": "Sweeper", "ParentKey": f"k{n}"} for n in range(400)])
         stack.wait_terminal(first, 120)
         before = records(stack)
-        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": stack.env["BGOP_KAFKA"], "logger": queue_stack._quiet})
+        admin = stack.admin()
         for future in admin.delete_topics(["bgop.submit"]).values():
             future.result()
-        topic = confluent_kafka.admin.NewTopic("bgop.submit", 4, 1)
+        topic = confluent_kafka.admin.NewTopic("bgop.submit", 4, stack.REPLICATION)
 
         def made():
             try:
@@ -256,13 +256,12 @@ def rewind_cut_short():
             eventually(lambda keys=keys: set(keys) <= set(records(stack).values()), "100 more to be recorded", 60)
             before = records(stack)
             stack.wait_terminal(list(before), 120)
-            stack.kill("kafka")
+            stack.kill_kafka()
             stack.kill("coordinator-1")
             cut(stack, "bgop.submit", partition, 0.5)
             stack.start_kafka()
             stack.producer_handle = None
-            stack.start("coordinator-1", [queue_stack.BIN / "bgop-coordinator", "--config", stack.config],
-                        dict(stack.env, BGOP_CRASH=f"{point}:1"))
+            stack.start_coordinator(1, env=dict(stack.env, BGOP_CRASH=f"{point}:1"))
             eventually(lambda: stack.processes["coordinator-1"].poll() is not None, f"the death at {point}", 60)
             assert f"crash point name={point}" in stack.log("coordinator-1"), f"no death at {point}"
             stack.processes.pop("coordinator-1")
@@ -276,9 +275,9 @@ def rewind_cut_short():
 
 
 def begin_log_at(stack, topic, partition, offset):
-    """Retention took what is before it. The broker is dead."""
-    folder = stack.folder / "kafka" / "logs"
-    (folder / "log-start-offset-checkpoint").write_text(f"0\n1\n{topic} {partition} {offset}\n")
+    """Retention took what is before it. The brokers are dead."""
+    for logs in stack.broker_folders():
+        (logs / "log-start-offset-checkpoint").write_text(f"0\n1\n{topic} {partition} {offset}\n")
 
 
 def retention_passed():
@@ -290,7 +289,7 @@ def retention_passed():
         stack.stop("coordinator-1")
         unread = stack.submit([{"Type": "Sweeper", "ParentKey": key} for _ in range(100)])
         partition, start = place_of(unread[60])
-        stack.kill("kafka")
+        stack.kill_kafka()
         begin_log_at(stack, "bgop.submit", partition, start)
         stack.start_kafka()
         stack.producer_handle = None

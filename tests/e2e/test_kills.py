@@ -3,7 +3,8 @@ import collections
 import signal
 import unittest
 
-from queue_stack import HANDLERS, Stack, eventually
+from grounds import Stack
+from queue_stack import HANDLERS, eventually
 
 CONFIG = f"""
 [type SiteTaskCreate]

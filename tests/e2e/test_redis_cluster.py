@@ -4,6 +4,7 @@ import threading
 import unittest
 
 from cluster_stack import ClusterStack
+from grounds import not_on
 from queue_stack import HANDLERS, eventually
 
 CONFIG = f"""
@@ -36,6 +37,7 @@ class Load:
         self.thread.join()
 
 
+@not_on("secured", "it is about a cluster, and makes one in clear")
 class RedisCluster(unittest.TestCase):
     def test_lifecycle_then_a_slot_moves_and_a_primary_dies_under_load(self):
         with ClusterStack(CONFIG, shards=8) as stack:
@@ -103,4 +105,4 @@ class RedisCluster(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

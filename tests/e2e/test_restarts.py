@@ -3,7 +3,8 @@ import unittest
 
 import confluent_kafka.admin
 
-from queue_stack import HANDLERS, Stack, eventually, partition_of
+from grounds import Stack
+from queue_stack import HANDLERS, eventually, partition_of
 
 CONFIG = f"""
 [type SiteTaskCreate]
@@ -23,7 +24,7 @@ class Restarts(unittest.TestCase):
                 stack.wait_status(operation, "Running")
             ids = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(2000)])
             generations = stack.generations()
-            stack.kill("redis")
+            stack.kill_redis()
             ids += stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(500)])
             stack.start_redis()
             stack.wait_open(above=generations)
@@ -37,16 +38,17 @@ class Restarts(unittest.TestCase):
         with Stack(CONFIG) as stack:
             first = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(500)])
             stack.wait_terminal(first)
-            before = sum(f.stat().st_size for f in (stack.folder / "redis").rglob("*.incr.aof"))
+            before = {path: path.stat().st_size for folder in stack.redis_folders() for path in folder.rglob("*.incr.aof")}
             second = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(1000)])
             stack.wait_terminal(second)
             generations = stack.generations()
-            stack.kill("redis")
-            [aof] = list((stack.folder / "redis").rglob("*.incr.aof"))
-            size = aof.stat().st_size
-            self.assertGreater(size, before)
-            with open(aof, "r+b") as file:     # acknowledged writes are gone, as after a power cut
-                file.truncate(before + (size - before) // 3)
+            stack.kill_redis()
+            self.assertEqual(len(before), len(stack.redis_folders()))
+            for aof, was in before.items():
+                size = aof.stat().st_size
+                self.assertGreater(size, was)
+                with open(aof, "r+b") as file:     # acknowledged writes are gone, as after a power cut
+                    file.truncate(was + (size - was) // 3)
             stack.start_redis()
             stack.wait_open(above=generations)
             stack.wait_terminal(first + second, 90)
@@ -58,7 +60,7 @@ class Restarts(unittest.TestCase):
             slow = stack.submit([{"Type": "WebCart", "ParentKey": "s", "Payload": "sleep 5"}])
             stack.wait_status(slow[0], "Running")
             eventually(lambda: stack.health() == set(), "a queue that is well")
-            stack.kill("kafka")
+            stack.kill_kafka()
             eventually(lambda: {("Kafka outage", "coordinator"), ("Kafka outage", "worker")} <= stack.health(),
                        "both processes to tell of the outage")
             # The gravest first: once the worker is the last to notice, sources have been waiting for long enough to be told.
@@ -90,7 +92,7 @@ class Restarts(unittest.TestCase):
 
     def test_partitions_added_while_it_runs_are_told_and_wait_until_they_are_taken_in(self):
         with Stack(CONFIG, coordinators=2) as stack:
-            admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": stack.env["BGOP_KAFKA"]})
+            admin = stack.admin()
             grown = {"bgop.submit": 6, "bgop.status": 6, "bgop.SiteTaskCreate": 6, "bgop.command": 5, "bgop.control": 2,
                      "bgop.rejects": 2}
             for future in admin.create_partitions([confluent_kafka.admin.NewPartitions(topic, count)

@@ -15,6 +15,7 @@ import unittest
 import confluent_kafka
 import redis
 
+from grounds import not_on
 from queue_stack import BIN, ROOT, TYPES, eventually, free_ports
 
 PAYLOAD = "payload-that-nobody-shall-see"
@@ -61,6 +62,7 @@ class Capture(threading.Thread):
         return self.bytes
 
 
+@not_on("cluster", "it is about what deploy/up --tls makes, which has one Redis")
 class Secured(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

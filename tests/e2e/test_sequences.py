@@ -5,7 +5,8 @@ import random
 import sys
 import unittest
 
-from queue_stack import ROOT, Stack, eventually
+from grounds import Stack
+from queue_stack import ROOT, eventually
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 from bench_stack import Handlers  # noqa: E402
