@@ -22,7 +22,7 @@
 #include "common/base/wait.h"
 #include "common/query/ask.h"
 #include "common/record/id.h"
-#include "common/record/keys.h"
+#include "common/view/changes.h"
 
 enum {
     KEPT_BYTES = 512 * 1024,
@@ -31,9 +31,7 @@ enum {
     ROUNDS_A_STATS = 4,
     LINGER_MS = 15 * 1000, /* behind the last client */
     TIMEOUT_MS = 3000,     /* of Redis */
-    ENTRIES_MAX = 100,     /* of a shard in a round; more are skipped */
     CHANGED_MAX = 200,     /* Ids of an event */
-    POSITION_SIZE = 48,
 };
 
 struct events {
@@ -45,9 +43,8 @@ struct events {
     bool started, stopping, asked; /* asked: somebody came */
     uint64_t process;              /* this process's number in ids */
     /* the thread's own: */
-    int shards;
-    char (*positions)[POSITION_SIZE]; /* the last entry seen of each shard; NULL: to be read */
-    int64_t left_at_ms;               /* since when nobody looks */
+    struct changes changes; /* without positions: to be begun at the end of each shard */
+    int64_t left_at_ms;     /* since when nobody looks */
     unsigned round;
 };
 
@@ -80,123 +77,59 @@ static void put_json(struct events *events, const char *name, const json_t *valu
 
 /* ---- changes ---- */
 
-struct changes {
+struct told {
     json_t *counts, *changed;
     bool more;
 };
 
 /* "08P... 08P...": the first ones by name, all of them by number. */
-static void take_ids(struct changes *changes, const char *status, const char *ids, size_t size)
+static void take_change(void *arg, const struct change *change)
 {
-    size_t number = (size + 1) / (ID_LENGTH + 1);
-    json_t *count = json_object_get(changes->counts, status);
+    struct told *told = arg;
+    size_t number = (change->ids_size + 1) / (ID_LENGTH + 1);
+    json_t *count = json_object_get(told->counts, change->status);
 
     if (count)
         json_integer_set(count, json_integer_value(count) + (json_int_t)number);
     else
-        json_object_set_new(changes->counts, status, json_integer((json_int_t)number));
+        json_object_set_new(told->counts, change->status, json_integer((json_int_t)number));
     for (size_t i = 0; i < number; i++) {
-        if (json_array_size(changes->changed) == CHANGED_MAX) {
-            changes->more = true;
+        if (json_array_size(told->changed) == CHANGED_MAX) {
+            told->more = true;
             return;
         }
-        json_array_append_new(changes->changed, json_pack("[s#, s]", ids + i * (ID_LENGTH + 1), ID_LENGTH, status));
+        json_array_append_new(told->changed,
+                              json_pack("[s#, s]", change->ids + i * (ID_LENGTH + 1), ID_LENGTH, change->status));
     }
-}
-
-static void take_entries(struct events *events, struct changes *changes, int shard, const struct redis_reply *entries)
-{
-    size_t count = redis_reply_count(entries);
-
-    for (size_t e = 0; e < count; e++) {
-        const struct redis_reply *entry = redis_reply_at(entries, e), *fields = redis_reply_at(entry, 1);
-
-        for (size_t i = 0; i + 1 < redis_reply_count(fields); i += 2) {
-            size_t size;
-            const char *ids = redis_reply_text(redis_reply_at(fields, i + 1), &size);
-
-            take_ids(changes, redis_reply_text(redis_reply_at(fields, i), NULL), ids, size);
-        }
-        snprintf(events->positions[shard], POSITION_SIZE, "%s", redis_reply_text(redis_reply_at(entry, 0), NULL));
-    }
-    changes->more = changes->more || count == ENTRIES_MAX;
-}
-
-static enum status send_read(struct events *events, int shard, bool newest, struct err *err)
-{
-    struct redis_command command;
-    char key[KEY_SIZE], from[POSITION_SIZE + 1];
-    enum status st;
-
-    key_format(key, sizeof key, KEY_CHANGES, shard, NULL);
-    snprintf(from, sizeof from, "(%s", newest ? "" : events->positions[shard]);
-    redis_command_init(&command);
-    redis_command_add_text(&command, newest ? "XREVRANGE" : "XRANGE");
-    redis_command_add_text(&command, key);
-    redis_command_add_text(&command, newest ? "+" : from);
-    redis_command_add_text(&command, newest ? "-" : "+");
-    redis_command_add_text(&command, "COUNT");
-    redis_command_add_int(&command, newest ? 1 : ENTRIES_MAX);
-    st = redis_send(events->redis, &command, err);
-    redis_command_release(&command);
-    return st;
-}
-
-/* All shards in one round trip. newest: only where each ends now. */
-static enum status read_shards(struct events *events, struct changes *changes, bool newest, struct err *err)
-{
-    enum status st = ST_OK;
-    int sent = 0;
-
-    while (sent < events->shards && st == ST_OK) {
-        st = send_read(events, sent, newest, err);
-        sent += st == ST_OK;
-    }
-    for (int shard = 0; shard < sent && st == ST_OK; shard++) {
-        struct redis_reply *reply = NULL;
-
-        st = redis_receive(events->redis, &reply, err);
-        if (st == ST_OK && newest && redis_reply_count(reply) == 0)
-            snprintf(events->positions[shard], POSITION_SIZE, "0-0");
-        if (st == ST_OK)
-            take_entries(events, changes, shard, reply);
-        redis_reply_free(reply);
-    }
-    if (st != ST_OK)
-        redis_disconnect(events->redis);
-    return st;
 }
 
 static enum status find_ends(struct events *events, struct err *err)
 {
-    struct changes ignored = { json_object(), json_array(), false };
     struct ask ask = { .redis = events->redis, .err = err };
-    enum status st = ask_shards(&ask, &events->shards);
+    int shards = 0;
 
-    free(events->positions);
-    events->positions = xcalloc((size_t)events->shards + 1, sizeof *events->positions);
-    if (st == ST_OK)
-        st = read_shards(events, &ignored, true, err);
-    json_decref(ignored.counts);
-    json_decref(ignored.changed);
-    return st;
+    if (ask_shards(&ask, &shards) != ST_OK)
+        return err->status;
+    changes_release(&events->changes);
+    changes_init(&events->changes, events->redis, shards);
+    return changes_seek_end(&events->changes, err);
 }
 
+/* More than a shard's part of a round is not made up for: what changes so fast is counted, and not followed. */
 static enum status tell_changes(struct events *events, struct err *err)
 {
-    struct changes changes = { json_object(), json_array(), false };
-    enum status st = read_shards(events, &changes, false, err);
-    bool more = changes.more;
+    struct told told = { json_object(), json_array(), false };
+    enum status st = changes_read(&events->changes, 0, take_change, &told, err);
+    bool more = told.more || events->changes.more;
 
-    if (st == ST_OK && json_object_size(changes.counts) > 0) {
-        json_t *event =
-            json_pack("{s:O, s:O, s:b}", "counts", changes.counts, "changed", changes.changed, "more", more);
+    if (st == ST_OK && json_object_size(told.counts) > 0) {
+        json_t *event = json_pack("{s:O, s:O, s:b}", "counts", told.counts, "changed", told.changed, "more", more);
 
         put_json(events, "changes", event);
         json_decref(event);
     }
-    json_decref(changes.counts);
-    json_decref(changes.changed);
+    json_decref(told.counts);
+    json_decref(told.changed);
     return st == ST_OK && more ? find_ends(events, err) : st;
 }
 
@@ -214,18 +147,12 @@ static enum status tell_stats(struct events *events, struct err *err)
 
 /* ---- the thread ---- */
 
-static void forget_positions(struct events *events)
-{
-    free(events->positions);
-    events->positions = NULL;
-}
-
 /* Where Redis is, and what it said, is not for browsers. */
 static void tell_away(struct events *events)
 {
     static const char text[] = "{\"message\":\"The queue's records cannot be read just now\"}";
 
-    forget_positions(events);
+    changes_release(&events->changes);
     put(events, "away", text, strlen(text));
 }
 
@@ -235,9 +162,9 @@ static void one_round(struct events *events)
     bool whole = events->round++ % ROUNDS_A_STATS == 0;
     enum status st = ST_OK;
 
-    if (!events->positions && !whole)
+    if (!events->changes.positions && !whole)
         return; /* away: once a second is enough */
-    if (!events->positions)
+    if (!events->changes.positions)
         st = find_ends(events, &err);
     else
         st = tell_changes(events, &err);
@@ -260,7 +187,7 @@ static bool wait_for_round(struct events *events)
         (void)wait_cond(&events->changed, &events->lock, ROUND_MS);
     } else if (!watched && !events->asked) {
         redis_disconnect(events->redis);
-        forget_positions(events);
+        changes_release(&events->changes);
         while (!events->stopping && !events->asked)
             pthread_cond_wait(&events->changed, &events->lock);
     }
@@ -318,7 +245,7 @@ void events_free(struct events *events)
     pthread_mutex_unlock(&events->lock);
     if (events->started)
         pthread_join(events->thread, NULL);
-    forget_positions(events);
+    changes_release(&events->changes);
     redis_free(events->redis);
     http_feed_free(events->feed);
     pthread_cond_destroy(&events->changed);

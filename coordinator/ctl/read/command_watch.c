@@ -11,10 +11,11 @@
 #include "common/base/text.h"
 #include "common/record/keys.h"
 #include "common/record/tables.h"
+#include "common/view/changes.h"
 #include "coordinator/ctl/commands.h"
 #include "coordinator/ctl/print.h"
 
-enum { BLOCK_MS = 1000, AGAIN_MS = 1000, APART_MS = 100, ENTRIES_MAX = 100, LIMIT_MAX = 1000000000 };
+enum { BLOCK_MS = 1000, AGAIN_MS = 1000, LIMIT_MAX = 1000000000 };
 
 static struct {
     const char *type, *status, *parent, *since, *count;
@@ -30,15 +31,15 @@ static const struct flag flags[] = {
 };
 
 /* One status of one entry, with the Ids that got it. */
-struct change {
+struct kept {
     int64_t at_ms;
     char *status, *ids;
 };
 
 struct watch {
     struct session *session;
-    char (*positions)[64];  /* of each shard: the last entry seen */
-    struct change *changes; /* of one answer */
+    struct changes changes;
+    struct kept *kept; /* of one read */
     size_t count, capacity;
     int64_t since_ms; /* -1: now */
     int64_t left;     /* lines until the end */
@@ -47,161 +48,31 @@ struct watch {
 
 /* ---- reading ---- */
 
-static enum status read_position(struct watch *watch, int shard, struct err *err)
-{
-    struct redis_reply *reply = NULL;
-    char key[64];
-    enum status st;
-
-    key_format(key, sizeof key, KEY_CHANGES, shard, NULL);
-    st = redis_call(watch->session->redis, &reply, err, "XREVRANGE", key, "+", "-", "COUNT", "1", NULL);
-    if (st == ST_OK && redis_reply_count(reply)) {
-        snprintf(watch->positions[shard], sizeof *watch->positions, "%s",
-                 redis_reply_text(redis_reply_at(redis_reply_at(reply, 0), 0), NULL));
-    } else {
-        snprintf(watch->positions[shard], sizeof *watch->positions, "0-0");
-    }
-    redis_reply_free(reply);
-    return st;
-}
-
 static int begin(struct watch *watch)
 {
     struct err err = ERR_INIT;
 
-    watch->positions = xcalloc((size_t)watch->session->shards, sizeof *watch->positions);
-    for (int shard = 0; shard < watch->session->shards; shard++) {
-        if (watch->since_ms > 0) {
-            snprintf(watch->positions[shard], sizeof *watch->positions, "%" PRId64 "-%" PRIu64, watch->since_ms - 1,
-                     UINT64_MAX);
-        } else if (read_position(watch, shard, &err) != ST_OK) {
-            return session_fail_status(&err);
-        }
-    }
+    changes_init(&watch->changes, watch->session->redis, watch->session->shards);
+    if (watch->since_ms > 0)
+        changes_seek_time(&watch->changes, watch->since_ms);
+    else if (changes_seek_end(&watch->changes, &err) != ST_OK)
+        return session_fail_status(&err);
     return EXIT_OK;
 }
 
-static void take_entry(struct watch *watch, const struct redis_reply *entry)
+static void keep_change(void *arg, const struct change *change)
 {
-    const struct redis_reply *fields = redis_reply_at(entry, 1);
-    int64_t at_ms = strtoll(redis_reply_text(redis_reply_at(entry, 0), NULL), NULL, 10);
+    struct watch *watch = arg;
 
-    for (size_t i = 0; i + 1 < redis_reply_count(fields); i += 2) {
-        const char *status = redis_reply_text(redis_reply_at(fields, i), NULL);
-
-        if (options.status && strcmp(options.status, status) != 0)
-            continue;
-        GROW(watch->changes, watch->count, watch->capacity);
-        watch->changes[watch->count++] =
-            (struct change){ at_ms, xstrdup(status), xstrdup(redis_reply_text(redis_reply_at(fields, i + 1), NULL)) };
-    }
-}
-
-static void take_entries(struct watch *watch, long shard, const struct redis_reply *entries)
-{
-    for (size_t e = 0; e < redis_reply_count(entries); e++) {
-        const struct redis_reply *entry = redis_reply_at(entries, e);
-
-        take_entry(watch, entry);
-        snprintf(watch->positions[shard], sizeof *watch->positions, "%s",
-                 redis_reply_text(redis_reply_at(entry, 0), NULL));
-    }
-}
-
-static void take_changes(struct watch *watch, const struct redis_reply *reply)
-{
-    for (size_t i = 0; i < redis_reply_count(reply); i++) {
-        const struct redis_reply *stream = redis_reply_at(reply, i);
-        const char *key = redis_reply_text(redis_reply_at(stream, 0), NULL);
-
-        take_entries(watch, strtol(key + strcspn(key, "{") + 1, NULL, 10), redis_reply_at(stream, 1));
-    }
-}
-
-static enum status send_range(struct watch *watch, int shard, struct err *err)
-{
-    struct redis_command command;
-    char key[64], behind[sizeof *watch->positions + 1];
-    enum status st;
-
-    snprintf(behind, sizeof behind, "(%s", watch->positions[shard]);
-    redis_command_init(&command);
-    redis_command_add_text(&command, "XRANGE");
-    redis_command_add_text(&command, key_format(key, sizeof key, KEY_CHANGES, shard, NULL));
-    redis_command_add_text(&command, behind);
-    redis_command_add_text(&command, "+");
-    redis_command_add_text(&command, "COUNT");
-    redis_command_add_int(&command, ENTRIES_MAX);
-    st = redis_send(watch->session->redis, &command, err);
-    redis_command_release(&command);
-    return st;
-}
-
-/* Of a cluster each server has some of the shards, and none may be waited for while others have news: they are asked side
- * by side, again and again. */
-static enum status read_changes_apart(struct watch *watch, struct err *err)
-{
-    size_t before = watch->count;
-    enum status st = ST_OK;
-    int sent = 0;
-
-    for (; sent < watch->session->shards && st == ST_OK; sent += st == ST_OK)
-        st = send_range(watch, sent, err);
-    for (int shard = 0; shard < sent; shard++) {
-        struct redis_reply *reply = NULL;
-        struct err one = ERR_INIT;
-
-        if (redis_receive(watch->session->redis, &reply, &one) == ST_OK) {
-            take_entries(watch, shard, reply);
-        } else if (st == ST_OK) {
-            *err = one;
-            st = one.status;
-        }
-        redis_reply_free(reply);
-    }
-    if (st == ST_OK && watch->count == before)
-        nanosleep(&(struct timespec){ 0, APART_MS * 1000000L }, NULL);
-    return st;
-}
-
-static enum status read_changes(struct watch *watch, struct err *err)
-{
-    struct redis_command command;
-    struct redis_reply *reply = NULL;
-    int shards = watch->session->shards;
-    char(*keys)[64];
-    enum status st;
-
-    if (redis_is_cluster(watch->session->redis))
-        return read_changes_apart(watch, err);
-    keys = xcalloc((size_t)shards, sizeof *keys);
-    redis_command_init(&command);
-    redis_command_add_text(&command, "XREAD");
-    redis_command_add_text(&command, "COUNT");
-    redis_command_add_int(&command, ENTRIES_MAX);
-    redis_command_add_text(&command, "BLOCK");
-    redis_command_add_int(&command, BLOCK_MS);
-    redis_command_add_text(&command, "STREAMS");
-    for (int shard = 0; shard < shards; shard++) {
-        key_format(keys[shard], sizeof *keys, KEY_CHANGES, shard, NULL);
-        redis_command_add_text(&command, keys[shard]);
-    }
-    for (int shard = 0; shard < shards; shard++)
-        redis_command_add_text(&command, watch->positions[shard]);
-    st = redis_send(watch->session->redis, &command, err);
-    if (st == ST_OK)
-        st = redis_receive(watch->session->redis, &reply, err);
-    if (st == ST_OK)
-        take_changes(watch, reply);
-    redis_reply_free(reply);
-    redis_command_release(&command);
-    free(keys);
-    return st;
+    if (options.status && strcmp(options.status, change->status) != 0)
+        return;
+    GROW(watch->kept, watch->count, watch->capacity);
+    watch->kept[watch->count++] = (struct kept){ change->at_ms, xstrdup(change->status), xstrdup(change->ids) };
 }
 
 /* ---- lines ---- */
 
-static void print_line(const struct watch *watch, const struct change *change, const char *id, const char *type,
+static void print_line(const struct watch *watch, const struct kept *change, const char *id, const char *type,
                        const char *parent, const char *error)
 {
     char time[64];
@@ -238,7 +109,7 @@ static enum status send_record_read(struct watch *watch, const char *id, struct 
     return st;
 }
 
-static void print_one(struct watch *watch, const struct change *change, const char *id, const struct redis_reply *reply)
+static void print_one(struct watch *watch, const struct kept *change, const char *id, const struct redis_reply *reply)
 {
     const char *type = redis_reply_text(redis_reply_at(reply, 0), NULL);
     const char *parent = redis_reply_text(redis_reply_at(reply, 1), NULL);
@@ -253,7 +124,7 @@ static void print_one(struct watch *watch, const struct change *change, const ch
 }
 
 /* Ids of one change: their records in one round trip. */
-static enum status print_change(struct watch *watch, const struct change *change, struct err *err)
+static enum status print_change(struct watch *watch, const struct kept *change, struct err *err)
 {
     char id[ID_SIZE] = "";
     size_t size = strlen(change->ids), sent = 0;
@@ -279,7 +150,7 @@ static enum status print_change(struct watch *watch, const struct change *change
 
 static int compare_changes(const void *a, const void *b)
 {
-    const struct change *x = a, *y = b;
+    const struct kept *x = a, *y = b;
 
     return x->at_ms < y->at_ms ? -1 : x->at_ms > y->at_ms;
 }
@@ -289,12 +160,12 @@ static enum status print_changes(struct watch *watch, struct err *err)
     enum status st = ST_OK;
 
     if (watch->count)
-        qsort(watch->changes, watch->count, sizeof *watch->changes, compare_changes);
+        qsort(watch->kept, watch->count, sizeof *watch->kept, compare_changes);
     for (size_t i = 0; i < watch->count; i++) {
         if (st == ST_OK)
-            st = print_change(watch, &watch->changes[i], err);
-        free(watch->changes[i].status);
-        free(watch->changes[i].ids);
+            st = print_change(watch, &watch->kept[i], err);
+        free(watch->kept[i].status);
+        free(watch->kept[i].ids);
     }
     watch->count = 0;
     (void)process_flush();
@@ -316,7 +187,7 @@ static int follow(struct watch *watch)
 {
     while (watch->left && !process_output_gone()) {
         struct err err = ERR_INIT;
-        enum status st = read_changes(watch, &err);
+        enum status st = changes_read(&watch->changes, BLOCK_MS, keep_change, watch, &err);
 
         if (st == ST_OK && watch->away) {
             watch->away = false;
@@ -368,8 +239,8 @@ static int run(struct session *session, int count, char **operands)
         code = begin(&watch);
     if (code == EXIT_OK)
         code = follow(&watch);
-    free(watch.positions);
-    free(watch.changes);
+    changes_release(&watch.changes);
+    free(watch.kept);
     return code;
 }
 
