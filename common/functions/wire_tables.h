@@ -414,6 +414,7 @@
 
 #define WIRE_GATE_KEEPING(XX, L) \
     XX(L, SWEPT,            "swept") \
+    XX(L, GONE,             "gone") \
     XX(L, LOG_DAYS,         "log_days") \
     XX(L, DELETED_LOG_DAYS, "deleted_log_days")
 

@@ -1,5 +1,6 @@
 """What must not grow while a queue works: memory and open files of its processes, and what Redis holds beside the records
-that are kept. Samples are taken while a run goes on; the middle third is compared with the last."""
+that are kept and the two logs that have bounds of their own (log_days, deleted_log_days, 32 MiB a shard). Samples are taken
+while a run goes on; the middle third is compared with the last."""
 import dataclasses
 import os
 import statistics
@@ -8,7 +9,8 @@ import time
 MEMORY_MIB = 4          # an allocator's noise
 MEMORY_SHARE = 1.05
 FILES = 4               # a connection that is being made again
-BYTES_OF_REMOVED = 64   # what a removed record leaves: its line in the list of what was deleted (kept for fifteen days)
+BYTES_OF_REMOVED = 8    # tables that grow by steps, spread over what a run removes
+LOGS = ("changes", "deleted")
 
 
 def resident_kib(pid):
@@ -25,16 +27,18 @@ class Sample:
     at: float
     resident: dict      # process -> MiB
     files: dict         # process -> open files
-    redis: float        # bytes in use
+    redis: float        # bytes in use, without those of its logs
+    logs: float         # bytes of these
     records: int        # that are there
     accepted: int       # operations so far
 
 
 def sample(rig, names):
-    stats = rig.stats()
+    stats, server = rig.stats(), rig.redis
+    logs = sum(server.memory_usage(f"bgop:{{{shard}}}:{name}") or 0 for shard in range(rig.shards) for name in LOGS)
     pids = {name: rig.processes[name].pid for name in names}
     return Sample(time.monotonic(), {name: resident_kib(pid) / 1024 for name, pid in pids.items()},
-                  {name: open_files(pid) for name, pid in pids.items()}, rig.redis.info("memory")["used_memory"],
+                  {name: open_files(pid) for name, pid in pids.items()}, server.info("memory")["used_memory"] - logs, logs,
                   sum(sum(of.values()) for of in stats["byType"].values()), stats["accepted"])
 
 
@@ -55,7 +59,7 @@ def judge(samples, names):
         memory = [round(median(part, lambda s: s.resident[name]), 1) for part in (middle, last)]
         files = [int(median(part, lambda s: s.files[name])) for part in (middle, last)]
         figures[name] = {"resident_mib": memory, "files": files}
-        if memory[1] > memory[0] * MEMORY_SHARE + MEMORY_MIB:
+        if name != "redis" and memory[1] > memory[0] * MEMORY_SHARE + MEMORY_MIB:
             wrong.append(f"{name} grows from {memory[0]} to {memory[1]} MiB")
         if files[1] > files[0] + FILES:
             wrong.append(f"{name} opens more and more files: {files[0]}, then {files[1]}")
@@ -63,7 +67,9 @@ def judge(samples, names):
     held = [int(median(part, lambda s: s.redis)) for part in (middle, last)]
     removed = median(last, lambda s: s.accepted - s.records) - median(middle, lambda s: s.accepted - s.records)
     of_each = (held[1] - held[0]) / max(1, removed)
-    figures["redis"] = {"records": records, "used_mib": [round(h / 2**20, 1) for h in held], "bytes_of_removed": round(of_each, 1)}
+    logs = [median(part, lambda s: s.logs) for part in (middle, last)]
+    figures["redis"].update(records=records, beside_logs_mib=[round(h / 2**20, 2) for h in held],
+                            logs_mib=[round(h / 2**20, 2) for h in logs], bytes_of_removed=round(of_each, 1))
     if of_each > BYTES_OF_REMOVED:
         wrong.append(f"Redis holds {of_each:.0f} bytes more for each operation that was removed ({records} records)")
     return wrong, figures

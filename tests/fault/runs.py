@@ -399,7 +399,7 @@ def soak(session):
 
 def steady(session):
     """--seconds of the same load without a fault, nearly all of it no-ops whose records go after 15 s: memory, open files and
-    what Redis holds beside the records stay flat. (24,000 a minute: --rate 400.)"""
+    what Redis holds beside the records and its logs stay flat. (24,000 a minute: --rate 400.)"""
     rig, samples, end = session.rig, [], time.monotonic() + (session.options.seconds or 600)
     names = sorted(name for name in rig.processes if name != "kafka")
     while time.monotonic() < end:

@@ -6,13 +6,13 @@ from growth import Sample, judge
 
 
 def samples(resident=lambda n: 20.0, files=lambda n: 30, redis=lambda n: 5_000_000, accepted=lambda n: 1000 * n):
-    return [Sample(n, {"worker-1": resident(n)}, {"worker-1": files(n)}, redis(n), min(400, accepted(n)), accepted(n))
-            for n in range(60)]
+    return [Sample(n, {"worker-1": resident(n), "redis": 50 + n}, {"worker-1": files(n), "redis": 40}, redis(n), 1000 * n,
+                   min(400, accepted(n)), accepted(n)) for n in range(60)]
 
 
 class Growth(unittest.TestCase):
     def judged(self, **more):
-        return judge(samples(**more), ["worker-1"])[0]
+        return judge(samples(**more), ["worker-1", "redis"])[0]
 
     def test_flat(self):
         self.assertEqual(self.judged(), [])
@@ -29,10 +29,10 @@ class Growth(unittest.TestCase):
         [line] = self.judged(files=lambda n: 30 + n)
         self.assertIn("worker-1 opens more and more files", line)
 
-    def test_redis_may_keep_the_list_of_what_was_removed_and_no_more(self):
-        self.assertEqual(self.judged(redis=lambda n: 5_000_000 + 1000 * n * 40), [])
-        [line] = self.judged(redis=lambda n: 5_000_000 + 1000 * n * 100)
-        self.assertIn("Redis holds 100 bytes more for each operation that was removed", line)
+    def test_redis(self):
+        self.assertEqual(self.judged(redis=lambda n: 5_000_000 + 1000 * n * 2), [])
+        [line] = self.judged(redis=lambda n: 5_000_000 + 1000 * n * 20)
+        self.assertIn("Redis holds 20 bytes more for each operation that was removed", line)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ do
     local NAME_KEPT_MS, INSTANCE_KEPT_MS = 86400000, 600000
     local NAMES_AT_ONCE = 500                   -- an entry more at most
     local STREAM_MAX_BYTES = 33554432           -- of `changes` and of `deleted`, each
+    local TRIM_ENTRIES = 20000                  -- whole blocks of them: a millisecond
     local SWEEP_IDS = 500
     local HOUSEKEEPING_MS = 1000
     local ROLLED_AT_ONCE = 10                   -- minutes of statistics: each is some 0.2 ms of everybody's time
@@ -96,8 +97,9 @@ do
 
     -- ---- streams of batches ----
 
-    -- Deletes the entries of which no operation is left, some hundred Ids from where the last sweep stopped. Answers
-    -- whether it came to the stream's end: the next begins at the front.
+    -- Deletes the entries of which no operation is left, from where the last sweep stopped. `ids_left` bounds how many Ids
+    -- are looked at in vain; one that is gone counts a quarter, so that a sweep is quick where there is much to do. Answers
+    -- whether it came to the stream's end (the next begins at the front), and what is left of `ids_left`.
     local function sweep(b, name, ids_left)
         local stream, cursors = b.prefix .. ':' .. name, b.prefix .. KEY.SWEEPS
         local cursor = call('HGET', cursors, name)
@@ -106,26 +108,27 @@ do
             if not entry then
                 call('HDEL', cursors, name)
                 if call('EXISTS', stream) == 1 and call('XLEN', stream) == 0 then call('DEL', stream) end
-                return true
+                return true, ids_left
             end
             local keys = {}
             each_id(entry[STREAMED.FIELDS][BATCH.IDS], function(id) keys[#keys + 1] = b.ops .. id end)
-            if call('EXISTS', unpack(keys)) == 0 then call('XDEL', stream, entry[STREAMED.ID]) end
-            cursor, ids_left = entry[STREAMED.ID], ids_left - #keys
+            local live = call('EXISTS', unpack(keys)) > 0
+            if not live then call('XDEL', stream, entry[STREAMED.ID]) end
+            cursor, ids_left = entry[STREAMED.ID], ids_left - (live and #keys or #keys / 4)
         end
         call('HSET', cursors, name, cursor)
-        return false
+        return false, 0
     end
 
     -- `born` is looked through only while something was removed since the last whole pass began (`unswept`, `pass` of the
     -- gate): looking costs 2 to 4 ms of everybody's time a second, and an entry can only empty by removal.
-    local function sweep_born(b, removed)
+    local function sweep_born(b, gone)
         local gate = b.prefix .. KEY.GATE
         local g = call('HMGET', gate, GATE_SWEEP.NAMES)
         local unswept, pass = g[GATE_SWEEP.UNSWEPT], g[GATE_SWEEP.PASS]
         if not unswept then return end
         if not pass then call('HSET', gate, 'pass', b.now_text) end
-        if not sweep(b, INDEX.BORN, math.max(SWEEP_IDS, 2 * removed)) then return end
+        if not sweep(b, INDEX.BORN, math.max(SWEEP_IDS, 2 * gone)) then return end
         if pass and tonumber(pass) > tonumber(unswept) then
             call('HDEL', gate, 'unswept', 'pass')
         else
@@ -133,16 +136,21 @@ do
         end
     end
 
-    -- worker:<uri> streams, a few in turn: `uris` holds when each was looked at.
-    local function sweep_workers(b)
-        local uris = call('ZRANGE', b.prefix .. KEY.URIS, '-inf', integer(b.now - 60000), 'BYSCORE', 'LIMIT', 0, 4)
+    -- worker:<uri> streams, a few in turn: `uris` holds when each was looked at. While records go, each is looked through to
+    -- its end before the next, by as much as went: a worker adds to its stream with every claim. Else some Ids a minute.
+    local function sweep_workers(b, gone)
+        local ids_left = math.max(SWEEP_IDS, 2 * gone)
+        local until_ms = gone > 0 and '+inf' or integer(b.now - 60000)
+        local uris = call('ZRANGE', b.prefix .. KEY.URIS, '-inf', until_ms, 'BYSCORE', 'LIMIT', 0, 4)
         for _, uri in ipairs(uris) do
-            sweep(b, INDEX.WORKER .. uri, SWEEP_IDS)
+            local ended
+            ended, ids_left = sweep(b, INDEX.WORKER .. uri, ids_left)
             if call('EXISTS', b.prefix .. KEY.WORKER .. uri) == 0 then
                 call('ZREM', b.prefix .. KEY.URIS, uri)
-            else
+            elseif ended or gone == 0 then
                 call('ZADD', b.prefix .. KEY.URIS, b.now_text, uri)
             end
+            if ids_left <= 0 then return end
         end
     end
 
@@ -151,11 +159,13 @@ do
         local stream = b.prefix .. ':' .. name
         if call('EXISTS', stream) == 0 then return end
         local before = integer(b.now - days * 86400000)
-        local trimmed = call('XTRIM', stream, 'MINID', '~', before, 'LIMIT', 1000)
+        local trimmed = call('XTRIM', stream, 'MINID', '~', before, 'LIMIT', TRIM_ENTRIES)
         if trimmed < 500 then trimmed = trimmed + call('XTRIM', stream, 'MINID', before) end
-        if call('MEMORY', 'USAGE', stream) > STREAM_MAX_BYTES then
+        local bytes = call('MEMORY', 'USAGE', stream)
+        if bytes > STREAM_MAX_BYTES then
             local length = call('XLEN', stream)
-            trimmed = trimmed + call('XTRIM', stream, 'MAXLEN', '~', math.max(length - 500, 1), 'LIMIT', 1000)
+            local kept = math.max(math.floor(length * STREAM_MAX_BYTES / bytes) - 500, 1)
+            trimmed = trimmed + call('XTRIM', stream, 'MAXLEN', '~', kept, 'LIMIT', TRIM_ENTRIES)
         end
         if trimmed == 0 then return end
         local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
@@ -188,17 +198,19 @@ do
         if kept[1] then call('HSET', key, unpack(kept)) end
     end
 
+    -- Answers whether there are more to forget now.
     local function names_forget(b)
         local stream, forgotten = b.prefix .. KEY.NAMES_GONE, 0
         while forgotten < NAMES_AT_ONCE do
             local entry = call('XRANGE', stream, '-', integer(b.now - NAME_KEPT_MS), 'COUNT', 1)[1]
-            if not entry then break end
+            if not entry then return false end
             local fields = entry[STREAMED.FIELDS]
             names_forget_entry(b, fields)
             call('XDEL', stream, entry[STREAMED.ID])
             forgotten = forgotten + #fields / NAME_GONE.SIZE
             if call('XLEN', stream) == 0 then call('DEL', stream) end
         end
+        return true
     end
 
     local function instances_forget(b)
@@ -273,21 +285,25 @@ do
         if pressure ~= (b.pressure or '0') then call('HSET', b.prefix .. KEY.GATE, 'pressure', pressure) end
     end
 
-    -- Once a second a shard, or when much was removed: everything that may be late.
+    -- Once a second a shard, or when much was removed (`gone`: since the last time): everything that may be late. Answers
+    -- whether there is more to do now.
     function housekeeping(b, removed)
         local gate = b.prefix .. KEY.GATE
         local g = call('HMGET', gate, GATE_KEEPING.NAMES)
-        if removed > 0 then call('HSET', gate, 'unswept', b.now_text) end
-        if b.now - tonumber(g[GATE_KEEPING.SWEPT] or 0) < HOUSEKEEPING_MS and removed < SWEEP_IDS then return end
-        sweep_born(b, removed)
-        sweep_workers(b)
+        local gone = tonumber(g[GATE_KEEPING.GONE] or 0) + removed
+        if removed > 0 then call('HSET', gate, 'unswept', b.now_text, 'gone', integer(gone)) end
+        if b.now - tonumber(g[GATE_KEEPING.SWEPT] or 0) < HOUSEKEEPING_MS and gone < SWEEP_IDS then return false end
+        sweep_born(b, gone)
+        sweep_workers(b, gone)
         trim(b, INDEX.CHANGES, tonumber(g[GATE_KEEPING.LOG_DAYS] or 30))
         trim(b, INDEX.DELETED, tonumber(g[GATE_KEEPING.DELETED_LOG_DAYS] or 15))
-        names_forget(b)
+        local more = names_forget(b)
         instances_forget(b)
-        park_expire(b, 100)
+        park_expire(b, SWEEP_IDS)
         stats_roll(b)
         pressure_update(b)
-        call('HSET', gate, 'swept', b.now_text)
+        if gone > 0 then call('HDEL', gate, 'gone') end
+        call('HSET', gate, 'swept', more and '0' or b.now_text)
+        return more
     end
 end

@@ -126,7 +126,7 @@ do
         local more = sequences_tick(b)
         more = resume_some(b) or more
         local removed, expiry_ms = expire_records(b, budget)
-        housekeeping(b, removed)
+        more = housekeeping(b, removed) or more
         finish(b)
         local sleep = sleep_until(b, expiry_ms)
         if fired >= budget or judged >= budget or more then sleep = 0 end
