@@ -34,6 +34,7 @@ TYPES = ["BlockchainEventPoller", "CdpMetadataDeploy", "ExternalChangeDataCaptur
          "XClean"]
 PATIENCE = 3                 # limits are what a quiet machine needs; one that is shared gets so many times that
 PORT_LOCKS = []
+AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException)     # the latter is none of the former
 NOOP_ALL = "".join(f"[type {name}]\nhandler = noop\n" for name in TYPES)
 
 
@@ -171,7 +172,7 @@ class Stack:
                         BGOP_REDIS=f"redis://127.0.0.1:{self.redis_port}")
         self.counts = (coordinators, workers)
         self.start_at_enter = start
-        self.redis = redis.Redis(host="127.0.0.1", port=self.redis_port, decode_responses=True, socket_timeout=60)
+        self.redis = self.connect(60)
         self.producer_handle = None
 
     def __enter__(self):
@@ -240,6 +241,10 @@ class Stack:
                              "--bind", "127.0.0.1", "--daemonize", "no"])
         eventually(self.redis_answers, "Redis answers", 30)
 
+    def connect(self, timeout):
+        """A client of its own, whatever kind of Redis it is."""
+        return redis.Redis(host="127.0.0.1", port=self.redis_port, decode_responses=True, socket_timeout=timeout)
+
     def redis_answers(self):
         try:
             return self.redis.ping()
@@ -301,7 +306,7 @@ class Stack:
             try:
                 risen = above is None or all(new > old for new, old in zip(self.generations(), above))
                 return risen and all(mode == "OPEN" for mode in self.modes())
-            except redis.exceptions.RedisError:
+            except AWAY:
                 return False
         eventually(opened, "every shard OPEN", timeout)
 
@@ -363,6 +368,10 @@ class Stack:
         for start in range(0, len(ids), 200):
             rows += json.loads(self.redis.fcall_ro("bgop_retrieve", 0, fields, *ids[start:start + 200]))
         return rows
+
+    def ask(self, function, shard, *words, client=None):
+        """What a reading function says of one shard: of a cluster the server that has it."""
+        return json.loads((client or self.redis).fcall_ro(function, 1, f"bgop:{{{shard}}}", *words))
 
     # ---- Kafka ----
     def producer(self):
