@@ -1,6 +1,7 @@
 """The stack of queue_stack.py on a Redis Cluster: primaries and a replica of each, made by redis-cli as a person would."""
 import json
 import logging
+import signal
 import subprocess
 import time
 
@@ -11,10 +12,11 @@ import redis.crc
 from queue_stack import NOOP_ALL, ROOT, Stack, eventually, free_ports, shard_of
 
 logging.getLogger("redis").setLevel(logging.CRITICAL)     # it logs what it heals itself
-NODE_TIMEOUT_MS = 2000      # how long a primary is away before its replica takes over
 
 
 class ClusterStack(Stack):
+    down_after_ms = 2000        # how long a primary is away before its replica takes over
+
     def __init__(self, config=NOOP_ALL, primaries=3, replicas=True, **more):
         super().__init__(config, **more)
         self.primaries = primaries
@@ -51,8 +53,14 @@ class ClusterStack(Stack):
         eventually(lambda: sorted(self.node(port).info("replication")["role"] for port in self.ports).count("slave")
                    == len(self.ports) - self.primaries, "replicas", 30)
         eventually(self.replicas_are_in_step, "replicas in step", 30)
-        self.redis = redis.cluster.RedisCluster("127.0.0.1", self.ports[0], decode_responses=True, socket_timeout=60,
-                                                cluster_error_retry_attempts=20)
+        self.redis = self.connect(60)
+
+    def connect(self, timeout):
+        """To any of its servers, which tells of the others; None before they are there."""
+        nodes = [redis.cluster.ClusterNode("127.0.0.1", port) for port in getattr(self, "ports", [])
+                 if self.name(port) in self.processes]
+        return redis.cluster.RedisCluster(startup_nodes=nodes, decode_responses=True, socket_timeout=timeout,
+                                          cluster_error_retry_attempts=20) if nodes else None
 
     def start_server(self, port):
         self.launch_server(port)
@@ -61,9 +69,9 @@ class ClusterStack(Stack):
     def launch_server(self, port):
         data = self.folder / f"redis-{port}"
         data.mkdir(exist_ok=True)
-        self.start(f"redis-{port}", [
+        self.start(self.name(port), [
             "redis-server", ROOT / "deploy/redis/redis.conf", "--port", port, "--dir", data, "--bind", "127.0.0.1",
-            "--cluster-enabled", "yes", "--cluster-port", port + 1, "--cluster-node-timeout", NODE_TIMEOUT_MS,
+            "--cluster-enabled", "yes", "--cluster-port", port + 1, "--cluster-node-timeout", self.down_after_ms,
             "--cluster-replica-validity-factor", 0, "--repl-diskless-sync-delay", 0])
 
     def kill_redis(self):
@@ -77,8 +85,8 @@ class ClusterStack(Stack):
     def redis_folders(self):
         return [self.folder / f"redis-{port}" for port in self.ports if self.is_primary(port)]
 
-    def redis_client(self, _port):
-        return None                 # there is one as soon as there is a cluster
+    def name(self, port):
+        return f"redis-{port}"
 
     def node(self, port):
         return redis.Redis("127.0.0.1", port, decode_responses=True, socket_timeout=10)
@@ -118,8 +126,18 @@ class ClusterStack(Stack):
                     return primary[1]
         return None
 
+    def role(self, port):
+        """master, slave, or None of one that does not answer."""
+        try:
+            return self.node(port).info("replication")["role"] if self.name(port) in self.processes else None
+        except redis.exceptions.RedisError:
+            return None
+
     def is_primary(self, port):
-        return f"redis-{port}" in self.processes and self.node(port).info("replication")["role"] == "master"
+        return self.role(port) == "master"
+
+    def shards_of(self, port):
+        return [s for s in range(self.shards) if self.port_of(self.slot(s)) == port]
 
     def replica_of(self, port):
         for other in self.ports:
@@ -144,11 +162,19 @@ class ClusterStack(Stack):
             self.node(port).execute_command("CLUSTER SETSLOT", slot, "NODE", self.id_of(to))
         return moved, time.monotonic() - began
 
+    def await_promoted(self, port):
+        """Answers when (of the machine's monotonic clock)."""
+        eventually(lambda: self.is_primary(port), "the replica to take over", 30, 0.005)
+        return time.monotonic()
+
+    def stand_still(self, port, stopped=True):
+        self.processes[self.name(port)].send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)
+
     def fail_over(self, port):
         """Its primary dies, and its replica takes over."""
         replica = self.replica_of(port)
-        self.kill(f"redis-{port}")
-        eventually(lambda: self.is_primary(replica), "the replica to take over", 30)
+        self.kill(self.name(port))
+        self.await_promoted(replica)
         return replica
 
     # ---- reading ----

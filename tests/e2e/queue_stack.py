@@ -35,6 +35,7 @@ TYPES = ["BlockchainEventPoller", "CdpMetadataDeploy", "ExternalChangeDataCaptur
 # Limits are what a quiet machine needs; one that is shared gets so many times that.
 PATIENCE = float(os.environ.get("BGOP_E2E_PATIENCE", 3))
 PORT_LOCKS = []
+AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException)     # the latter is none of the former
 NOOP_ALL = "".join(f"[type {name}]\nhandler = noop\n" for name in TYPES)
 
 
@@ -178,7 +179,7 @@ class Stack:
                         BGOP_REDIS=f"redis://127.0.0.1:{self.redis_port}")
         self.counts = (coordinators, workers)
         self.start_at_enter = start
-        self.redis = self.redis_client(self.redis_port)
+        self.redis = self.connect(60)
         self.producer_handle = None
 
     def __enter__(self):
@@ -264,9 +265,6 @@ class Stack:
     def kill_redis(self):
         self.kill("redis")
 
-    def redis_client(self, port):
-        return redis.Redis("127.0.0.1", port, decode_responses=True, socket_timeout=60)
-
     def redis_servers(self):
         """A client of each that has a part of the queue."""
         return [self.redis]
@@ -274,6 +272,10 @@ class Stack:
     def redis_folders(self):
         """Of the same."""
         return [self.folder / "redis"]
+
+    def connect(self, timeout):
+        """A client of its own, whatever kind of Redis it is."""
+        return redis.Redis(host="127.0.0.1", port=self.redis_port, decode_responses=True, socket_timeout=timeout)
 
     def redis_answers(self):
         try:
@@ -342,7 +344,7 @@ class Stack:
             try:
                 risen = above is None or all(new > old for new, old in zip(self.generations(), above))
                 return risen and all(mode == "OPEN" for mode in self.modes())
-            except redis.exceptions.RedisError:
+            except AWAY:
                 return False
         eventually(opened, "every shard OPEN", timeout)
 
@@ -411,6 +413,10 @@ class Stack:
 
     def why(self, operation):
         return json.loads(self.redis.fcall_ro("bgop_why", 0, operation))
+
+    def ask(self, function, shard, *words, client=None):
+        """What a reading function says of one shard: of a cluster the server that has it."""
+        return json.loads((client or self.redis).fcall_ro(function, 1, f"bgop:{{{shard}}}", *words))
 
     # ---- Kafka ----
     def kafka_client(self, **more):

@@ -28,7 +28,7 @@ class SecuredStack(Stack):
                        check=True, stdout=subprocess.DEVNULL)
         with open(self.tls / "users.acl", "a") as users:
             users.write(f"user tester on #{hashlib.sha256(self.tester.encode()).hexdigest()} ~* &* +@all\n")
-        self.redis = self.redis_client(self.redis_port)
+        self.redis = self.connect(60)
         self.granted = False
 
     # ---- servers ----
@@ -51,10 +51,10 @@ class SecuredStack(Stack):
                 "--tls-cert-file", self.tls / "redis.pem", "--tls-key-file", self.tls / "redis.key",
                 "--tls-ca-cert-file", self.tls / "ca.pem"]
 
-    def redis_client(self, port):
+    def connect(self, timeout):
         if self.tls is None:
             return None             # there are no secrets yet
-        return redis.Redis("127.0.0.1", port, decode_responses=True, socket_timeout=60, ssl=True, username="tester",
+        return redis.Redis("127.0.0.1", self.redis_port, decode_responses=True, socket_timeout=timeout, ssl=True, username="tester",
                            password=self.tester, ssl_ca_certs=str(self.tls / "ca.pem"))
 
     # ---- logins ----

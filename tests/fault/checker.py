@@ -22,6 +22,7 @@ FAULTS = {
     "kill": {"slow"},                               # SIGKILL of a process
     "stop": {"overlap", "slow"},                    # SIGSTOP, and SIGCONT
     "redis-rollback": {"overlap", "forgotten", "slow"},
+    "redis-failover": {"overlap", "forgotten", "slow"},     # a replica has the place of its primary
     "redis-down": {"slow"},
     "redis-empty": {"overlap", "forgotten", "slow"},
     "redis-full": {"slow"},

@@ -9,7 +9,7 @@ import confluent_kafka
 import redis
 from checker import FINAL
 from history import Observation, Submission, message_crc
-from queue_stack import _quiet, operation_id, shard_of
+from queue_stack import AWAY, _quiet, operation_id, shard_of
 
 FAR = 4_070_908_800_000         # 2099: waits until it is cancelled
 LOOKED_AT = 100                 # operations in a poller's question
@@ -194,7 +194,7 @@ class Pollers(threading.Thread):
         super().__init__(daemon=True)
         self.rig, self.pause = rig, pause
         self.random = random.Random(seed)
-        self.redis = redis.Redis(host="127.0.0.1", port=rig.redis_port, decode_responses=True, socket_timeout=3)
+        self.redis = rig.connect(3)
         self.commands = confluent_kafka.Producer({"bootstrap.servers": rig.env["BGOP_KAFKA"], "logger": _quiet,
                                                   "enable.idempotence": False, "message.timeout.ms": 20000})
         self.ended = threading.Event()
@@ -223,7 +223,9 @@ class Pollers(threading.Thread):
             return
         some = list(ids)[:2 * LOOKED_AT]
         asked_at = time.monotonic()
-        rows = json.loads(self.redis.fcall_ro("bgop_retrieve", 0, "Id,Status,ExpiresAt", *some))
+        rows = [row for shard in sorted({shard_of(i) for i in some}) for row in
+                self.rig.ask("bgop_retrieve", shard, "Id,Status,ExpiresAt", *[i for i in some if shard_of(i) == shard],
+                             client=self.redis)]
         answered_at = time.monotonic()
         self.modes["open"] += 1
         for row in rows:
@@ -250,7 +252,7 @@ class Pollers(threading.Thread):
                 self.look(self.some())
             except redis.exceptions.ResponseError as error:
                 self.modes["recovering" if "RECOVERING" in str(error) else "away"] += 1
-            except redis.exceptions.RedisError:
+            except AWAY:
                 self.modes["away"] += 1
             except BufferError:
                 pass
@@ -266,7 +268,7 @@ class Pollers(threading.Thread):
             for key, (status, after) in zip(keys, pipe.execute()):
                 if status == "Scheduled" and after == str(FAR):
                     self.cancel(key.rsplit(":", 1)[1], time.monotonic())
-        except redis.exceptions.RedisError:
+        except AWAY:
             pass
         self.commands.flush(20)
 

@@ -15,11 +15,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-import redis  # noqa: E402
 from confluent_kafka import Consumer, TopicPartition  # noqa: E402
 from history import Entry, Fault, History, read_book  # noqa: E402
 from link import Link  # noqa: E402
-from queue_stack import BIN, Stack, _quiet, within  # noqa: E402
+from queue_stack import AWAY, BIN, Stack, _quiet, within  # noqa: E402
 
 REMOVED_AFTER_S = 15
 # For each thing that a load needs one Type. XClean's records go away soon.
@@ -264,15 +263,16 @@ class Rig(Stack):
         return records
 
     def all_removed(self):
-        removed, cursor, now = {}, None, int(time.time() * 1000)
-        while True:
-            more = [cursor] if cursor else []
-            page = json.loads(self.redis.fcall_ro("bgop_get_deleted", 0, now - 86400000, now + 120000, *more))
-            for row in page["deletedRecords"]:
-                removed[row["id"]] = removed.get(row["id"], 0) + 1
-            cursor = page["cursor"]
-            if not cursor:
-                return removed
+        removed, now = {}, int(time.time() * 1000)
+        for shard in range(self.shards):
+            cursor, more = None, []
+            while cursor or not more:
+                more = [now - 86400000, now + 120000, *([cursor] if cursor else [])]
+                page = self.ask("bgop_get_deleted", shard, *more)
+                for row in page["deletedRecords"]:
+                    removed[row["id"]] = removed.get(row["id"], 0) + 1
+                cursor = page["cursor"]
+        return removed
 
     def read_topic(self, topic):
         """Every message of a topic as (partition, offset, value)."""
@@ -323,7 +323,7 @@ class Rig(Stack):
                     pipe.zcard(f"bgop:{{{s}}}:due")
                     pipe.hlen(f"bgop:{{{s}}}:leases")
                 busy = sum(pipe.execute())
-            except redis.exceptions.RedisError:
+            except AWAY:
                 return False
             left = sum(of.get(s, 0) for of in stats["byType"].values() for s in ("New", "Scheduled", "Waiting", "Running"))
             left += sum(stats["byType"].get(kind, {}).get(s, 0) for kind in self.history.retention_ms

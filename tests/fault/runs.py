@@ -6,6 +6,7 @@ import time
 import growth
 import redis
 from confluent_kafka.admin import AdminClient, NewTopic
+from failover import ClusterRig, SentinelRig, failovers
 from history import Fault
 from queue_stack import ROOT, _quiet, eventually, free_ports, within
 from session import crash_points
@@ -388,7 +389,7 @@ def soak(session):
         session.wait_back(time.monotonic(), most=60)
         process = rig.processes["coordinator-1"]
         samples.append((time.monotonic(), growth.resident_kib(process.pid), growth.open_files(process.pid)))
-        session.run_on(max(0, min(end - time.monotonic(), session.options.every - (time.monotonic() - began))))
+        session.run_on(max(0, min(end - time.monotonic(), (session.options.every or 60) - (time.monotonic() - began))))
     half = len(samples) // 2
     if half:
         session.notes["rss_kib"], session.notes["descriptors"] = [samples[half][1], samples[-1][1]], [samples[half][2], samples[-1][2]]
@@ -468,6 +469,8 @@ RUNS = {
     "F3": (power, 10, {}, 10.0),
     "F4": (stops, 5, {}, 12.0),
     "F5": (failover, 2, {}, 0),
+    "F5-cluster": (failovers, 3, {"kind": ClusterRig}, 0),
+    "F5-sentinel": (failovers, 3, {"kind": SentinelRig}, 0),
     "F5-empty": (emptied, 1, {}, 0),
     "F6": (kafka_down, 1, {}, 60.0),
     "F7": (kafka_tail, 3, {}, 0),

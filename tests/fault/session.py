@@ -19,9 +19,9 @@ class Void(Exception):
 
 
 class Session:
-    def __init__(self, options, noop=0.3, **rig):
+    def __init__(self, options, kind=Rig, noop=0.3, **rig):
         self.options = options
-        self.rig = Rig(options.seed, **rig)
+        self.rig = kind(options.seed, **rig)
         self.random = self.rig.random
         self.times = []                         # seconds until work went on, of each fault
         self.notes = collections.OrderedDict()  # further figures of this run
@@ -138,7 +138,8 @@ def line(name, options, session, found, figures, seconds, verdict):
     lost = len(found.get("NO_LOSS", []))
     row = {"run": name, "verdict": verdict, "seed": options.seed, "rate": options.rate, "seconds": round(seconds),
            "faults": len(session.rig.history.faults), "operations": figures["operations"],
-           "redis_lost": sum(f.detail.get("lost", 0) for f in session.rig.history.faults if f.kind == "redis-rollback"),
+           "redis_lost": sum(f.detail.get("lost") or 0 for f in session.rig.history.faults
+                             if f.kind in ("redis-rollback", "redis-failover")),
            "kafka_lost": sum(f.detail.get("lost", 0) for f in session.rig.history.faults if f.kind == "kafka-tail"),
            "executions": figures["executions"], "reruns": figures["reruns"], "duplicates": figures["duplicates"],
            "overlaps": figures["overlaps"], "lost": lost,

@@ -14,6 +14,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(1, str(HERE.parent / "e2e"))
 
+from failover import commands_lost  # noqa: E402
 from link import Link  # noqa: E402
 from queue_stack import BIN, eventually  # noqa: E402
 from rig import batches_of, commands_behind, status_batch, kind_name  # noqa: E402
@@ -152,6 +153,16 @@ class Logs(unittest.TestCase):
             self.assertEqual(commands_behind(path, len(first)), 1)
             self.assertEqual(commands_behind(path, len(first) - 1), 2, "half a command is none")
             self.assertEqual(commands_behind(path, len(first + second)), 0)
+
+    def test_what_a_replica_does_not_have(self):
+        def command(number):
+            return b"*2\r\n$3\r\nSET\r\n$360\r\n" + b"%06d" % number * 60 + b"\r\n"
+        old = b"".join(map(command, range(1000))) + b"*1\r\n$5\r\nMULTI\r\n" + command(1000)
+        new = b"".join(map(command, [*range(900), *range(2000, 2100)]))
+        self.assertEqual(commands_lost(old, new), 101)
+        self.assertEqual(commands_lost(old[5:], new[77:]), 101)     # both are ends of longer ones
+        self.assertEqual(commands_lost(old, old + new), 0)
+        self.assertIsNone(commands_lost(old, command(3000)))
 
     def test_the_batches_of_a_segment(self):
         def batch(base, messages):
