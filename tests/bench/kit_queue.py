@@ -200,7 +200,7 @@ class Queue(Broker):
         """A broker with the partitions of fifty queues is another broker."""
         admin = admin_client(self.env["BGOP_KAFKA"])
         names = [name for name in admin.list_topics(timeout=30).topics if name.startswith(self.prefix + ".")]
-        for future in admin.delete_topics(names).values():
+        for future in (admin.delete_topics(names) if names else {}).values():   # none, when it did not come so far
             future.result()
 
     def roots(self):

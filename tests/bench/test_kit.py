@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The benchmark kit: its arithmetic and its arguments (without --real), and one tiny scenario on real Kafka and Redis (with
 it). What the figures are is nobody's business here; that they are there is."""
+import contextlib
 import json
 import os
 import pathlib
@@ -8,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import kit_figures
 import kit_options
+import kit_peers
 import kit_scenarios
 import model
 import stages
@@ -20,6 +23,41 @@ OF_A_RUN = {"load_average", "operations", "completed", "submit_per_s", "end_to_e
             "redis_commands_per_operation", "redis_bytes_per_operation", "kafka_requests_per_operation",
             "kafka_bytes_per_operation", "network_bytes_per_operation"}
 PROCESSES = ("kafka", "redis", "coordinator", "worker", "load", "others")
+
+
+class Peers(unittest.TestCase):
+    """What stands in the way of a peer is said before anything is measured."""
+
+    def refused(self, name, **replaced):
+        with contextlib.ExitStack() as stack:
+            for what, how in replaced.items():
+                stack.enter_context(unittest.mock.patch.object(kit_peers, what, how))
+            with self.assertRaises(RuntimeError) as caught:
+                kit_peers.prepare([name])
+        return str(caught.exception)
+
+    def test_program_that_is_missing(self):
+        for name, peer in kit_peers.PEERS.items():
+            for needed in peer.needs:
+                said = self.refused(name, program=lambda program, needed=needed: program != needed and f"/bin/{program}")
+                self.assertTrue(said.startswith(f"{name}: {needed} is not installed; "), said)
+                self.assertIn("go.dev" if needed == "go" else "deploy/deps --peers", said)
+
+    def test_go_that_is_too_old(self):
+        said = self.refused("nats", program=lambda program: f"/bin/{program}",
+                            output=lambda *_command, **_options: "go version go1.19.8 linux/amd64\n")
+        self.assertEqual(said, "nats: Go 1.21 or later is needed, from https://go.dev/dl (Debian 12 has one that is too old): "
+                               "go version go1.19.8 linux/amd64")
+
+    def test_servers_outside_of_path_are_found(self):
+        """PostgreSQL's, where Debian has them; only where it is installed."""
+        found = kit_peers.program("initdb")
+        self.assertTrue(found is None or os.access(found, os.X_OK))
+        self.assertIsNone(kit_peers.program("no-such-server"))
+
+    def test_go_peers_say_which_version(self):
+        for name in ("river", "nats"):
+            self.assertRegex(kit_peers.version(name), r"^\d+\.\d+\.\d+$")
 
 
 class Figures(unittest.TestCase):
