@@ -90,6 +90,16 @@ class Figures(unittest.TestCase):
         self.assertIn("3.50", second)
         self.assertNotIn("Redis us", head)
 
+    def test_times_of_another_scenario(self):
+        runs = {"one": [{"end_to_end_per_s": 100}], "two": [{"end_to_end_per_s": 190}, {"end_to_end_per_s": 180}, {"end_to_end_per_s": 200}]}
+        self.assertEqual(list(kit_figures.times_lines([("two", "one", 1.95), ("three", "one", 2.9)], runs)),
+                         ["two: 1.90 times one (meant: 1.95 at least)"])
+
+    def test_balance_of_several(self):
+        self.assertEqual(kit_figures.balance({"coordinator-1": 2.0, "coordinator-2": 1.5, "worker-1": 9}, "coordinator"), 0.75)
+        self.assertIsNone(kit_figures.balance({"coordinator": 2.0, "worker": 9}, "coordinator"))
+        self.assertIsNone(kit_figures.balance({"coordinator-1": 0, "coordinator-2": 0}, "coordinator"))
+
     def test_ratio_table(self):
         """Of what was measured: neither how many there were nor how busy the machine was."""
         rows = [("s", [{"p99_ms": 4.0, "load_average": 1, "operations": 5}], [{"p99_ms": 2.0, "load_average": 9, "operations": 5}])]
@@ -165,6 +175,11 @@ class Scenarios(unittest.TestCase):
                 self.assertIn(f"rate/{shape}/{rest}", names)
         self.assertIn("latency/named/64/noop", names)
         self.assertIn("cold/named/64/noop", names)
+
+    def test_what_is_compared_is_there(self):
+        for name, other, _ in kit_scenarios.TIMES:
+            self.assertEqual(len(kit_scenarios.chosen([name])), 1)
+            self.assertEqual(len(kit_scenarios.chosen([other])), 1)
 
     def test_usual_ones_are_there(self):
         for pattern in kit_scenarios.USUAL + kit_scenarios.QUICK:
