@@ -7,7 +7,7 @@ COLUMNS = {"end_to_end_per_s": ("ops/s", 0), "per_s": ("limit/s", 0), "submit_pe
            "p50_ms": ("p50 ms", 2), "p99_ms": ("p99 ms", 2),
            "redis_us_per_operation": ("Redis us", 1), "redis_commands_per_operation": ("Redis cmds", 2),
            "redis_bytes_per_operation": ("bytes", 0), "kafka_requests_per_operation": ("Kafka reqs", 3),
-           "redis_commands_per_s": ("Redis cmds/s", 0), "load_average": ("load", 1)}
+           "redis_commands_per_s": ("Redis cmds/s", 0), "coordinators_balance": ("balance", 2), "load_average": ("load", 1)}
 CPU, PERCENT = "cpu_us_per_operation_", "cpu_percent_"
 
 
@@ -74,6 +74,20 @@ def ratio_table(rows):
                 decimals = COLUMNS.get(name, ("", 1))[1]
                 lines.append([title, name, cell(a[name], decimals), cell(b[name], decimals), f"{ratio:.3f}"])
     return aligned(lines)
+
+
+def times_lines(times, runs):
+    """times: (scenario, of which other, at least); runs: scenario -> its runs. A line for each of which both were measured."""
+    for name, other, least in times:
+        if name in runs and other in runs:
+            ratio = ratios(runs[other], runs[name])["end_to_end_per_s"]
+            yield f"{name}: {ratio:.2f} times {other} (meant: {least} at least)"
+
+
+def balance(cpu, kind):
+    """The CPU of the one of this kind that had least to do by that of the one that had most; None: there are not several."""
+    each = [seconds for name, seconds in cpu.items() if name.startswith(kind + "-")]
+    return round(min(each) / max(each), 3) if len(each) > 1 and max(each) > 0 else None
 
 
 def aligned(lines):

@@ -16,6 +16,7 @@ import confluent_kafka.admin
 
 from bench_stack import ROOT, Stack, come_first, free_ports, queue_stack
 import kafka_requests
+import kit_figures
 from kit_scenarios import HTTP_WAIT_MS
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -200,7 +201,7 @@ class Queue(Broker):
         """A broker with the partitions of fifty queues is another broker."""
         admin = admin_client(self.env["BGOP_KAFKA"])
         names = [name for name in admin.list_topics(timeout=30).topics if name.startswith(self.prefix + ".")]
-        for future in admin.delete_topics(names).values():
+        for future in (admin.delete_topics(names) if names else {}).values():   # none, when it did not come so far
             future.result()
 
     def roots(self):
@@ -241,6 +242,9 @@ class Queue(Broker):
             figures["kafka_requests_per_operation"] = round((requests.count() - asked) / operations, 5)
         figures["network_bytes_per_operation"] = round((loopback_bytes() - sent) / operations)
         figures["kafka_bytes_per_operation"] = round((self.log_bytes() - logged) / operations)
+        shared = kit_figures.balance(cpu, "coordinator")
+        if shared is not None:
+            figures["coordinators_balance"] = shared
         figures.update(costs(cpu, operations))
         return {name: value for name, value in figures.items() if name not in ("bench", "shape")}
 

@@ -7,6 +7,7 @@ import kit_figures
 import kit_limits
 import kit_peers
 import kit_queue
+import kit_scenarios
 
 
 class Book:
@@ -93,6 +94,8 @@ def report(book, compared):
         print(kit_figures.line({"scenario": title, "failed": book.failed[title]}, []))
     if book.runs:
         print("\n".join(["", *kit_figures.table(book.rows())]))
+    for line in kit_figures.times_lines(kit_scenarios.TIMES, {title: runs for (title, build), runs in book.runs.items() if not build}):
+        print(line)
     if compared:
         pairs = [(title, runs, book.runs[title, "B"]) for (title, build), runs in book.runs.items()
                  if build == "A" and (title, "B") in book.runs]

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The benchmark kit: its arithmetic and its arguments (without --real), and one tiny scenario on real Kafka and Redis (with
 it). What the figures are is nobody's business here; that they are there is."""
+import contextlib
 import json
 import os
 import pathlib
@@ -8,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import kit_figures
 import kit_options
+import kit_peers
 import kit_scenarios
 import model
 import stages
@@ -20,6 +23,41 @@ OF_A_RUN = {"load_average", "operations", "completed", "submit_per_s", "end_to_e
             "redis_commands_per_operation", "redis_bytes_per_operation", "kafka_requests_per_operation",
             "kafka_bytes_per_operation", "network_bytes_per_operation"}
 PROCESSES = ("kafka", "redis", "coordinator", "worker", "load", "others")
+
+
+class Peers(unittest.TestCase):
+    """What stands in the way of a peer is said before anything is measured."""
+
+    def refused(self, name, **replaced):
+        with contextlib.ExitStack() as stack:
+            for what, how in replaced.items():
+                stack.enter_context(unittest.mock.patch.object(kit_peers, what, how))
+            with self.assertRaises(RuntimeError) as caught:
+                kit_peers.prepare([name])
+        return str(caught.exception)
+
+    def test_program_that_is_missing(self):
+        for name, peer in kit_peers.PEERS.items():
+            for needed in peer.needs:
+                said = self.refused(name, program=lambda program, needed=needed: program != needed and f"/bin/{program}")
+                self.assertTrue(said.startswith(f"{name}: {needed} is not installed; "), said)
+                self.assertIn("go.dev" if needed == "go" else "deploy/deps --peers", said)
+
+    def test_go_that_is_too_old(self):
+        said = self.refused("nats", program=lambda program: f"/bin/{program}",
+                            output=lambda *_command, **_options: "go version go1.19.8 linux/amd64\n")
+        self.assertEqual(said, "nats: Go 1.21 or later is needed, from https://go.dev/dl (Debian 12 has one that is too old): "
+                               "go version go1.19.8 linux/amd64")
+
+    def test_servers_outside_of_path_are_found(self):
+        """PostgreSQL's, where Debian has them; only where it is installed."""
+        found = kit_peers.program("initdb")
+        self.assertTrue(found is None or os.access(found, os.X_OK))
+        self.assertIsNone(kit_peers.program("no-such-server"))
+
+    def test_go_peers_say_which_version(self):
+        for name in ("river", "nats"):
+            self.assertRegex(kit_peers.version(name), r"^\d+\.\d+\.\d+$")
 
 
 class Figures(unittest.TestCase):
@@ -51,6 +89,16 @@ class Figures(unittest.TestCase):
         self.assertIn("redis 20.5", first)
         self.assertIn("3.50", second)
         self.assertNotIn("Redis us", head)
+
+    def test_times_of_another_scenario(self):
+        runs = {"one": [{"end_to_end_per_s": 100}], "two": [{"end_to_end_per_s": 190}, {"end_to_end_per_s": 180}, {"end_to_end_per_s": 200}]}
+        self.assertEqual(list(kit_figures.times_lines([("two", "one", 1.95), ("three", "one", 2.9)], runs)),
+                         ["two: 1.90 times one (meant: 1.95 at least)"])
+
+    def test_balance_of_several(self):
+        self.assertEqual(kit_figures.balance({"coordinator-1": 2.0, "coordinator-2": 1.5, "worker-1": 9}, "coordinator"), 0.75)
+        self.assertIsNone(kit_figures.balance({"coordinator": 2.0, "worker": 9}, "coordinator"))
+        self.assertIsNone(kit_figures.balance({"coordinator-1": 0, "coordinator-2": 0}, "coordinator"))
 
     def test_ratio_table(self):
         """Of what was measured: neither how many there were nor how busy the machine was."""
@@ -127,6 +175,11 @@ class Scenarios(unittest.TestCase):
                 self.assertIn(f"rate/{shape}/{rest}", names)
         self.assertIn("latency/named/64/noop", names)
         self.assertIn("cold/named/64/noop", names)
+
+    def test_what_is_compared_is_there(self):
+        for name, other, _ in kit_scenarios.TIMES:
+            self.assertEqual(len(kit_scenarios.chosen([name])), 1)
+            self.assertEqual(len(kit_scenarios.chosen([other])), 1)
 
     def test_usual_ones_are_there(self):
         for pattern in kit_scenarios.USUAL + kit_scenarios.QUICK:

@@ -27,7 +27,7 @@ ENTRY_POINTS = {
     "tests/run": ["*"],
 }
 BY_CHOICE = {"gdb", "valgrind", "docker", "kubectl"}  # documents may name them, with their package
-WHERE_THERE = {"node", "npm", "go", "gofmt", "beanstalkd"}   # an example in its language, and peers of benchmarks: only where they are
+WHERE_THERE = {"node", "npm", "go", "gofmt", "beanstalkd", "postgres", "initdb"}   # an example in its language, and peers of benchmarks: only where they are
 OWN = re.compile(r"bgop(ctl|-[a-z-]+)?$")           # our own programs
 # Those start the program that stands behind their options.
 WRAPPERS = {"builtin", "command", "env", "exec", "nice", "nohup", "setsid", "stdbuf", "sudo", "time", "timeout", "xargs"}

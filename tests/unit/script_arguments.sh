@@ -36,7 +36,7 @@ refuses "unrecognized arguments: 4" tests/bench/run 1000 500 20 4
 refuses "no scenario is called 'foo'" tests/bench/run --only foo
 refuses "argument --compare: expected 2 arguments" tests/bench/run --compare foo
 refuses "'foo' has neither bgop-coordinator and bgop-worker" tests/bench/run --compare foo foo
-refuses "invalid list of bullmq,beanstalkd value: 'foo'" tests/bench/run --beside foo
+refuses "invalid list of bullmq,river,nats,beanstalkd value: 'foo'" tests/bench/run --beside foo
 ends 0 out "rate/named/64/noop" tests/bench/run --list
 refuses "records: a whole number above 0 is wanted, not 'foo'" tests/bench/run reads foo
 refuses "limit: a number above 0 is wanted, not '0.0'" tests/bench/run reads 1000 0.0
