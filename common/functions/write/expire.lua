@@ -273,12 +273,14 @@ do
         if pressure ~= (b.pressure or '0') then call('HSET', b.prefix .. KEY.GATE, 'pressure', pressure) end
     end
 
-    -- Once a second a shard, or when much was removed: everything that may be late.
+    -- Once a second a shard, or when much was removed: everything that may be late. Answers in how many ms it is to be done
+    -- again because there is more to sweep; nil: whenever the next tick comes.
     function housekeeping(b, removed)
         local gate = b.prefix .. KEY.GATE
         local g = call('HMGET', gate, GATE_KEEPING.NAMES)
         if removed > 0 then call('HSET', gate, 'unswept', b.now_text) end
-        if b.now - tonumber(g[GATE_KEEPING.SWEPT] or 0) < HOUSEKEEPING_MS and removed < SWEEP_IDS then return end
+        local more_ms = (removed > 0 or g[GATE_KEEPING.UNSWEPT]) and HOUSEKEEPING_MS or nil
+        if b.now - tonumber(g[GATE_KEEPING.SWEPT] or 0) < HOUSEKEEPING_MS and removed < SWEEP_IDS then return more_ms end
         sweep_born(b, removed)
         sweep_workers(b)
         trim(b, INDEX.CHANGES, tonumber(g[GATE_KEEPING.LOG_DAYS] or 30))
@@ -289,5 +291,6 @@ do
         stats_roll(b)
         pressure_update(b)
         call('HSET', gate, 'swept', b.now_text)
+        return more_ms
     end
 end
