@@ -140,24 +140,14 @@ static const struct {
     const char *function;
     enum status (*merge)(const struct reading *reading, json_t **answer);
     bool of_records; /* refused while there is no queue */
-    bool apart;      /* one call takes so long for each shard that all of them in one would hold up everybody else */
 } merges[] = {
-    { "bgop_describe", ask_any, false, false },        { "bgop_why", ask_of_id, false, false },
-    { "bgop_retrieve", merge_retrieve, true, false },  { "bgop_find", merge_find, true, false },
-    { "bgop_lookup", merge_lookup, true, false },      { "bgop_get_updated", merge_window, true, false },
-    { "bgop_get_deleted", merge_window, true, false }, { "bgop_blocked", merge_blocked, false, false },
-    { "bgop_stats", merge_stats, false, true },        { "bgop_history", merge_history, false, true },
-    { "bgop_actions", ask_any, false, false }, /* shard 0 has them */
+    { "bgop_describe", ask_any, false },        { "bgop_why", ask_of_id, false },
+    { "bgop_retrieve", merge_retrieve, true },  { "bgop_find", merge_find, true },
+    { "bgop_lookup", merge_lookup, true },      { "bgop_get_updated", merge_window, true },
+    { "bgop_get_deleted", merge_window, true }, { "bgop_blocked", merge_blocked, false },
+    { "bgop_stats", merge_stats, false },       { "bgop_history", merge_history, false },
+    { "bgop_actions", ask_any, false }, /* shard 0 has them */
 };
-
-static bool is_apart(const char *function)
-{
-    for (size_t i = 0; i < sizeof merges / sizeof *merges; i++) {
-        if (strcmp(merges[i].function, function) == 0)
-            return merges[i].apart;
-    }
-    return false;
-}
 
 enum status reading_merged(struct redis *redis, json_t **answer, const char *function, const char *const *args,
                            size_t count, struct err *err)
@@ -181,7 +171,7 @@ enum status reading_ask(struct redis *redis, json_t **answer, int shard, const c
                         size_t count, struct err *err)
 {
     *answer = NULL;
-    if (shard == READING_ALL_SHARDS && (redis_is_cluster(redis) || is_apart(function)))
+    if (shard == READING_ALL_SHARDS && redis_is_cluster(redis))
         return reading_merged(redis, answer, function, args, count, err);
     if (call_send(redis, shard, function, args, count, err) != ST_OK)
         return err->status;

@@ -1,6 +1,5 @@
-/* The reading functions, answers as JSON. A single server answers for all its shards, but for what takes long for each of them;
- * that, and everything on a Redis Cluster, is asked shard by shard, and the answers are merged to what one server would have
- * said: order, limits and cursors are the same. */
+/* The reading functions, answers as JSON. A single server answers for all its shards; on a Redis Cluster each shard is asked at
+ * its server and the answers are merged to what one server would have said: order, limits and cursors are the same. */
 #ifndef BGOP_READING_READING_H
 #define BGOP_READING_READING_H
 

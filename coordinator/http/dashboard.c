@@ -1,6 +1,7 @@
 /* What the page shows of the queue as a whole: the answers of the reading functions and of common/view, as they are. */
 #include <string.h>
 
+#include "common/reading/reading.h"
 #include "common/view/view.h"
 #include "coordinator/http/surface.h"
 
@@ -83,9 +84,17 @@ void show_blocked(void *arg, const struct http_request *request, struct http_ans
     answer_function(arg, request, answer, "bgop_blocked");
 }
 
+/* Shard by shard: no call of Redis takes long, however many there are. */
 void show_history(void *arg, const struct http_request *request, struct http_answer *answer)
 {
-    answer_function(arg, request, answer, "bgop_history");
+    json_t *history = NULL;
+    struct call call;
+
+    call_begin_own(&call, arg, request, answer);
+    if (reading_merged(call.ask.redis, &history, "bgop_history", NULL, 0, call.ask.err) == ST_OK)
+        call_answer(&call, 200, history);
+    else
+        call_failed(&call);
 }
 
 /* ---- common/view ---- */
