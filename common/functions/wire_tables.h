@@ -416,7 +416,8 @@
     XX(L, SWEPT,            "swept") \
     XX(L, GONE,             "gone") \
     XX(L, LOG_DAYS,         "log_days") \
-    XX(L, DELETED_LOG_DAYS, "deleted_log_days")
+    XX(L, DELETED_LOG_DAYS, "deleted_log_days") \
+    XX(L, UNSWEPT,          "unswept")
 
 #define WIRE_WORKER(XX, L)          /* of w:<instance> */ \
     XX(L, URI,   "uri") \
@@ -462,6 +463,13 @@
     XX(L, STARTED,    "started") \
     XX(L, MATCHING,   "matching") \
     XX(L, CURSOR,     "cursor")
+
+#define WIRE_ACTION_RUN(XX, L)      /* the same, for who looks whether it goes on */ \
+    XX(L, STATE,  "state") \
+    XX(L, KIND,   "kind") \
+    XX(L, CURSOR, "cursor") \
+    XX(L, OWNER,  "owner") \
+    XX(L, UNTIL,  "until")
 
 #define WIRE_ACTION_SHOWN(XX, L)    /* the same, for readers */ \
     XX(L, KIND,       "kind") \
@@ -607,7 +615,7 @@
     XX(BEAT, HEAD) XX(SOURCE_BEAT, HEAD) XX(SOURCE_STATE, GROUP) \
     XX(ACTION_CREATE, HEAD) XX(ACTION_TAKE, HEAD) XX(ACTION_TAKEN, GROUP) XX(ACTION_OWNED, HEAD) XX(ACTION_FOUND, HEAD) \
     XX(ACTION_STEP, HEAD) XX(ACTION_FAILURE, GROUP) XX(ACTION_FAIL, HEAD) XX(ACTION_ABORT, HEAD) XX(ACTION_ANSWER, HEAD) \
-    XX(ACTIONS, HEAD) XX(ACTION_STATE, READ) XX(ACTION_JOB, READ) XX(ACTION_SHOWN, READ) \
+    XX(ACTIONS, HEAD) XX(ACTION_STATE, READ) XX(ACTION_JOB, READ) XX(ACTION_SHOWN, READ) XX(ACTION_RUN, READ) \
     XX(HOLDER, HEAD) XX(PARKED, HEAD) XX(HELD, HEAD) \
     XX(STREAMED, INSIDE) XX(BATCH, INSIDE) XX(NAME_GONE, INSIDE) \
     XX(GATE, READ) XX(GATE_STATE, READ) XX(GATE_MARKS, READ) XX(GATE_ARMED, READ) XX(GATE_SWEEP, READ) \

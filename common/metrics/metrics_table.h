@@ -27,6 +27,10 @@
        "How long the oldest claimable operation has been waiting") \
     XX(BLOCKED_GROUPS, QUEUE, GAUGE, "bgop_blocked_groups", "", "", \
        "Sequence groups that are held by a member that failed for good") \
+    XX(ACTIONS_RUNNING, QUEUE, GAUGE, "bgop_actions_running", "", "", \
+       "Actions (on many operations, or pauses) that go on; those that nobody runs: bgop_health, action halted") \
+    XX(ACTIONS_ENDED, QUEUE, COUNTER, "bgop_actions_ended_total", "state", "", \
+       "Actions that have ended: Complete, Aborted by a person, or with an Error") \
     XX(WORKERS, QUEUE, GAUGE, "bgop_workers", "", "", "Workers that were heard of within a lease's time") \
     XX(SLOTS, QUEUE, GAUGE, "bgop_worker_slots", "", "", "Executions that all of them may run at a time") \
     XX(WAIT, QUEUE, HISTOGRAM, "bgop_wait_seconds", "", "", "From claimable to claimed, of each claim") \

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/reading/reading.h"
+#include "common/record/actions.h"
 #include "common/record/health.h"
 
 enum { BOUNDS = 23 }; /* of wait and run times: doublings from 1 ms to 70 minutes */
@@ -76,6 +77,18 @@ static void put_by_type(struct metrics *metrics, enum metric metric, const json_
         metrics_put(metrics, metric, number_at(json_object_get(stats, member), type) / unit, type, NULL);
 }
 
+static void put_actions(struct metrics *metrics, const json_t *stats)
+{
+    const json_t *totals = json_object_get(stats, "totals");
+
+    metrics_put(metrics, METRIC_ACTIONS_RUNNING, number_at(stats, "actionsRunning"), NULL, NULL);
+#define XX(state, runs) \
+    if (!(runs))        \
+        metrics_put(metrics, METRIC_ACTIONS_ENDED, number_at(totals, "actions_" #state), #state, NULL);
+    ACTION_STATES(XX)
+#undef XX
+}
+
 static void put_workers(struct metrics *metrics, const json_t *stats)
 {
     const json_t *worker;
@@ -141,6 +154,7 @@ void queue_metrics_put_stats(struct metrics *metrics, const json_t *stats)
     put_by_type(metrics, METRIC_CLAIMABLE, stats, "claimable", 1);
     put_by_type(metrics, METRIC_OLDEST_WAITING, stats, "oldestWaitingMs", 1000);
     metrics_put(metrics, METRIC_BLOCKED_GROUPS, number_at(stats, "blocked"), NULL, NULL);
+    put_actions(metrics, stats);
     put_workers(metrics, stats);
     put_times(metrics, METRIC_WAIT, json_object_get(stats, "waitEver"));
     put_times(metrics, METRIC_RUN, json_object_get(stats, "runEver"));

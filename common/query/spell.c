@@ -1,7 +1,7 @@
 /* How the texts of a condition on Name or ParentKey are spelled in the queue: every way to write them in large and small
- * letters is looked for, some hundred at a time. A ParentKey has an index of its own in the shard that its spelling leads
- * to (few spellings are looked for in all shards: nothing then depends on the routing); Names of all kinds of operations
- * are in all shards. */
+ * letters is looked for, some hundred at a time, in as few round trips as there can be: somebody waits for the page. A ParentKey
+ * has an index of its own in the shard that its spelling leads to (few spellings are looked for in all shards: nothing then
+ * depends on the routing); Names of all kinds of operations are in all shards. */
 #include "common/query/ask.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "common/record/keys.h"
 #include "common/record/routing.h"
 
-enum { LOT = 256, ANYWHERE_MAX = 1024 };
+enum { LOT = 256, ANYWHERE_KEYS = 16384 };
 
 struct search {
     struct ask *ask;
@@ -39,7 +39,21 @@ static void add_found(struct search *search, const char *text)
     json_array_append_new(search->found, json_string(text));
 }
 
-/* The keys from `from` on, by one command. */
+/* Writes the key that a spelling has in a shard; false: it has none there. */
+typedef bool key_of(char key[KEY_SIZE], const char *text, int shard);
+
+/* The keys of the lot in a shard, and which text each is of. */
+static size_t list_keys(struct search *search, key_of *key, int shard, size_t of[LOT])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < search->count; i++) {
+        if (key(search->keys[count], search->texts[i], shard))
+            of[count++] = i;
+    }
+    return count;
+}
+
 static enum status send_exists(struct search *search, size_t from, size_t to)
 {
     redis_command_clear(&search->command);
@@ -49,49 +63,77 @@ static enum status send_exists(struct search *search, size_t from, size_t to)
     return redis_send(search->ask->redis, &search->command, search->ask->err);
 }
 
-/* How many of these keys are there. On a cluster they lie at several servers: each is asked for by itself. */
-static enum status count_keys(struct search *search, size_t count, int64_t *there)
+/* The next answer; st: what has failed before it. */
+static enum status receive_number(struct search *search, enum status st, int64_t *number)
 {
-    size_t step = redis_is_cluster(search->ask->redis) ? 1 : count, sent = 0, received = 0;
+    struct redis_reply *reply = NULL;
+    struct err err = ERR_INIT;
+    enum status received = redis_receive(search->ask->redis, &reply, &err);
+
+    *number = redis_reply_int(reply, 0);
+    redis_reply_free(reply);
+    if (received != ST_OK && st == ST_OK)
+        *search->ask->err = err;
+    return st == ST_OK ? received : st;
+}
+
+/* Does a shard have any of the lot? One command for each shard, all at once. On a cluster the keys of a routed lot lie at
+ * several servers, and no command may name them together: any may be there. */
+static enum status probe_any(struct search *search, key_of *key, int from, int to, bool *any)
+{
     enum status st = ST_OK;
+    size_t of[LOT], count;
+    int sent = from;
 
-    *there = 0;
-    for (; sent < count && st == ST_OK; sent += st == ST_OK ? step : 0)
-        st = send_exists(search, sent, sent + step);
-    for (; received < sent; received += step) {
-        struct redis_reply *reply = NULL;
-        enum status answered = redis_receive(search->ask->redis, &reply, search->ask->err);
+    for (int s = from; s < to; s++)
+        any[s - from] = true;
+    if (redis_is_cluster(search->ask->redis))
+        return ST_OK;
+    for (; sent < to && st == ST_OK; sent += st == ST_OK) {
+        count = list_keys(search, key, sent, of);
+        any[sent - from] = count > 0;
+        if (count > 0)
+            st = send_exists(search, 0, count);
+    }
+    for (int s = from; s < sent; s++) {
+        int64_t there = 0;
 
-        *there += redis_reply_int(reply, 0);
-        redis_reply_free(reply);
-        st = st == ST_OK ? answered : st;
+        if (any[s - from])
+            st = receive_number(search, st, &there);
+        any[s - from] = there > 0;
     }
     return st;
 }
 
-/* Writes the key that a spelling has in a shard; false: it has none there. */
-typedef bool key_of(char key[KEY_SIZE], const char *text, int shard);
-
-/* All of the lot at once; one by one only where any is there. */
-static enum status probe(struct search *search, key_of *key, int shard)
+/* Which of them it has: a command for each, all at once. */
+static enum status probe_each(struct search *search, key_of *key, int shard)
 {
-    size_t of[LOT], count = 0;
-    int64_t there = 0;
-    enum status st;
+    size_t of[LOT], count = list_keys(search, key, shard, of), sent = 0;
+    enum status st = ST_OK;
 
-    for (size_t i = 0; i < search->count; i++) {
-        if (key(search->keys[count], search->texts[i], shard))
-            of[count++] = i;
-    }
-    st = count_keys(search, count, &there);
-    for (size_t i = 0; st == ST_OK && there > 0 && i < count; i++) {
-        int64_t one;
+    for (; sent < count && st == ST_OK; sent += st == ST_OK)
+        st = send_exists(search, sent, sent + 1);
+    for (size_t i = 0; i < sent; i++) {
+        int64_t there;
 
-        key(search->keys[0], search->texts[of[i]], shard);
-        st = count_keys(search, 1, &one);
-        if (st == ST_OK && one > 0)
+        st = receive_number(search, st, &there);
+        if (st == ST_OK && there > 0)
             add_found(search, search->texts[of[i]]);
     }
+    return st;
+}
+
+/* The lot in the shards from .. to - 1. */
+static enum status probe(struct search *search, key_of *key, int from, int to)
+{
+    bool *any = xcalloc((size_t)(to - from), sizeof *any);
+    enum status st = probe_any(search, key, from, to, any);
+
+    for (int s = from; s < to && st == ST_OK; s++) {
+        if (any[s - from])
+            st = probe_each(search, key, s);
+    }
+    free(any);
     return st;
 }
 
@@ -110,13 +152,9 @@ static bool routed_parent_key(char key[KEY_SIZE], const char *text, int shard)
 
 static enum status find_parent_keys(struct search *search)
 {
-    enum status st = ST_OK;
-
     if (!search->anywhere)
-        return probe(search, routed_parent_key, -search->shards);
-    for (int s = 0; s < search->shards && st == ST_OK; s++)
-        st = probe(search, parent_key, s);
-    return st;
+        return probe(search, routed_parent_key, -search->shards, -search->shards + 1);
+    return probe(search, parent_key, 0, search->shards);
 }
 
 /* ---- Name ---- */
@@ -135,35 +173,43 @@ static bool derived_name(char key[KEY_SIZE], const char *text, int shard)
     return true;
 }
 
-static enum status find_names_in(struct search *search, int shard)
+static enum status send_names(struct search *search, int shard)
 {
-    struct redis_reply *reply = NULL;
-    char key[64];
-    enum status st;
+    char key[KEY_SIZE];
 
-    key_format(key, sizeof key, KEY_NAMES, shard, NULL);
     redis_command_clear(&search->command);
     redis_command_add_text(&search->command, "HMGET");
-    redis_command_add_text(&search->command, key);
+    redis_command_add_text(&search->command, key_format(key, sizeof key, KEY_NAMES, shard, NULL));
     for (size_t i = 0; i < search->count; i++)
         redis_command_add_text(&search->command, search->texts[i]);
-    st = redis_send(search->ask->redis, &search->command, search->ask->err);
-    if (st == ST_OK)
-        st = redis_receive(search->ask->redis, &reply, search->ask->err);
-    for (size_t i = 0; st == ST_OK && i < search->count; i++) {
+    return redis_send(search->ask->redis, &search->command, search->ask->err);
+}
+
+static enum status receive_names(struct search *search, enum status st)
+{
+    struct redis_reply *reply = NULL;
+    struct err err = ERR_INIT;
+    enum status received = redis_receive(search->ask->redis, &reply, &err);
+
+    for (size_t i = 0; received == ST_OK && i < search->count; i++) {
         if (redis_reply_kind(redis_reply_at(reply, i)) == REDIS_TEXT)
             add_found(search, search->texts[i]);
     }
     redis_reply_free(reply);
-    return st;
+    if (received != ST_OK && st == ST_OK)
+        *search->ask->err = err;
+    return st == ST_OK ? received : st;
 }
 
 static enum status find_names(struct search *search)
 {
-    enum status st = probe(search, derived_name, 0);
+    enum status st = probe(search, derived_name, 0, 1);
+    int sent = 0;
 
-    for (int s = 0; s < search->shards && st == ST_OK; s++)
-        st = find_names_in(search, s);
+    for (; sent < search->shards && st == ST_OK; sent += st == ST_OK)
+        st = send_names(search, sent);
+    for (int s = 0; s < sent; s++)
+        st = receive_names(search, st);
     return st;
 }
 
@@ -212,10 +258,10 @@ enum status ask_spellings(struct ask *ask, json_t **spellings, const struct quer
     search->ask = ask;
     search->found = json_array();
     search->keys = xcalloc(LOT, sizeof *search->keys);
-    search->anywhere = spellings_of(spelled) <= ANYWHERE_MAX;
     redis_command_init(&search->command);
     if (st == ST_OK)
         st = ask_shards(ask, &search->shards);
+    search->anywhere = search->shards > 0 && spellings_of(spelled) <= (size_t)(ANYWHERE_KEYS / search->shards);
     if (st == ST_OK && search->shards > 0)
         st = find_all(search, spelled);
     redis_command_release(&search->command);

@@ -313,16 +313,16 @@ static json_t *add_up(const struct part *parts, int count)
 {
     json_t *hour = sum_of(parts, count, "hour"), *workers = workers_of(parts, count);
     json_t *stats = json_pack(
-        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o}", "mode",
-        mode_of(parts, count), "shards", count, "byType", sum_of(parts, count, "byType"), "oldestWaitingMs",
+        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:o}",
+        "mode", mode_of(parts, count), "shards", count, "byType", sum_of(parts, count, "byType"), "oldestWaitingMs",
         greatest_of(parts, count, "oldestWaitingMs"), "rates", rates_of(parts, count), "wait", times_of(hour, 'w'),
         "run", times_of(hour, 'r'), "errors", errors_of(parts, count), "errorsLookedAt",
         number_of(parts, count, "errorsLookedAt"), "workers", (json_int_t)json_array_size(workers), "workerList",
         workers, "accepted", number_of(parts, count, "accepted"), "duplicates", number_of(parts, count, "duplicates"),
         "rejected", number_of(parts, count, "rejected"), "totals", sum_of(parts, count, "totals"), "claimable",
-        sum_of(parts, count, "claimable"), "blocked", number_of(parts, count, "blocked"), "waitEver",
-        ever_of(parts, count, "waitEver"), "runEver", ever_of(parts, count, "runEver"), "recovering",
-        list_of(parts, count, "recovering"));
+        sum_of(parts, count, "claimable"), "blocked", number_of(parts, count, "blocked"), "actionsRunning",
+        number_of(parts, count, "actionsRunning"), "waitEver", ever_of(parts, count, "waitEver"), "runEver",
+        ever_of(parts, count, "runEver"), "recovering", list_of(parts, count, "recovering"));
 
     json_decref(hour);
     merge_health(parts, count, stats);

@@ -35,6 +35,9 @@
     XX(SOURCE_LAGGING, "source lagging", "topic[partition]", \
        "messages wait in it, and its reader has not moved for source_lagging_ms", \
        "Look at the log of the coordinator that reads it, and at the brokers") \
+    XX(ACTION_HALTED, "action halted", "the action", \
+       "an action goes on by its record, and no coordinator has run it for action_halted_ms", \
+       "Start bgop-coordinator: any of them takes it up where it stands. When one runs, its log says why it does not") \
     XX(KAFKA_AWAY, "Kafka outage", "the process that sees it", \
        "a coordinator or worker does not reach Kafka", \
        "Look at the brokers and at the network of that host; the process goes on by itself") \
@@ -54,6 +57,7 @@
     XX(SOURCE_UNREAD_MS, 25000, "of a partition: longer than Kafka takes to give it to another (session.timeout.ms 10 s)") \
     XX(SOURCE_WAITING_MS, 10000, "of a partition that is assigned and not read") \
     XX(SOURCE_LAGGING_MS, 10000, "of a partition that is read, while its position does not move") \
+    XX(ACTION_HALTED_MS, 15000, "of an action: its coordinator renews it within 5 s, and another takes it over when not") \
     XX(TOLD_MS, 60000, "how long a coordinator or worker that is gone is told of, when others go on") \
     XX(FORGOTTEN_MS, 600000, "after so long nothing is left of a coordinator or worker")
 /* clang-format on */

@@ -141,7 +141,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
        "\"Type:Status\" -> number of records; totals since ever: `accepted`, `duplicates`, `rejected`, " \
        "`finished`, `failed` (for good), `canceled`, `retried`, `redriven`, `redrive_refused`, `lost` " \
        "(leases taken back), `superseded`, `repeated`, `late`, `dup_exec` (two successes), `adopted`, " \
-       "`parked`; ms spent waiting, of all together, by cause: `waited_schedule`, `waited_retry`, `waited_predecessor`, " \
+       "`parked`, `actions_Complete`, `actions_Aborted`, `actions_Error`; ms spent waiting, of all together, by cause: `waited_schedule`, `waited_retry`, `waited_predecessor`, " \
        "`waited_turn`, `waited_pause`, `waited_worker`; of times, up to the last minute rolled: `w<n>`, `r<n>`, where n holds " \
        "[2^(n-1), 2^n) ms, `ws`, `rs`") \
     XX(STATS, SHARD, "stats", "<minute>", "hash", "all, T", \

@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/metrics/queue_metrics.h"
+#include "coordinator/http/page_files.h"
 #include "coordinator/http/surface.h"
 
 enum { BODY_MAX_BYTES = 256 * 1024, BODY_ABORT_MAX_BYTES = 8 * 1024 };
@@ -49,11 +50,10 @@ static const struct http_route routes[] = {
     { "POST", OWN "/actions", take_action, BODY_MAX_BYTES, ACCESS_OPERATOR },
     { "GET", OWN "/actions/{id}", show_action, 0, ACCESS_TOKEN },
     { "POST", OWN "/actions/{id}/abort", take_abort, BODY_ABORT_MAX_BYTES, ACCESS_OPERATOR },
-    { "GET", "/", show_page, 0, ACCESS_OPEN },
-    { "GET", "/page.css", show_page_style, 0, ACCESS_OPEN },
-    { "GET", "/page.js", show_page_script, 0, ACCESS_OPEN },
-    { "GET", "/icon.svg", show_page_icon, 0, ACCESS_OPEN },
-    { "GET", "/metrics", show_metrics, 0, ACCESS_TOKEN },
+#define XX(name, path, type) { "GET", path, show_page, 0, ACCESS_OPEN },
+    PAGE_FILES(XX)
+#undef XX
+        { "GET", "/metrics", show_metrics, 0, ACCESS_TOKEN },
     { "GET", "/healthz", show_alive, 0, ACCESS_OPEN },
     { "GET", "/readyz", show_ready, 0, ACCESS_OPEN },
     { NULL, NULL, NULL, 0, 0 },

@@ -1,5 +1,6 @@
 /* A thread that asks Redis, and a feed that all clients read (common/http/feed.h). Four times a second it looks what came
- * behind the last entry of each shard's `changes`, once a second for the numbers of bgop_stats. Events:
+ * behind the last entry of each shard's `changes`, once a second for the numbers of bgop_stats; of many shards every few
+ * seconds, since each costs as much as it would alone. Events:
  *
  *   hello    {"resumed":true}: false: what came since is not known any more, read everything anew
  *   stats    the answer of bgop_stats
@@ -29,6 +30,7 @@ enum {
     EVENT_MAX_BYTES = KEPT_BYTES / 4,
     ROUND_MS = 250,
     ROUNDS_A_STATS = 4,
+    SHARDS_A_SECOND = 64,  /* numbers of more shards are asked for less often */
     LINGER_MS = 15 * 1000, /* behind the last client */
     TIMEOUT_MS = 3000,     /* of Redis */
     CHANGED_MAX = 200,     /* Ids of an event */
@@ -159,7 +161,8 @@ static void tell_away(struct events *events)
 static void one_round(struct events *events)
 {
     struct err err = ERR_INIT;
-    bool whole = events->round++ % ROUNDS_A_STATS == 0;
+    unsigned rounds = ROUNDS_A_STATS * (1 + (unsigned)events->changes.shards / SHARDS_A_SECOND);
+    bool whole = events->round++ % rounds == 0;
     enum status st = ST_OK;
 
     if (!events->changes.positions && !whole)

@@ -9,35 +9,28 @@
  * a token that is typed in cannot end up in an address. */
 #define PAGE_POLICY "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-static void answer_file(struct http_answer *answer, const char *type, const void *data, size_t size)
-{
-    buf_append(&answer->body, data, size);
-    answer->content_type = type;
-    http_answer_header(answer, "Content-Security-Policy", PAGE_POLICY);
-}
+static const struct {
+    const char *path, *type;
+    const unsigned char *data;
+    const size_t *size;
+} files[] = {
+#define XX(name, path, type) { path, type, name, &name##_size },
+    PAGE_FILES(XX)
+#undef XX
+};
 
 void show_page(void *arg, const struct http_request *request, struct http_answer *answer)
 {
-    (void)arg, (void)request;
-    answer_file(answer, "text/html; charset=utf-8", page_html, page_html_size);
-}
-
-void show_page_style(void *arg, const struct http_request *request, struct http_answer *answer)
-{
-    (void)arg, (void)request;
-    answer_file(answer, "text/css; charset=utf-8", page_css, page_css_size);
-}
-
-void show_page_script(void *arg, const struct http_request *request, struct http_answer *answer)
-{
-    (void)arg, (void)request;
-    answer_file(answer, "text/javascript; charset=utf-8", page_js, page_js_size);
-}
-
-void show_page_icon(void *arg, const struct http_request *request, struct http_answer *answer)
-{
-    (void)arg, (void)request;
-    answer_file(answer, "image/svg+xml", page_icon, page_icon_size);
+    (void)arg;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (strcmp(files[i].path, request->path) != 0)
+            continue;
+        buf_append(&answer->body, (const char *)files[i].data, *files[i].size);
+        answer->content_type = files[i].type;
+        http_answer_header(answer, "Content-Security-Policy", PAGE_POLICY);
+        return;
+    }
+    answer_not_found(answer);
 }
 
 void show_events(void *arg, const struct http_request *request, struct http_answer *answer)

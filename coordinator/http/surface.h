@@ -89,8 +89,7 @@ http_route_handler take_action, show_actions, show_action, take_abort;          
 http_route_handler show_session, show_stats, show_history, show_blocked;                    /* dashboard.c */
 http_route_handler show_workers, show_paused;                                               /* dashboard.c */
 http_route_handler show_operations, show_operation;                                         /* operations.c */
-http_route_handler show_page, show_page_style, show_page_script, show_page_icon;            /* page.c */
-http_route_handler show_events;                                                             /* page.c */
+http_route_handler show_page, show_events;                                                  /* page.c */
 http_route_handler show_metrics, show_alive, show_ready;                                    /* numbers.c */
 
 /* ---- identity.c ---- */

@@ -30,7 +30,7 @@ void scheduled_release(struct scheduled *scheduled)
 
 void scheduled_note(struct scheduled *scheduled, int shard, int64_t at_us)
 {
-    int64_t owners_us = (scheduled->loop->shared->config->tick_max_ms + OWNERS_SPARE_MS) * 1000;
+    int64_t owners_us = (tick_most_ms(scheduled->loop->shared->config, true) + OWNERS_SPARE_MS) * 1000;
     struct scheduled_shard *of = &scheduled->of[shard];
 
     if (tick_request(&scheduled->loop->shared->tick_requests, shard, at_us) || at_us > clock_boot_us() + owners_us)

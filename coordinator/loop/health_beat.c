@@ -1,4 +1,6 @@
-/* One turn: what this process sees, to shard 0, and how its partitions are, to the shard of each; then a second of sleep. */
+/* One turn: what this process sees, to shard 0, and how its partitions are, to the shard of each; then a second of sleep. A
+ * partition is told of when something about it has changed, and else every fifth time: a call for each of many shards, every
+ * second, would be most of what an idle queue costs. */
 #include "coordinator/loop/health_beat.h"
 
 #include <inttypes.h>
@@ -6,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/checksum.h"
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/record/keys.h"
 #include "common/redis/functions.h"
 
-enum { SOURCE_NAME_SIZE = 320, OUTAGE_SIZE = 256, BEAT_MS = 1000 };
+enum { SOURCE_NAME_SIZE = 320, OUTAGE_SIZE = 256, BEAT_MS = 1000, TURNS = 5 };
 
 static const char *const state_names[] = { "",
 #define XX(name) #name,
@@ -21,9 +24,17 @@ static const char *const state_names[] = { "",
 
 /* ---- one partition ---- */
 
+/* What was told of it last. */
+struct told {
+    enum health_state state;
+    uint32_t why; /* checksum */
+};
+
 struct teller {
     struct loop *loop;
     struct health_progress *progress[LOG_KIND_COUNT];
+    struct told *told[LOG_KIND_COUNT];
+    unsigned turn;
     uint64_t connection; /* on which the queue was found to be ours, and all partitions were made known; 0: none */
     /* of the call at hand */
     struct source_beat *states;
@@ -46,6 +57,16 @@ static bool source_lags(struct teller *teller, enum log_kind kind, int partition
     return true;
 }
 
+static bool is_news(struct told *told, enum health_state state, const char *why)
+{
+    struct told now = { state, checksum_crc32c(0, why, strlen(why)) };
+    bool news = told->state != now.state || told->why != now.why;
+
+    *told = now;
+    return news;
+}
+
+/* all: whatever was told before. */
 static void teller_add(struct teller *teller, enum log_kind kind, int partition, bool all)
 {
     static const char *const logs[LOG_KIND_COUNT] = { "submit", "status" };
@@ -59,6 +80,9 @@ static void teller_add(struct teller *teller, enum log_kind kind, int partition,
     pthread_mutex_unlock(&shared->health.lock);
     if (state == HEALTH_reads && source_lags(teller, kind, partition, why))
         state = HEALTH_lags;
+    if (!is_news(&teller->told[kind][partition], state, why) && !all &&
+        (teller->turn + (unsigned)partition) % TURNS != 0)
+        return;
     if (state == HEALTH_ABSENT && !all)
         return;
     snprintf(teller->names[teller->count], SOURCE_NAME_SIZE, "%s[%d]",
@@ -126,7 +150,9 @@ static void teller_beat(struct teller *teller)
         told &= beat_receive(loop->redis, &err) == ST_OK;
     if (st == ST_OK && told)
         teller->connection = redis_connection_number(loop->redis);
-    else
+    else /* what was not told is told again */
+        teller->connection = 0;
+    if (st != ST_OK || !told)
         log_error_text(LOG_LEVEL_DEBUG, "health not told", err.text, "loop=%s", loop->name);
 }
 
@@ -138,6 +164,7 @@ void health_beat_run(struct loop *loop)
 
     for (int k = 0; k < LOG_KIND_COUNT; k++) {
         teller.progress[k] = xcalloc((size_t)health->count[k], sizeof *teller.progress[k]);
+        teller.told[k] = xcalloc((size_t)health->count[k], sizeof *teller.told[k]);
         most += (size_t)health->count[k];
     }
     teller.states = xcalloc(most, sizeof *teller.states);
@@ -146,10 +173,13 @@ void health_beat_run(struct loop *loop)
     atomic_store(&loop->assigned, true);
     while (!loop_stopping(loop)) {
         teller_beat(&teller);
+        teller.turn++;
         loop_pause(loop, BEAT_MS);
     }
-    for (int k = 0; k < LOG_KIND_COUNT; k++)
+    for (int k = 0; k < LOG_KIND_COUNT; k++) {
         free(teller.progress[k]);
+        free(teller.told[k]);
+    }
     free(teller.states);
     free(teller.names);
     free(teller.whys);

@@ -6,6 +6,13 @@
 
 #include "common/base/memory.h"
 
+int64_t tick_most_ms(const struct config *config, bool quiet)
+{
+    int64_t most_ms = quiet && config->tick_max_ms < TICK_QUIET_MS ? TICK_QUIET_MS : config->tick_max_ms;
+
+    return most_ms > config->lease_ms / 2 ? config->lease_ms / 2 : most_ms;
+}
+
 void tick_requests_init(struct tick_requests *tick_requests, int shards)
 {
     tick_requests->shards = shards;

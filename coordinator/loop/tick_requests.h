@@ -9,6 +9,14 @@
 #include <stdint.h>
 
 #include "common/base/wake.h"
+#include "common/config/config.h"
+
+enum { TICK_QUIET_MS = 10000 };
+
+/* Between two ticks of a shard, at most; quiet: for which nothing has come for a while, so that nothing piles up that a tick
+ * clears. What becomes due sooner was made so by who then ticks sooner; but for a lease that a worker takes, which ends in
+ * lease_ms at the earliest: so no sleep is longer than half of that. */
+int64_t tick_most_ms(const struct config *config, bool quiet);
 
 struct tick_request {
     _Atomic int64_t at_us;         /* CLOCK_BOOTTIME; INT64_MAX: nothing is requested */

@@ -154,8 +154,10 @@ static void statuslog_enqueue(struct statuslog *log, struct kafka_message *messa
     struct fingerprint fingerprint;
     struct err err = ERR_INIT;
 
-    if (!reader_accept(&log->reader, message, &fingerprint) ||
-        outcomes_add(&log->outcomes, message, log->loop->shared->genesis, &fingerprint, &err) == ST_OK)
+    if (!reader_accept(&log->reader, message, &fingerprint))
+        return;
+    timers_note_work(&log->timers, message->partition);
+    if (outcomes_add(&log->outcomes, message, log->loop->shared->genesis, &fingerprint, &err) == ST_OK)
         return;
     if (err.status == ST_STALE) {
         statuslog_report_foreign(log, message, &err);

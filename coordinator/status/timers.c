@@ -21,9 +21,6 @@ void timers_init(struct timers *timers, struct reader *reader)
     timers->due = xcalloc(shards, sizeof *timers->due);
     for (int s = 0; s < reader->sources.cursors.partitions; s++)
         timers_reset(timers, s);
-    timers->most_ms = timers->loop->shared->config->tick_max_ms;
-    if (timers->most_ms > timers->loop->shared->config->lease_ms / 2)
-        timers->most_ms = timers->loop->shared->config->lease_ms / 2; /* see `most_ms` */
 }
 
 void timers_release(struct timers *timers)
@@ -38,6 +35,11 @@ void timers_release(struct timers *timers)
 void timers_reset(struct timers *timers, int shard)
 {
     timers->at[shard] = (struct timer){ 0 };
+}
+
+void timers_note_work(struct timers *timers, int shard)
+{
+    timers->at[shard].busy_until_us = clock_boot_us() + TIMER_QUIET_AFTER_MS * INT64_C(1000);
 }
 
 void timers_make_due(struct timers *timers, int shard)
@@ -150,11 +152,11 @@ static void timer_query_end(struct timers *timers, int shard, int64_t now_ms)
     timer->query = log_end_query(&timers->loop->shared->ends, LOG_STATUS, shard);
 }
 
-/* When nothing is due sooner, each shard has its own turn in every tick_max_ms: once a second a tick does about a
+/* When nothing is due sooner, each shard has its own turn in every most_ms: once a second a tick does about a
  * millisecond of housekeeping, and 16 of them in a row would show in the latency of everything else. */
-int64_t timer_next_us(int64_t now_us, int64_t sleep_ms, int64_t tick_max_ms, int shard, int shards)
+int64_t timer_next_us(int64_t now_us, int64_t sleep_ms, int64_t most_ms, int shard, int shards)
 {
-    int64_t every_us = tick_max_ms * 1000, phase_us = every_us * shard / shards;
+    int64_t every_us = most_ms * 1000, phase_us = every_us * shard / shards;
     int64_t turn_us = now_us - (now_us - phase_us) % every_us + every_us;
 
     return sleep_ms >= 0 && now_us + sleep_ms * 1000 < turn_us ? now_us + sleep_ms * 1000 : turn_us;
@@ -162,12 +164,15 @@ int64_t timer_next_us(int64_t now_us, int64_t sleep_ms, int64_t tick_max_ms, int
 
 static void timer_answered(struct timers *timers, int shard, const struct tick_answer *answer)
 {
+    struct timer *timer = &timers->at[shard];
+    int64_t now_us = clock_boot_us();
     struct err err = ERR_INIT;
 
     crash_point(CRASH_TICK_AFTER);
     counter_add(&timers->loop->shared->counters.ticks, 1);
-    timers->at[shard].at_us =
-        timer_next_us(clock_boot_us(), answer->sleep_ms, timers->most_ms, shard, timers->sources->cursors.partitions);
+    timer->at_us = timer_next_us(now_us, answer->sleep_ms,
+                                 tick_most_ms(timers->loop->shared->config, now_us >= timer->busy_until_us), shard,
+                                 timers->sources->cursors.partitions);
     appender_hint(&timers->loop->appender, shard, &answer->hints);
     if (answer->verdict_count > 0 && verdicts_append(timers, shard, answer, &err) != ST_OK)
         log_error_text(LOG_LEVEL_WARNING, "verdicts not sent", err.text, "shard=%d", shard);

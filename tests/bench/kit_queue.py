@@ -159,7 +159,7 @@ class Queue(Broker):
             self.env["BGOP_STAGES"] = str(stages)
         self.scenario, self.build, self.tools, self.broker = scenario, build, tools, broker
         self.prefix = f"bench{next(NUMBERS)}"
-        self.shards = 16                    # as an untouched configuration has it
+        self.shards = scenario.shards
         if broker:
             self.env["BGOP_KAFKA"] = broker.env["BGOP_KAFKA"]
             self.counters_port = broker.counters_port

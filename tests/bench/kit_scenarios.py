@@ -37,11 +37,13 @@ class Scenario:
     workers: int = 1
     coordinators: int = 1
     share: float = 1.0                      # of --operations: what is slow needs fewer
+    shards: int = 16                        # as an untouched configuration has it
 
     @property
     def name(self):
         more = f"/{self.workers}-workers" if self.workers > 1 else ""
         more += f"/{self.coordinators}-coordinators" if self.coordinators > 1 else ""
+        more += f"/{self.shards}-shards" if self.shards != 16 else ""
         return f"{self.kind}/{self.shape}/{self.slots}/{self.handler}{more}"
 
     @property
@@ -50,7 +52,7 @@ class Scenario:
 
     def config(self, prefix, port, handler):
         """The file that coordinators and workers get: everything else is as shipped."""
-        return (f"[queue]\nprefix = {prefix}\n[worker]\nconcurrency = {self.slots}\n[type {self.type}]\n"
+        return (f"[queue]\nprefix = {prefix}\nshards = {self.shards}\n[worker]\nconcurrency = {self.slots}\n[type {self.type}]\n"
                 f"concurrency = {self.slots}\n" + HANDLERS[self.handler].format(port=port, handler=handler) + "\n")
 
 
@@ -74,7 +76,9 @@ SCENARIOS = [*matrix(),
              Scenario("latency", "sequence", 64, "noop"),
              Scenario("cold", "named", 64, "noop"),
              Scenario("idle", "named", 64, "noop"),
-             Scenario("idle", "named", 64, "noop", workers=2, coordinators=2)]
+             Scenario("idle", "named", 64, "noop", workers=2, coordinators=2),
+             *(Scenario("idle", "named", 64, "noop", shards=n) for n in (64, 256)),
+             *(Scenario("rate", "named", 64, "noop", shards=n) for n in (4, 64, 256))]
 
 # What is told beside the table when both were measured: how many times as much the first reaches as the second, and what is
 # meant to be reached at least.

@@ -199,6 +199,7 @@ static void what_was_aborted_goes_no_further_and_counts_what_was_done(void **sta
     rest_is(command("FCALL bgop_action_abort 1 bgop:{0} act1 ben ''"), "Aborted");
     assert_string_equal(field("act1", "error"), "aborted by anna: the wrong one");
     says(command("FCALL bgop_action_abort 1 bgop:{0} actx ben ''"), "MISSING");
+    assert_string_equal(command("HMGET bgop:{0}:counts actions_Aborted actions_Error"), "1 (nil)"); /* once */
 }
 
 static void one_that_cannot_go_on_says_why(void **state)
@@ -209,6 +210,7 @@ static void one_that_cannot_go_on_says_why(void **state)
     rest_is(command("FCALL bgop_action_fail 1 bgop:{0} act1 c1 1 'no effect'"), "Error");
     assert_string_equal(field("act1", "error"), "no effect");
     says(command("FCALL bgop_action_fail 1 bgop:{0} actx c1 1 'no effect'"), "MISSING");
+    assert_string_equal(command("HMGET bgop:{0}:counts actions_Aborted actions_Error"), "(nil) 1");
 }
 
 /* Redis lost power in the middle of a call: what is left of it goes when it is met. */

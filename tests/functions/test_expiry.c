@@ -133,7 +133,7 @@ static void a_slice_removes_about_its_budget_and_asks_for_the_next(void **state)
     assert_int_equal(keys(shard, "*:op:*"), 6);
     shard_call(shard, "bgop_tick", "%" PRId64 " 4", shard->now_ms);
     shard_call(shard, "bgop_tick", "%" PRId64 " 4", shard->now_ms);
-    assert_string_equal(shard->answer, "OK 1700003630000 -1 0 0");
+    assert_string_equal(shard->answer, "OK 1700003630000 1000 0 0"); /* `born` is still to be swept */
     assert_int_equal(keys(shard, "*:op:*"), 0);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/record/actions.h"
 #include "common/record/health.h"
 
 enum { COORDINATOR_LATE = HEALTH_COORDINATOR_LATE_MS, TOLD = HEALTH_TOLD_MS, FORGOTTEN = HEALTH_FORGOTTEN_MS };
@@ -409,6 +410,24 @@ static void one_shard_tells_of_its_own(void **state)
     json_decref(stats);
 }
 
+/* c1 beats all the while, and does not run it: its thread for actions hangs, say. */
+static void an_action_that_nobody_runs_is_told(void **state)
+{
+    (void)state;
+    shard_command(shard, "FCALL bgop_action_create 1 bgop:{0} act1 pause '' WebCart '' why anna ''");
+    assert_memory_equal(shard->answer, "OK ", 3);
+    later_with_c1(HEALTH_ACTION_HALTED_MS);
+    well();
+    later_with_c1(1);
+    only("action halted|action act1|0|", "pause has settled 0 operations, and no coordinator has begun");
+    shard_command(shard, "FCALL bgop_action_take 1 bgop:{0} c1 runs");
+    well();
+    later_with_c1(HEALTH_ACTION_HALTED_MS + ACTION_BOUND_LEASE_MS + 1);
+    assert_non_null(strstr(health(), "and coordinator c1 runs it no longer"));
+    shard_command(shard, "FCALL bgop_action_abort 1 bgop:{0} act1 anna ''");
+    well();
+}
+
 static void what_is_wrong_is_refused_and_writes_nothing(void **state)
 {
     static const char *const wrong[][2] = {
@@ -454,6 +473,7 @@ int main(void)
         health_test(a_shard_that_replays_its_log_is_told),
         health_test(a_shard_that_was_never_armed_is_told),
         health_test(a_shard_armed_on_another_server_is_told),
+        health_test(an_action_that_nobody_runs_is_told),
         health_test(a_worker_that_died_is_told_for_a_while),
         health_test(a_worker_that_left_is_no_alarm),
         health_test(a_worker_that_could_not_renew_is_not_missed),

@@ -12,6 +12,7 @@
 #include "common/config/config.h"
 #include "coordinator/http/endpoint.h"
 #include "coordinator/http/events.h"
+#include "coordinator/http/page_files.h"
 #include "tests/support/http_client.h"
 
 #define OWN      "/bgop/v1"
@@ -128,7 +129,11 @@ static void everything_but_the_page_needs_a_token(void **state)
 
 static void the_page_is_strict_about_what_it_loads(void **state)
 {
-    static const char *const paths[] = { "/", "/page.css", "/page.js", "/icon.svg" };
+    static const char *const paths[] = {
+#define XX(name, path, type) path,
+        PAGE_FILES(XX)
+#undef XX
+    };
     static const char *const heads[] = {
         "Content-Security-Policy: default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "object-src 'none'\r\n",

@@ -38,6 +38,7 @@ def values(top):
     return {
         "what": listed("common/record/health.h", "HEALTH_KINDS", r'XX\(\w+, "([^"]+)"'),
         "status": listed("common/record/tables.h", "RECORD_STATUSES", r"XX\(\w+,\s*(\w+)"),
+        "state": listed("common/record/actions.h", "ACTION_STATES", r"XX\((\w+),"),
         "cause": listed("common/metrics/queue_metrics.h", "WAIT_CAUSES", r"XX\((\w+),"),
         "mode": {"OPEN", "RECOVERING", "EMPTY"},
         "log": {"submit", "status"},

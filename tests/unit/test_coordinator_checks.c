@@ -368,6 +368,19 @@ static void shards_tick_one_after_the_other_unless_something_is_due(void **state
     assert_int_equal(timer_next_us(now_us, 7, 100, 3, 4), now_us + 7000);
 }
 
+static void a_quiet_shard_is_ticked_less_often(void **state)
+{
+    struct config config = { .tick_max_ms = 1000, .lease_ms = 30000 };
+
+    (void)state;
+    assert_int_equal(tick_most_ms(&config, false), 1000);
+    assert_int_equal(tick_most_ms(&config, true), TICK_QUIET_MS);
+    config.lease_ms = 3000; /* a lease that is taken behind a tick is judged when it ends */
+    assert_int_equal(tick_most_ms(&config, true), 1500);
+    config.lease_ms = 1000;
+    assert_int_equal(tick_most_ms(&config, false), 500);
+}
+
 static void the_stats_line_has_every_counter(void **state)
 {
     struct counters counters = { 0 };
@@ -402,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_wake_is_the_earliest_that_was_said),
         cmocka_unit_test(a_loop_is_woken_only_for_what_it_would_sleep_past),
         cmocka_unit_test(shards_tick_one_after_the_other_unless_something_is_due),
+        cmocka_unit_test(a_quiet_shard_is_ticked_less_often),
         cmocka_unit_test(the_stats_line_has_every_counter),
     };
 

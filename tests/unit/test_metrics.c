@@ -116,9 +116,9 @@ static void kept_times_are_shown_in_seconds(void **state)
 
 static const char stats_text[] =
     "{\"mode\":\"RECOVERING\",\"shards\":4,\"byType\":{\"WebCart\":{\"New\":3,\"Error\":1},\"XClean\":{\"Complete\":9}},"
-    "\"oldestWaitingMs\":{\"WebCart\":7500},\"claimable\":{\"WebCart\":2},\"blocked\":5,\"workers\":2,"
+    "\"oldestWaitingMs\":{\"WebCart\":7500},\"claimable\":{\"WebCart\":2},\"blocked\":5,\"actionsRunning\":2,\"workers\":2,"
     "\"workerList\":[{\"slots\":8},{\"slots\":null},{\"slots\":16}],\"recovering\":[1,3],"
-    "\"totals\":{\"accepted\":13,\"finished\":9,\"lost\":4,\"dup_exec\":1,\"waited_pause\":1500,\"waited_worker\":250},"
+    "\"totals\":{\"accepted\":13,\"finished\":9,\"lost\":4,\"dup_exec\":1,\"actions_Error\":3,\"actions_Aborted\":1,\"waited_pause\":1500,\"waited_worker\":250},"
     "\"waitEver\":{\"buckets\":[1,0,2],\"sumMs\":9},"
     "\"runEver\":{\"buckets\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,6,5],\"sumMs\":123456},"
     "\"health\":[{\"what\":\"worker gone\",\"where\":\"w1\"},{\"what\":\"worker gone\",\"where\":\"w2\"}]}";
@@ -143,6 +143,11 @@ static void an_answer_of_the_queue_becomes_metrics(void **state)
     has("bgop_claimable_operations{type=\"XClean\"} 0");
     has("bgop_oldest_waiting_seconds{type=\"WebCart\"} 7.5");
     has("bgop_blocked_groups 5");
+    has("bgop_actions_running 2");
+    has("bgop_actions_ended_total{state=\"Error\"} 3");
+    has("bgop_actions_ended_total{state=\"Aborted\"} 1");
+    has("bgop_actions_ended_total{state=\"Complete\"} 0");
+    has_not("state=\"Running\"");
     has("bgop_workers 2");
     has("bgop_worker_slots 24");
     has("bgop_waiting_seconds_total{cause=\"pause\"} 1.5");

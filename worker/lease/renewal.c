@@ -24,6 +24,7 @@
 enum {
     GATE_REFRESH_MS = 100, /* at a gate that is not open */
     RENEWALS_PER_LEASE = 6,
+    IDLE_TURNS = 2, /* a shard where nothing of ours runs is told that we live every so many renewals */
 };
 
 /* One call under way. */
@@ -45,6 +46,8 @@ struct renewal {
     uint64_t run_id_connection; /* connection on which run_id was read */
     char run_id[64];
     uint64_t outages_told_on; /* connection on which it was told last that there are none; 0: some were told */
+    int64_t *told;            /* of each shard: the generation under which it was last told that we live */
+    unsigned turn;
     struct lease_list leases;
     struct renewal_call *calls;
     size_t call_count, call_capacity;
@@ -148,6 +151,13 @@ static bool gates_refresh(struct renewal *renewal)
 
 /* ---- renewing ---- */
 
+/* Nothing of ours runs in this shard, it knows of us, and it is another's turn to hear it again. */
+static bool may_wait(const struct renewal *renewal, int shard, int64_t generation)
+{
+    return renewal->leases.count == 0 && renewal->told[shard] == generation &&
+           (renewal->turn + (unsigned)shard) % IDLE_TURNS != 0;
+}
+
 /* Calls for one shard: its leases in portions, or one without any. */
 static enum status renewals_send(struct renewal *renewal, int shard, bool reassert, struct err *err)
 {
@@ -165,6 +175,8 @@ static enum status renewals_send(struct renewal *renewal, int shard, bool reasse
     enum status st;
 
     inflight_list(parts->inflight, shard, number, &renewal->leases);
+    if (!reassert && may_wait(renewal, shard, call.generation))
+        return ST_OK;
     do {
         size_t left = renewal->leases.count - done;
 
@@ -188,6 +200,7 @@ static void apply_answer(struct renewal *renewal, const struct renewal_call *cal
     atomic_store(&renewal->lease_ms, answer->lease_ms);
     atomic_store(&renewal->workers, answer->workers);
     parts->gates->shards[call->shard].reasserted = true;
+    renewal->told[call->shard] = atomic_load(&parts->gates->shards[call->shard].generation);
     inflight_renewed(parts->inflight, call->shard, call->number, renewal->sent_boot_ms + answer->lease_ms, answer);
 }
 
@@ -303,6 +316,7 @@ static void *renewal_loop(void *arg)
             renewal->next_boot_ms = now + renewal_lease_ms(renewal) / RENEWALS_PER_LEASE;
             renew_shards(renewal, is_ready, false);
             renew_shards(renewal, is_replaying, true);
+            renewal->turn++;
             if (redis_connected(renewal->redis))
                 tell_outages(renewal);
         }
@@ -324,10 +338,12 @@ struct renewal *renewal_start(const struct renewal_parts *parts, struct err *err
     struct renewal *renewal = xcalloc(1, sizeof *renewal);
 
     renewal->parts = *parts;
+    renewal->told = xcalloc((size_t)parts->gates->shard_count, sizeof *renewal->told);
     atomic_init(&renewal->lease_ms, parts->config->lease_ms);
     renewal->redis = redis_new(parts->config->redis_url, (int)parts->config->redis_timeout_ms, err);
     if (!renewal->redis || thread_start(&renewal->thread, renewal_loop, renewal, "the renewal's", err) != ST_OK) {
         redis_free(renewal->redis);
+        free(renewal->told);
         free(renewal);
         return NULL;
     }
@@ -348,6 +364,7 @@ void renewal_stop(struct renewal *renewal, bool all_reported)
         leave(renewal);
     redis_free(renewal->redis);
     lease_list_release(&renewal->leases);
+    free(renewal->told);
     free(renewal->calls);
     free(renewal);
 }

@@ -120,6 +120,25 @@ read.part({}, function()
         end
     end
 
+    -- ---- actions: all are in shard 0; who runs one renews `until` ----
+
+    local function look_at_actions(troubles, shards, now)
+        if shards[1] ~= 0 then return end
+        local prefix = read.prefix(0)
+        local list = call('ZRANGE', prefix .. KEY.ACTIONS_RUNNING, 0, -1, 'WITHSCORES')
+        for i = 1, #list, 2 do
+            local f = call('HMGET', prefix .. KEY.ACTION .. list[i], ACTION_RUN.NAMES)
+            local since = tonumber(f[ACTION_RUN.UNTIL] or nil) or 0
+            since = since > 0 and since or tonumber(list[i + 1])
+            if f[ACTION_RUN.STATE] == 'Running' and now - since > BOUND.ACTION_HALTED_MS then
+                tell(troubles, HEALTH.ACTION_HALTED, 'action ' .. list[i], since, (f[ACTION_RUN.KIND] or 'it') ..
+                     ' has settled ' .. (f[ACTION_RUN.CURSOR] or '0') .. ' operations, and ' ..
+                     (f[ACTION_RUN.OWNER] and 'coordinator ' .. f[ACTION_RUN.OWNER] .. ' runs it no longer' or
+                      'no coordinator has begun'))
+            end
+        end
+    end
+
     -- ---- workers: they beat by renewing, in every shard ----
 
     -- When each was last heard of anywhere; `lease_ms` of the queue.
@@ -173,6 +192,7 @@ read.part({}, function()
         local attended = look_at_coordinators(troubles, shards, now)
         look_at_sources(troubles, shards, attended, now)
         look_at_shards(troubles, shards, now)
+        look_at_actions(troubles, shards, now)
         look_at_workers(troubles, shards, now)
         return troubles_json(troubles, most)
     end

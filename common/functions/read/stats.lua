@@ -9,6 +9,7 @@
 --          "errors":[{"error","count"}..],"errorsLookedAt","workers","workerList":[{..}],
 --          "accepted","duplicates","rejected","totals":{every counter since ever},"recovering":[shards],
 --          "claimable":{Type:n},"blocked":n,                      in `pending`; members that failed and hold others
+--          "actionsRunning":n,
 --          "waitEver":{"buckets":[n..],"sumMs"},"runEver":{..},    since ever; bucket i: below 2^i ms, and not below 2^(i-1)
 --          "health":[{"what","where","since","text"}..]}           what is wrong: health.lua; empty when all is well
 -- mode: OPEN; RECOVERING while any shard replays its log (numbers are what Redis knows so far); EMPTY: no queue yet.
@@ -105,6 +106,11 @@ read.part({'bgop_stats'}, function()
         local count = 0
         for _, shard in ipairs(shards) do count = count + call('ZCARD', read.prefix(shard) .. KEY.BLOCKED) end
         return count
+    end
+
+    -- Actions are in shard 0.
+    local function actions_count(shards)
+        return shards[1] == 0 and call('ZCARD', read.prefix(0) .. KEY.ACTIONS_RUNNING) or 0
     end
 
     -- ---- rates and times: stats:<minute> of this minute, stats:5 and stats:60 of full minutes up to `rolled` ----
@@ -360,6 +366,7 @@ read.part({'bgop_stats'}, function()
             ',"accepted":', read.json_number(totals.accepted), ',"duplicates":', read.json_number(totals.duplicates),
             ',"rejected":', read.json_number(totals.rejected), ',"totals":', numbers_json(totals),
             ',"claimable":', numbers_json(answer.claimable), ',"blocked":', blocked_count(shards),
+            ',"actionsRunning":', actions_count(shards),
             ',"waitEver":', ever_json(answer.ever, 'w'), ',"runEver":', ever_json(answer.ever, 'r'),
             ',"recovering":[', table.concat(answer.recovering, ','), '],"health":', read.health(shards, now, part),
             part and ',"hour":' .. numbers_json(answer.hour) or '',

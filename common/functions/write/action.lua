@@ -208,6 +208,7 @@ do
         fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'state', state, 'finished', integer(now)
         call('HSET', prefix .. KEY.ACTION .. action, unpack(fields))
         let_go(prefix, action)
+        call('HINCRBY', prefix .. KEY.COUNTS, 'actions_' .. state, 1)
         return answer(now, state)
     end
 

@@ -285,25 +285,26 @@ do
         if pressure ~= (b.pressure or '0') then call('HSET', b.prefix .. KEY.GATE, 'pressure', pressure) end
     end
 
-    -- Once a second a shard, or when much was removed (`gone`: since the last time): everything that may be late. Answers
-    -- whether there is more to do now.
+    -- Once a second a shard, or when much was removed (`gone`: since the last time): everything that may be late. Answers in
+    -- how many ms it is to be done again because there is more to do; nil: whenever the next tick comes.
     function housekeeping(b, removed)
         local gate = b.prefix .. KEY.GATE
         local g = call('HMGET', gate, GATE_KEEPING.NAMES)
         local gone = tonumber(g[GATE_KEEPING.GONE] or 0) + removed
         if removed > 0 then call('HSET', gate, 'unswept', b.now_text, 'gone', integer(gone)) end
-        if b.now - tonumber(g[GATE_KEEPING.SWEPT] or 0) < HOUSEKEEPING_MS and gone < SWEEP_IDS then return false end
+        local more_ms = (removed > 0 or g[GATE_KEEPING.UNSWEPT]) and HOUSEKEEPING_MS or nil
+        if b.now - tonumber(g[GATE_KEEPING.SWEPT] or 0) < HOUSEKEEPING_MS and gone < SWEEP_IDS then return more_ms end
         sweep_born(b, gone)
         sweep_workers(b, gone)
         trim(b, INDEX.CHANGES, tonumber(g[GATE_KEEPING.LOG_DAYS] or 30))
         trim(b, INDEX.DELETED, tonumber(g[GATE_KEEPING.DELETED_LOG_DAYS] or 15))
-        local more = names_forget(b)
+        local more_names = names_forget(b)
         instances_forget(b)
         park_expire(b, SWEEP_IDS)
         stats_roll(b)
         pressure_update(b)
         if gone > 0 then call('HDEL', gate, 'gone') end
-        call('HSET', gate, 'swept', more and '0' or b.now_text)
-        return more
+        call('HSET', gate, 'swept', more_names and '0' or b.now_text)
+        return more_names and 0 or more_ms
     end
 end

@@ -126,9 +126,10 @@ do
         local more = sequences_tick(b)
         more = resume_some(b) or more
         local removed, expiry_ms = expire_records(b, budget)
-        more = housekeeping(b, removed) or more
+        local sweep_ms = housekeeping(b, removed)
         finish(b)
         local sleep = sleep_until(b, expiry_ms)
+        if sweep_ms then sleep = sooner(sleep, sweep_ms) end
         if fired >= budget or judged >= budget or more then sleep = 0 end
         local answer = answer_ok(b.now)
         answer[TICK_ANSWER.SLEEP_MS], answer[TICK_ANSWER.OVERDUE] = sleep, overdue
