@@ -25,6 +25,8 @@ enum status ask_shards(struct ask *ask, int *shards) MUST_CHECK;
 enum status ask_now(struct ask *ask, int64_t *now_ms) MUST_CHECK;
 /* The queue answers for its records; a replay of its log is waited out. */
 enum status ask_open(struct ask *ask) MUST_CHECK;
+/* counts.c: {Type:{Status:n}} of all records; those that are none are left out. Decref'd by the caller, whatever the status. */
+enum status ask_counts(struct ask *ask, json_t **by_type) MUST_CHECK;
 /* Puts member GroupLeader, an object or null, into each of these rows (an array). */
 enum status ask_leaders(struct ask *ask, json_t *rows, const struct field_set *fields) MUST_CHECK;
 /* spell.c: the texts of a condition on Name or ParentKey as they are spelled in the queue: a JSON array, decref'd by

@@ -59,7 +59,7 @@ static const char *index_of(const struct plan *plan)
     if (plan->way == PLAN_NOTHING)
         return "none: LIMIT 0";
     if (plan->way == PLAN_COUNTS)
-        return "the numbers of bgop_stats by Type and Status; no record is read";
+        return "the numbers of records by Type and Status; no record is read";
     if (plan->ids)
         return "the Ids themselves, in lots of 500";
     if (plan->spelled && plan->spelled->field.index == FIELD_INDEX_NAME)

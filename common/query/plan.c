@@ -279,7 +279,7 @@ static void visit_counted(void *arg, const struct query_condition *test)
     *counted = *counted && item_is_counted(&item);
 }
 
-/* bgop_stats knows how many records there are of each Type in each Status: changed in the same step as the records,
+/* `counts` knows how many records there are of each Type in each Status: changed in the same step as the records,
  * so as true as they are. It answers what looks at nothing else. */
 static bool counts_suffice(const struct plan *plan)
 {

@@ -23,7 +23,7 @@ struct field_set {
 
 enum plan_way {
     PLAN_FIND,    /* pages of bgop_find */
-    PLAN_COUNTS,  /* the numbers of bgop_stats, by Type and Status */
+    PLAN_COUNTS,  /* the numbers of records, by Type and Status */
     PLAN_NOTHING, /* no record can meet the condition, or LIMIT 0 */
 };
 struct plan {

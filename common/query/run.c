@@ -178,19 +178,18 @@ static enum status count_status(struct run *run, const char *type, const char *s
     return st;
 }
 
+/* Of records, so only while all shards are open: before, and behind that still. */
 static enum status find_counts(struct run *run)
 {
-    json_t *stats = NULL, *by_status, *count;
+    json_t *by_type = NULL, *by_status, *count;
     const char *type, *status;
     enum status st = ask_open(&run->ask);
-    const char *mode;
 
     if (st == ST_OK)
-        st = ask_function(&run->ask, &stats, ASK_ALL_SHARDS, "bgop_stats", NULL, 0);
-    mode = json_string_value(json_object_get(stats, "mode"));
-    if (st == ST_OK && (!mode || strcmp(mode, "OPEN") != 0))
-        st = err_set(run->ask.err, ST_RECOVERING, "RECOVERING the queue replays its log, try again shortly");
-    json_object_foreach(json_object_get(stats, "byType"), type, by_status)
+        st = ask_counts(&run->ask, &by_type);
+    if (st == ST_OK)
+        st = ask_open(&run->ask);
+    json_object_foreach(by_type, type, by_status)
     {
         json_object_foreach(by_status, status, count)
         {
@@ -198,7 +197,7 @@ static enum status find_counts(struct run *run)
                 st = count_status(run, type, status, json_integer_value(count));
         }
     }
-    json_decref(stats);
+    json_decref(by_type);
     return st;
 }
 

@@ -32,6 +32,7 @@ enum {
     READER_KEEP_BYTES = 1024 * 1024, /* a reader's buffer up to this size is kept between replies */
     CONNECT_PAUSE_MS = 100,          /* after a failed attempt, sends fail at once for so long */
     LOOK_MS = 250,                   /* who waits for an answer looks so often whether Sentinels name another server */
+    NAMED_TIMEOUT_MS = 2000,         /* to connect to one that they name: it may stand still, and another be next */
 };
 
 struct redis {
@@ -40,6 +41,7 @@ struct redis {
     struct nodes *nodes;       /* of a cluster: it does everything but the address and the scratch; NULL: one server */
     struct sentinel *sentinel; /* of Sentinels: address is that of the primary they named last; NULL: nobody is asked */
     int timeout_ms;
+    int patience_ms;       /* for an answer: less while it connects, by Sentinels */
     redisContext *context; /* NULL: not connected */
     struct redis_tls *tls; /* what speaks over its socket, for rediss://; NULL: hiredis itself */
     uint64_t connection_number;
@@ -187,7 +189,7 @@ static const char *context_error(const struct redis *redis, char *text, size_t r
     if (redis->moved)
         snprintf(text, room, "no answer, and the Sentinels name another primary by now");
     else if (context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT))
-        snprintf(text, room, "no answer within %d ms", redis->timeout_ms);
+        snprintf(text, room, "no answer within %d ms", redis->patience_ms);
     else if (context->err == REDIS_ERR_EOF)
         snprintf(text, room, "it closed the connection");
     else if (context->err == REDIS_ERR_PROTOCOL)
@@ -233,18 +235,19 @@ static bool answer_comes(struct redis *redis, void **reply)
         if (redisGetReplyFromReader(redis->context, reply) != REDIS_OK || *reply ||
             wait_for(redis, POLLIN, LOOK_MS) != 0)
             return true;
-        if (sentinel_moved(redis->sentinel))
+        redis->moved = sentinel_moved(redis->sentinel);
+        if (redis->moved)
             return false;
     }
-    return true;
+    redis->context->err = REDIS_ERR_IO; /* as a read that ran into its time */
+    errno = EAGAIN;
+    return false;
 }
 
 static int get_reply(struct redis *redis, void **reply)
 {
-    if (redis->sentinel && !answer_comes(redis, reply)) {
-        redis->moved = true;
+    if (redis->sentinel && !answer_comes(redis, reply))
         return REDIS_ERR;
-    }
     if (*reply)
         return REDIS_OK;
     return redis->tls ? redis_tls_get_reply(redis->tls, reply) : redisGetReply(redis->context, reply);
@@ -318,10 +321,14 @@ static enum status greet_primary(struct redis *redis, struct err *err)
 static enum status connect_to_server(struct redis *redis, struct err *err)
 {
     const struct redis_address *address = &redis->address;
-    struct timeval timeout = timeval_of(redis->timeout_ms);
+    struct timeval timeout;
     char text[256];
     int number;
 
+    redis->patience_ms = redis->timeout_ms;
+    if (redis->sentinel && redis->patience_ms > NAMED_TIMEOUT_MS)
+        redis->patience_ms = NAMED_TIMEOUT_MS;
+    timeout = timeval_of(redis->patience_ms);
     errno = 0;
     redis->context = *address->path ? redisConnectUnixWithTimeout(address->path, timeout)
                                     : redisConnectWithTimeout(address->host, address->port, timeout);
@@ -330,7 +337,7 @@ static enum status connect_to_server(struct redis *redis, struct err *err)
         return connect_failed(redis, "connecting", 0, "no memory", err);
     if (redis->context->err) {
         if (errno == EINPROGRESS || errno == ETIMEDOUT || strstr(redis->context->errstr, "timed out"))
-            snprintf(text, sizeof text, "no connection within %d ms", redis->timeout_ms);
+            snprintf(text, sizeof text, "no connection within %d ms", redis->patience_ms);
         else
             snprintf(text, sizeof text, "%s", redis->context->errstr);
         return connect_failed(redis, "connecting", number, text, err);
@@ -342,6 +349,9 @@ static enum status connect_to_server(struct redis *redis, struct err *err)
         return connect_failed(redis, "connecting by TLS", 0, redis->context->errstr, err);
     if (greet_all(redis, err) != ST_OK || (redis->sentinel && greet_primary(redis, err) != ST_OK))
         return ST_AGAIN;
+    redis->patience_ms = redis->timeout_ms;
+    if (redisSetTimeout(redis->context, timeval_of(redis->timeout_ms)) != REDIS_OK)
+        return connect_failed(redis, "setting timeouts", 0, redis->context->errstr, err);
     redis->failed_at_ms = 0;
     redis->connection_number++;
     return ST_OK;

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "common/record/keys.h"
+#include "common/view/each.h"
 #include "common/view/view.h"
 
 /* One per name ("T:WebCart", "P:acct-42"), over all shards. */
@@ -35,78 +37,113 @@ static void take_pause(json_t *pauses, const char *name, const char *value)
         json_object_set_new(pause, "reason", json_string(reason + 1));
 }
 
-static enum status read_key(struct ask *ask, struct redis_reply **reply, int shard, const char *verb, enum redis_key of,
-                            const char *name, const char *from, const char *to)
-{
-    char key[KEY_SIZE];
+/* What one shard holds of a pause: its `aside` is to be counted. */
+struct held {
+    int shard;
+    json_t *pause;
+    char *name;
+};
 
-    key_format(key, sizeof key, of, shard, name);
-    *reply = NULL;
-    return redis_call(ask->redis, reply, ask->err, verb, key, from, to, NULL);
+struct looking {
+    json_t *pauses;
+    struct held *held;
+    size_t count, capacity;
+    char key[KEY_SIZE]; /* of the command that is being written */
+};
+
+static void hold(struct looking *looking, int shard, const char *name)
+{
+    GROW(looking->held, looking->count, looking->capacity);
+    looking->held[looking->count++] = (struct held){ shard, pause_of(looking->pauses, name), xstrdup(name) };
 }
 
-static enum status count_aside(struct ask *ask, int shard, const char *name, json_t *pause)
+static void write_paused(void *arg, int shard, struct redis_command *command)
 {
-    struct redis_reply *reply;
-    enum status st = read_key(ask, &reply, shard, "ZCARD", KEY_ASIDE, name, NULL, NULL);
+    struct looking *looking = arg;
 
-    if (st == ST_OK) {
-        json_t *count = json_object_get(pause, "laidAside");
-
-        json_integer_set(count, json_integer_value(count) + redis_reply_int(reply, 0));
-    }
-    redis_reply_free(reply);
-    return st;
+    redis_command_add_text(command, "HGETALL");
+    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_PAUSED, shard, NULL));
 }
 
-static enum status read_paused(struct ask *ask, int shard, json_t *pauses)
+static void take_paused(void *arg, int shard, const struct redis_reply *reply)
 {
-    struct redis_reply *reply;
-    enum status st = read_key(ask, &reply, shard, "HGETALL", KEY_PAUSED, NULL, NULL, NULL);
+    struct looking *looking = arg;
 
-    for (size_t i = 0; st == ST_OK && i + 1 < redis_reply_count(reply); i += 2) {
+    for (size_t i = 0; i + 1 < redis_reply_count(reply); i += 2) {
         const char *name = redis_reply_text(redis_reply_at(reply, i), NULL);
 
-        take_pause(pauses, name, redis_reply_text(redis_reply_at(reply, i + 1), NULL));
-        st = count_aside(ask, shard, name, pause_of(pauses, name));
+        take_pause(looking->pauses, name, redis_reply_text(redis_reply_at(reply, i + 1), NULL));
+        hold(looking, shard, name);
     }
-    redis_reply_free(reply);
-    return st;
 }
 
-static enum status read_resuming(struct ask *ask, int shard, json_t *pauses)
+static void write_resuming(void *arg, int shard, struct redis_command *command)
 {
-    struct redis_reply *reply;
-    enum status st = read_key(ask, &reply, shard, "ZRANGE", KEY_RESUMING, NULL, "0", "-1");
+    struct looking *looking = arg;
 
-    for (size_t i = 0; st == ST_OK && i < redis_reply_count(reply); i++) {
+    redis_command_add_text(command, "ZRANGE");
+    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_RESUMING, shard, NULL));
+    redis_command_add_text(command, "0");
+    redis_command_add_text(command, "-1");
+}
+
+static void take_resuming(void *arg, int shard, const struct redis_reply *reply)
+{
+    struct looking *looking = arg;
+
+    for (size_t i = 0; i < redis_reply_count(reply); i++) {
         const char *name = redis_reply_text(redis_reply_at(reply, i), NULL);
 
-        json_object_set_new(pause_of(pauses, name), "resuming", json_true());
-        st = count_aside(ask, shard, name, pause_of(pauses, name));
+        json_object_set_new(pause_of(looking->pauses, name), "resuming", json_true());
+        hold(looking, shard, name);
     }
-    redis_reply_free(reply);
-    return st;
+}
+
+static void write_aside(void *arg, int n, struct redis_command *command)
+{
+    struct looking *looking = arg;
+    const struct held *held = &looking->held[n];
+
+    redis_command_add_text(command, "ZCARD");
+    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_ASIDE, held->shard, held->name));
+}
+
+static void take_aside(void *arg, int n, const struct redis_reply *reply)
+{
+    struct looking *looking = arg;
+    json_t *count = json_object_get(looking->held[n].pause, "laidAside");
+
+    json_integer_set(count, json_integer_value(count) + redis_reply_int(reply, 0));
+}
+
+static void looking_release(struct looking *looking)
+{
+    for (size_t i = 0; i < looking->count; i++)
+        free(looking->held[i].name);
+    free(looking->held);
+    json_decref(looking->pauses);
 }
 
 enum status view_pauses(struct ask *ask, json_t **list)
 {
-    json_t *pauses = json_object(), *pause;
+    struct looking looking = { .pauses = json_object() };
     const char *name;
+    json_t *pause;
     int shards = 0;
     enum status st = ask_shards(ask, &shards);
 
-    for (int shard = 0; shard < shards && st == ST_OK; shard++) {
-        st = read_paused(ask, shard, pauses);
-        if (st == ST_OK)
-            st = read_resuming(ask, shard, pauses);
-    }
+    if (st == ST_OK)
+        st = each_ask(ask, shards, write_paused, take_paused, &looking);
+    if (st == ST_OK)
+        st = each_ask(ask, shards, write_resuming, take_resuming, &looking);
+    if (st == ST_OK)
+        st = each_ask(ask, (int)looking.count, write_aside, take_aside, &looking);
     *list = st == ST_OK ? json_array() : NULL;
-    json_object_foreach(pauses, name, pause)
+    json_object_foreach(looking.pauses, name, pause)
     {
         if (*list)
             json_array_append(*list, pause);
     }
-    json_decref(pauses);
+    looking_release(&looking);
     return st;
 }

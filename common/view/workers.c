@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/record/keys.h"
+#include "common/view/each.h"
 #include "common/view/view.h"
 
 enum { INSTANCE_SIZE = 400 };
@@ -44,61 +46,108 @@ static void take_lease(json_t *workers, const char *id, const char *lease, size_
         json_array_append_new(json_object_get(worker, "ids"), json_string(id));
 }
 
-static enum status read_seen(struct ask *ask, int shard, json_t *workers)
-{
-    struct redis_reply *reply = NULL;
-    char key[KEY_SIZE];
-    enum status st;
+/* What is being looked at. */
+struct looking {
+    json_t *workers;
+    size_t ids_max;
+    char key[KEY_SIZE]; /* of the command that is being written */
+    /* of those that are asked about: */
+    const char **instances;
+    int shard;
+};
 
-    key_format(key, sizeof key, KEY_WORKERS, shard, NULL);
-    st = redis_call(ask->redis, &reply, ask->err, "ZRANGE", key, "0", "-1", "WITHSCORES", NULL);
-    for (size_t i = 0; st == ST_OK && i + 1 < redis_reply_count(reply); i += 2) {
-        json_t *worker = worker_of(workers, redis_reply_text(redis_reply_at(reply, i), NULL));
+static void write_seen(void *arg, int shard, struct redis_command *command)
+{
+    struct looking *looking = arg;
+
+    redis_command_add_text(command, "ZRANGE");
+    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_WORKERS, shard, NULL));
+    redis_command_add_text(command, "0");
+    redis_command_add_text(command, "-1");
+    redis_command_add_text(command, "WITHSCORES");
+}
+
+static void take_seen(void *arg, int shard, const struct redis_reply *reply)
+{
+    struct looking *looking = arg;
+
+    (void)shard;
+    for (size_t i = 0; i + 1 < redis_reply_count(reply); i += 2) {
+        json_t *worker = worker_of(looking->workers, redis_reply_text(redis_reply_at(reply, i), NULL));
         json_int_t seen = strtoll(redis_reply_text(redis_reply_at(reply, i + 1), NULL), NULL, 10);
 
         if (seen > json_integer_value(json_object_get(worker, "seenAtMs")))
             json_object_set_new(worker, "seenAtMs", json_integer(seen));
     }
-    redis_reply_free(reply);
-    return st;
 }
 
-static enum status read_leases(struct ask *ask, int shard, json_t *workers, size_t ids_max)
+static void write_leases(void *arg, int shard, struct redis_command *command)
 {
-    struct redis_reply *reply = NULL;
-    char key[KEY_SIZE];
-    enum status st;
+    struct looking *looking = arg;
 
-    key_format(key, sizeof key, KEY_LEASES, shard, NULL);
-    st = redis_call(ask->redis, &reply, ask->err, "HGETALL", key, NULL);
-    for (size_t i = 0; st == ST_OK && i + 1 < redis_reply_count(reply); i += 2) {
-        take_lease(workers, redis_reply_text(redis_reply_at(reply, i), NULL),
-                   redis_reply_text(redis_reply_at(reply, i + 1), NULL), ids_max);
+    redis_command_add_text(command, "HGETALL");
+    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_LEASES, shard, NULL));
+}
+
+static void take_leases(void *arg, int shard, const struct redis_reply *reply)
+{
+    struct looking *looking = arg;
+
+    (void)shard;
+    for (size_t i = 0; i + 1 < redis_reply_count(reply); i += 2) {
+        take_lease(looking->workers, redis_reply_text(redis_reply_at(reply, i), NULL),
+                   redis_reply_text(redis_reply_at(reply, i + 1), NULL), looking->ids_max);
     }
-    redis_reply_free(reply);
-    return st;
 }
 
-/* uri, types and slots are the same in every shard it speaks to: the first that knows it is enough. */
-static enum status read_about(struct ask *ask, int shards, const char *instance, json_t *worker)
+/* ---- uri, types and slots: the same in every shard that a worker speaks to ---- */
+
+static void write_about(void *arg, int n, struct redis_command *command)
 {
+    struct looking *looking = arg;
+
+    redis_command_add_text(command, "HMGET");
+    redis_command_add_text(
+        command, key_format(looking->key, sizeof looking->key, KEY_INSTANCE, looking->shard, looking->instances[n]));
+    redis_command_add_text(command, "uri");
+    redis_command_add_text(command, "types");
+    redis_command_add_text(command, "slots");
+}
+
+static void take_about(void *arg, int n, const struct redis_reply *reply)
+{
+    struct looking *looking = arg;
+    json_t *worker = json_object_get(looking->workers, looking->instances[n]);
+
+    if (redis_reply_kind(redis_reply_at(reply, 0)) == REDIS_NIL)
+        return;
+    json_object_set_new(worker, "uri", json_string(redis_reply_text(redis_reply_at(reply, 0), NULL)));
+    json_object_set_new(worker, "types", json_string(redis_reply_text(redis_reply_at(reply, 1), NULL)));
+    json_object_set_new(worker, "slots", json_integer(redis_reply_int(redis_reply_at(reply, 2), 0)));
+    looking->instances[n] = NULL; /* it is known */
+}
+
+/* Of all in the first shard; of those that it does not know in the next, and so on. */
+static enum status read_about(struct ask *ask, int shards, struct looking *looking)
+{
+    const char *instance;
     enum status st = ST_OK;
-    bool known = false;
+    json_t *worker;
+    int count = 0;
 
-    for (int shard = 0; shard < shards && !known && st == ST_OK; shard++) {
-        struct redis_reply *reply = NULL;
-        char key[KEY_SIZE];
+    looking->instances = xcalloc(json_object_size(looking->workers) + 1, sizeof *looking->instances);
+    json_object_foreach(looking->workers, instance, worker) looking->instances[count++] = instance;
+    for (looking->shard = 0; looking->shard < shards && count > 0 && st == ST_OK; looking->shard++) {
+        int left = 0;
 
-        key_format(key, sizeof key, KEY_INSTANCE, shard, instance);
-        st = redis_call(ask->redis, &reply, ask->err, "HMGET", key, "uri", "types", "slots", NULL);
-        known = st == ST_OK && redis_reply_kind(redis_reply_at(reply, 0)) != REDIS_NIL;
-        if (known) {
-            json_object_set_new(worker, "uri", json_string(redis_reply_text(redis_reply_at(reply, 0), NULL)));
-            json_object_set_new(worker, "types", json_string(redis_reply_text(redis_reply_at(reply, 1), NULL)));
-            json_object_set_new(worker, "slots", json_integer(redis_reply_int(redis_reply_at(reply, 2), 0)));
+        st = each_ask(ask, count, write_about, take_about, looking);
+        for (int i = 0; i < count; i++) {
+            if (looking->instances[i])
+                looking->instances[left++] = looking->instances[i];
         }
-        redis_reply_free(reply);
+        count = left;
     }
+    free(looking->instances);
     return st;
 }
 
@@ -113,48 +162,59 @@ static json_t *values_of(const json_t *object)
 
 enum status view_workers(struct ask *ask, size_t ids_max, json_t **list)
 {
-    json_t *workers = json_object(), *worker;
-    const char *instance;
+    struct looking looking = { .workers = json_object(), .ids_max = ids_max };
     int shards = 0;
     enum status st = ask_shards(ask, &shards);
 
-    for (int shard = 0; shard < shards && st == ST_OK; shard++) {
-        st = read_seen(ask, shard, workers);
-        if (st == ST_OK)
-            st = read_leases(ask, shard, workers, ids_max);
-    }
-    json_object_foreach(workers, instance, worker)
-    {
-        if (st == ST_OK)
-            st = read_about(ask, shards, instance, worker);
-    }
-    *list = st == ST_OK ? values_of(workers) : NULL;
-    json_decref(workers);
+    if (st == ST_OK)
+        st = each_ask(ask, shards, write_seen, take_seen, &looking);
+    if (st == ST_OK)
+        st = each_ask(ask, shards, write_leases, take_leases, &looking);
+    if (st == ST_OK)
+        st = read_about(ask, shards, &looking);
+    *list = st == ST_OK ? values_of(looking.workers) : NULL;
+    json_decref(looking.workers);
     return st;
+}
+
+/* ---- shards ---- */
+
+struct gates {
+    json_t *list;
+    char key[KEY_SIZE];
+};
+
+static void write_gate(void *arg, int shard, struct redis_command *command)
+{
+    struct gates *gates = arg;
+
+    redis_command_add_text(command, "HMGET");
+    redis_command_add_text(command, key_format(gates->key, sizeof gates->key, KEY_GATE, shard, NULL));
+    redis_command_add_text(command, "mode");
+    redis_command_add_text(command, "gen");
+    redis_command_add_text(command, "armed");
+}
+
+static void take_gate(void *arg, int shard, const struct redis_reply *reply)
+{
+    struct gates *gates = arg;
+    const char *mode = redis_reply_text(redis_reply_at(reply, 0), NULL);
+
+    json_array_append_new(gates->list,
+                          json_pack("{s:i, s:s, s:I, s:I}", "shard", shard, "mode", *mode ? mode : "EMPTY",
+                                    "generation", (json_int_t)redis_reply_int(redis_reply_at(reply, 1), 0), "armedAtMs",
+                                    (json_int_t)redis_reply_int(redis_reply_at(reply, 2), 0)));
 }
 
 enum status view_shards(struct ask *ask, json_t **list)
 {
+    struct gates gates = { .list = json_array() };
     int shards = 0;
     enum status st = ask_shards(ask, &shards);
 
-    *list = json_array();
-    for (int shard = 0; shard < shards && st == ST_OK; shard++) {
-        struct redis_reply *reply = NULL;
-        char key[KEY_SIZE];
-        const char *mode;
-
-        key_format(key, sizeof key, KEY_GATE, shard, NULL);
-        st = redis_call(ask->redis, &reply, ask->err, "HMGET", key, "mode", "gen", "armed", NULL);
-        mode = redis_reply_text(redis_reply_at(reply, 0), NULL);
-        if (st == ST_OK) {
-            json_array_append_new(*list,
-                                  json_pack("{s:i, s:s, s:I, s:I}", "shard", shard, "mode", *mode ? mode : "EMPTY",
-                                            "generation", (json_int_t)redis_reply_int(redis_reply_at(reply, 1), 0),
-                                            "armedAtMs", (json_int_t)redis_reply_int(redis_reply_at(reply, 2), 0)));
-        }
-        redis_reply_free(reply);
-    }
+    if (st == ST_OK)
+        st = each_ask(ask, shards, write_gate, take_gate, &gates);
+    *list = gates.list;
     if (st == ST_OK)
         return ST_OK;
     json_decref(*list);

@@ -25,7 +25,7 @@ static struct query *parse(struct call *call, const char *where)
                : query_parse(all, strlen(all), &call->err);
 }
 
-/* How many there are, where the numbers of bgop_stats tell it; else null: counting would mean to look at all. */
+/* How many there are, where the numbers by Type and Status tell it; else null: counting would mean to look at all. */
 static json_t *count(struct call *call, const struct query *query)
 {
     struct query counting = *query;

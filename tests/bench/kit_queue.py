@@ -22,7 +22,7 @@ from kit_scenarios import HTTP_WAIT_MS
 TICK = os.sysconf("SC_CLK_TCK")
 NUMBERS = itertools.count(1)
 HANDLER = "bench_handler"
-IDLE_AFTER_S = 12                       # behind the last operation: what a worker does because there was work is over
+IDLE_AFTER_S = 35                       # behind the last operation: what goes on because there was work is over
 
 
 class Failed(Exception):

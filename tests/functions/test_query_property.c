@@ -424,7 +424,7 @@ static void groups_count_what_their_condition_counts(void **state)
 
         snprintf(text, sizeof text, "SELECT %s, COUNT(Id) n, MAX(Id) last FROM BackgroundOperation GROUP BY %s", name,
                  name);
-        if (random_chance(&chance, 5000)) /* the numbers of bgop_stats may be enough */
+        if (random_chance(&chance, 5000)) /* the numbers by Type and Status may be enough */
             snprintf(text, sizeof text, "SELECT %s, COUNT(Id) n FROM BackgroundOperation GROUP BY %s", name, name);
         groups = answered(text);
         json_array_foreach(groups, g, group)

@@ -134,11 +134,11 @@ static void a_plan_says_what_it_does(void **state)
     static const struct {
         const char *text, *name, *value;
     } cases[] = {
-        { "SELECT COUNT()" FROM, "index", "the numbers of bgop_stats by Type and Status; no record is read" },
+        { "SELECT COUNT()" FROM, "index", "the numbers of records by Type and Status; no record is read" },
         { "SELECT COUNT()" FROM " WHERE Status = 'New' AND Type != 'XClean'", "tested here",
           "Status = 'New' AND Type != 'XClean'" },
         { "SELECT Type, Status, COUNT(Id)" FROM " GROUP BY Type, Status", "index",
-          "the numbers of bgop_stats by Type and Status; no record is read" },
+          "the numbers of records by Type and Status; no record is read" },
         { "SELECT COUNT(ParentKey)" FROM, "index", "the queue in order of submission, one shard after the other" },
         { "SELECT COUNT()" FROM " WHERE RetryCount > 0", "index",
           "the queue in order of submission, one shard after the other" },
@@ -197,7 +197,7 @@ static void a_plan_says_what_it_does(void **state)
         { "SELECT Id" FROM, "times", "null" },
         { "SELECT Type, COUNT(Id)" FROM " GROUP BY Type HAVING COUNT(Id) > 5", "HAVING", "COUNT(Id) > 5" },
         { "SELECT Type, COUNT(Id)" FROM " GROUP BY Type HAVING COUNT(Id) > 5", "index",
-          "the numbers of bgop_stats by Type and Status; no record is read" },
+          "the numbers of records by Type and Status; no record is read" },
         { "SELECT Type" FROM " GROUP BY Type HAVING MAX(SubmittedAt) < TODAY", "HAVING",
           "MAX(SubmittedAt) < 2026-11-23T00:00:00.000Z" },
         { "SELECT Type" FROM " GROUP BY Type HAVING MAX(SubmittedAt) < TODAY AND COUNT(GroupLeader.Id) = 0",
