@@ -40,18 +40,13 @@ why() {
     grep -E '^ *[0-9]+/[0-9]+ Test .*\*\*\*|^\[  (ERROR  |FAILED) |^\[   LINE |^[A-Za-z.]*Error\b|^(FAIL|ERROR): |ERROR: [A-Z].*Sanitizer' "$1" | cut -c1-300 | head -n 60
 }
 
-# A network of their own, where the kernel gives one: on a machine that others use too, a test's Kafka once found the port
-# taken that was free a moment before.
-network=()
-! unshare --net "$top/tests/loopback" true 2>/dev/null || network=(unshare --net "$top/tests/loopback")
-
 # Two tests for each core: most of them wait for servers nearly all the time, and those that compute count twice
 # (PROCESSORS in CMakeLists.txt). Everything that ctest says goes through; its last part, from the result on, is kept for the end.
 run_ctest() {
     local preset=$1 out code=0
     shift
     out=$(mktemp)
-    "${network[@]}" ctest --test-dir "$top/build/$preset" -j$((2 * $(nproc))) --output-on-failure --no-tests=error "$@" 2>&1 | tee "$out" || code=$?
+    ctest --test-dir "$top/build/$preset" -j$((2 * $(nproc))) --output-on-failure --no-tests=error "$@" 2>&1 | tee "$out" || code=$?
     mapfile -t -O "${#failures[@]}" failures < <(why "$out" | sed "s/^/$preset: /")
     results+=("$(printf '%s: ' "$preset"; sed -n '/tests passed,/,$p' "$out"; grep -m1 '^No tests were found' "$out" || true)")
     rm -f "$out"

@@ -188,7 +188,7 @@ class Scenarios(unittest.TestCase):
     def test_configuration(self):
         [scenario] = kit_scenarios.chosen(["rate/merging/64/http"])
         text = scenario.config("p7", 4711, "/bin/handler")
-        self.assertEqual(text.split("\n")[:6], ["[queue]", "prefix = p7", "[worker]", "concurrency = 64",
+        self.assertEqual(text.split("\n")[:7], ["[queue]", "prefix = p7", "shards = 16", "[worker]", "concurrency = 64",
                                                 "[type ExternalObject]", "concurrency = 64"])
         self.assertIn("url = http://127.0.0.1:4711/", text)
 

@@ -120,7 +120,7 @@ static void replicas(void **state)
     both_say(server.url, "SET", "NOREPLICAS", "min-replicas-to-write");
     order("CONFIG SET min-replicas-to-write 0");
     order("REPLICAOF 127.0.0.1 1");
-    both_say(server.url, "SET", "READONLY", "it is a replica: name the master");
+    both_say(server.url, "SET", "READONLY", "it is a replica: name the primary");
     order("CONFIG SET replica-serve-stale-data no");
     both_say(server.url, "EXISTS", "MASTERDOWN", "a replica without its master");
     order("CONFIG SET replica-serve-stale-data yes");

@@ -88,9 +88,10 @@ static void changes_stay_below_their_bytes(void **state)
     int64_t bytes = 0;
 
     for (int second = 0; second < 20; second++) {
-        shard_command(shard,
-                      "EVAL \"for i = 1, 3000 do redis.call('XADD', KEYS[1], '*', 'Complete', ('x'):rep(1000)) end\" 1 " SHARD_PREFIX
-                      ":changes");
+        shard_command(
+            shard,
+            "EVAL \"for i = 1, 3000 do redis.call('XADD', KEYS[1], '*', 'Complete', ('x'):rep(1000)) end\" 1 " SHARD_PREFIX
+            ":changes");
         pass(shard, 1000);
         bytes = shard_number(shard, "MEMORY USAGE " SHARD_PREFIX ":changes SAMPLES 0");
     }
