@@ -238,11 +238,7 @@ build_programs() {
 server_ask() {
     local name=$1
     shift
-    if [ -n "$redis_cluster" ]; then
-        redis-cli -h 127.0.0.1 -p "$(redis_port_of "$name")" "$@" 2>/dev/null
-    else
-        redis_ask "$@"
-    fi
+    redis_cli bgop-operator -p "$(redis_port_of "$name")" "$@" 2>/dev/null
 }
 
 # The servers of Redis: one, or primaries and their replicas at the ports that follow.
@@ -254,14 +250,19 @@ redis_names() {
 
 redis_port_of() { local number=${1#redis}; number=${number#-}; echo $((redis_port + ${number:-1} - 1)); }
 
-redis_ask() {
+# redis_cli USER ARGUMENT...: by TLS, as that user, where there are users.
+redis_cli() {
+    local user=$1
+    shift
     if [ -n "$tls" ]; then
-        REDISCLI_AUTH=$(<"$home/tls/users/bgop-operator") redis-cli -h 127.0.0.1 -p "$redis_port" --tls \
-            --cacert "$home/tls/ca.pem" --user bgop-operator --no-auth-warning "$@" 2>/dev/null
+        REDISCLI_AUTH=$(<"$home/tls/users/$user") redis-cli -h 127.0.0.1 --tls --cacert "$home/tls/ca.pem" --user "$user" \
+            --no-auth-warning "$@"
     else
-        redis-cli ${redis_cluster:+-c} -h 127.0.0.1 -p "$redis_port" "$@" 2>/dev/null
+        redis-cli -h 127.0.0.1 "$@"
     fi
 }
+
+redis_ask() { redis_cli bgop-operator ${redis_cluster:+-c} -p "$redis_port" "$@" 2>/dev/null; }
 
 # Kafka 4's brokers are compiled for Java 17. What "release" beside it says is there in a moment; a java that is a
 # script has none.
@@ -336,14 +337,16 @@ start_redis() {
     local -a listen=(--port "$(redis_port_of "$1")")
     mkdir -p "$home/$1"
     [ -z "$redis_cluster" ] || listen+=(--cluster-enabled yes --cluster-node-timeout 5000)
-    [ -z "$tls" ] || listen=(--port 0 --tls-port "$redis_port" --tls-auth-clients no --aclfile "$home/tls/users.acl"
+    [ -z "$tls" ] || listen=(--port 0 --tls-port "${listen[@]:1}" --tls-auth-clients no --aclfile "$home/tls/users.acl"
         --tls-cert-file "$home/tls/redis.pem" --tls-key-file "$home/tls/redis.key" --tls-ca-cert-file "$home/tls/ca.pem")
+    [ -z "$redis_cluster" ] || [ -z "$tls" ] ||
+        listen+=(--tls-cluster yes --tls-replication yes --include "$home/tls/redis-replica.conf")
     launch "$1" redis-server "$repository/deploy/redis/redis.conf" "${listen[@]}" --dir "$home/$1"
 }
 
-server_answers() { [ "$(redis-cli -h 127.0.0.1 -p "$(redis_port_of "$1")" PING 2>/dev/null)" = PONG ]; }
+server_answers() { [ "$(redis_cli admin -p "$(redis_port_of "$1")" PING 2>/dev/null)" = PONG ]; }
 
-cluster_says() { redis-cli -h 127.0.0.1 -p "$(redis_port_of "$1")" CLUSTER INFO 2>/dev/null | grep -q "$2"; }
+cluster_says() { redis_cli admin -p "$(redis_port_of "$1")" CLUSTER INFO 2>/dev/null | grep -q "$2"; }
 
 # Once: servers that know each other find each other again.
 make_cluster() {
@@ -351,7 +354,7 @@ make_cluster() {
     local -a servers=()
     if cluster_says redis-1 '^cluster_known_nodes:1[^0-9]*$'; then
         for name in $(redis_names); do servers+=("127.0.0.1:$(redis_port_of "$name")"); done
-        redis-cli --cluster create "${servers[@]}" --cluster-replicas "$replicas" --cluster-yes \
+        redis_cli admin --cluster create "${servers[@]}" --cluster-replicas "$replicas" --cluster-yes \
             >>"$home/log/redis-cluster.log" 2>&1 || die "redis-cli --cluster create failed: $home/log/redis-cluster.log"
     fi
     for name in $(redis_names); do

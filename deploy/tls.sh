@@ -3,6 +3,7 @@
 #   ca.pem, ca.key, kafka.pem, kafka.key, redis.pem, redis.key     deploy/certificates
 #   users/NAME                                                    the password of NAME
 #   users.acl                                                     deploy/redis/users.acl with them
+#   replica.password, redis-replica.conf                          of a Redis Cluster: how replicas log in
 #   NAME.ini                                                      [redis] and [kafka] for a program of NAME
 #   NAME.properties                                               the same for clients of librdkafka
 # shellcheck shell=bash
@@ -23,6 +24,8 @@ make_secrets() {
             client_properties "$1" "$user" >"$1/$user.properties"
             client_ini "$1" "$user" >"$1/$user.ini"
         done
+        [ -s "$1/replica.password" ] || head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$1/replica.password"
+        printf 'masteruser replica\nmasterauth %s\n' "$(<"$1/replica.password")" >"$1/redis-replica.conf"
         redis_users "$1" >"$1/users.acl"
     )
 }
@@ -54,11 +57,18 @@ ssl.ca.location = $1/ca.pem
 EOF
 }
 
-# The users of deploy/redis/users.acl with the digests of their passwords, and nobody else.
+digest() { sha256sum <"$1" | cut -d' ' -f1; }
+
+# The users of deploy/redis/users.acl with the digests of their passwords, and nobody else. On a cluster they ask for the
+# map and follow keys on their way; replicas log in, and so does who makes the cluster (redis-cli).
 redis_users() {
-    local word name rest
+    local word name rest more=''
+    [ -z "${redis_cluster:-}" ] || more='+cluster|slots +asking '
     echo "user default off"
     while read -r word name rest; do
-        echo "$word $name $rest #$(sha256sum <"$1/users/$name" | cut -d' ' -f1)"
+        echo "$word $name $rest $more#$(digest "$1/users/$name")"
     done <"$repository/deploy/redis/users.acl"
+    [ -n "$more" ] || return 0
+    echo "user replica on +psync +replconf +ping #$(digest "$1/replica.password")"
+    echo "user admin on ~* &* +@all #$(digest "$1/users/admin")"
 }

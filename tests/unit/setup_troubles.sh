@@ -135,6 +135,15 @@ fails "Java's class path cannot hold a colon" BGOP_CACHE="$scratch/a:b" deploy/u
 
 # ---- down without up, and once more ----
 ends 0 err "nothing runs in $scratch/never" env BGOP_HOME="$scratch/never" deploy/down
+mkdir -p "$scratch/kept/redis/appendonlydir"
+ends 1 err "are of one server, and now it is a cluster of 3 servers; start it as it was" \
+    env BGOP_HOME="$scratch/kept" deploy/up --redis-cluster 3
+rm -r "$scratch/kept/redis"
+mkdir "$scratch/kept/redis-1" "$scratch/kept/redis-2" "$scratch/kept/redis-3"
+touch "$scratch"/kept/redis-{1,2,3}/nodes.conf
+ends 1 err "are of a cluster of 3 servers, and now it is one server" env BGOP_HOME="$scratch/kept" deploy/up
+ends 1 err "are of a cluster of 3 servers, and now it is a cluster of 6 servers" \
+    env BGOP_HOME="$scratch/kept" deploy/up --redis-cluster 3 --replicas 1
 ends 1 err "nothing was started in $scratch/never yet; deploy/up starts all of it" env BGOP_HOME="$scratch/never" \
     deploy/up --restart kafka
 [ ! -e "$scratch/never" ] || { echo "deploy/down or --restart made a folder"; failed=1; }
