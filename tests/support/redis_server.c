@@ -24,7 +24,8 @@ static void server_exec(const struct redis_server *server, pid_t parent)
     execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", server->socket, "--dir", server->directory,
            "--save", "", "--appendonly", server->appendonly ? "yes" : "no", "--appendfsync", "no", "--logfile",
            "redis.log", "--hash-max-listpack-value", "1024", "--hash-max-listpack-entries", "48",
-           "--zset-max-listpack-entries", "32", "--maxmemory-policy", "noeviction", (char *)NULL);
+           "--zset-max-listpack-entries", "32", "--stream-node-max-bytes", "16384", "--maxmemory-policy", "noeviction",
+           (char *)NULL);
     _exit(errno == ENOENT ? SKIPPED : 1);
 }
 
