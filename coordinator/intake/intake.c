@@ -298,9 +298,16 @@ static void intake_apply(struct intake *intake)
 
 /* ---- the rest of a turn ---- */
 
+/* Of many shards less often: who ingests into one whose gate has changed is refused, and looks then. */
+static int gates_refresh_ms(const struct gate_copies *gates)
+{
+    return gate_copies_all_open(gates) ? GATES_REFRESH_MS * (1 + gates->shards / GATES_A_SECOND)
+                                       : GATES_REFRESH_CLOSED_MS;
+}
+
 static void intake_refresh_gates(struct intake *intake, int64_t now_ms)
 {
-    int every_ms = gate_copies_all_open(&intake->reader.gates) ? GATES_REFRESH_MS : GATES_REFRESH_CLOSED_MS;
+    int every_ms = gates_refresh_ms(&intake->reader.gates);
     struct err err = ERR_INIT;
     int changed;
 

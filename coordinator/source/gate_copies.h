@@ -8,6 +8,7 @@
 
 enum {
     GATES_REFRESH_MS = 1000,      /* between reads when all is well */
+    GATES_A_SECOND = 64,          /* of more shards the intake loops read them less often */
     GATES_REFRESH_CLOSED_MS = 20, /* while a shard is not open */
 };
 

@@ -433,6 +433,28 @@ static void fill(struct million *million)
     workers_renew(million);
 }
 
+/* A queue that was filled before goes on where it stands. */
+static void go_on(struct million *million)
+{
+    redisReply *next = million_command(million, "GET sim:next");
+
+    if (next->type == REDIS_REPLY_STRING)
+        million->next = (int)strtol(next->str, NULL, 10);
+    freeReplyObject(next);
+    for (int s = 0; s < MILLION_SHARDS; s++) {
+        redisReply *fence = million_command(million, "HGET bgop:{%d}:fences t", s);
+
+        million->status_next[s] = fence->type == REDIS_REPLY_STRING ? strtoll(fence->str, NULL, 10) : 0;
+        freeReplyObject(fence);
+    }
+}
+
+void million_note_next(struct million *million, int next)
+{
+    million->next = next;
+    freeReplyObject(million_command(million, "SET sim:next %d", next));
+}
+
 void million_open(struct million *million, redisContext *redis, int operations)
 {
     redisReply *filled;
@@ -442,12 +464,19 @@ void million_open(struct million *million, redisContext *redis, int operations)
     million->per_shard = operations / MILLION_SHARDS / MILLION_BATCH * MILLION_BATCH;
     if (million->per_shard == 0)
         million->per_shard = MILLION_BATCH;
+    million->next = million->per_shard;
     library_load(million);
     filled = million_command(million, "GET sim:filled");
     if (filled->type != REDIS_REPLY_STRING) {
         fill(million);
         freeReplyObject(million_command(million, "SET sim:filled 1"));
+        million_clock(million, MILLION_T0 + (int64_t)MILLION_HOURS * 3600000 + 120000);
+    } else {
+        redisReply *now = million_command(million, "GET sim:now");
+
+        million->now_ms = now->type == REDIS_REPLY_STRING ? strtoll(now->str, NULL, 10) : MILLION_T0;
+        freeReplyObject(now);
+        go_on(million);
     }
     freeReplyObject(filled);
-    million_clock(million, MILLION_T0 + (int64_t)MILLION_HOURS * 3600000 + 120000);
 }

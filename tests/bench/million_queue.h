@@ -24,6 +24,7 @@ enum {
 struct million {
     redisContext *redis;
     int per_shard; /* operations submitted to each shard */
+    int next;      /* the first that there is none of, in any shard */
     int64_t now_ms;
     int64_t submit_next[MILLION_SHARDS], status_next[MILLION_SHARDS];
     /* the call being written */
@@ -36,8 +37,9 @@ struct million {
 /* Loads the library with the queue's clock; fills, unless the server holds such a queue already. */
 void million_open(struct million *million, redisContext *redis, int operations);
 void million_clock(struct million *million, int64_t now_ms);
-/* Submits the MILLION_BATCH operations from `first` on and ends them as their fate says, as filling does: from per_shard on
- * there are none yet. Only by who has filled. */
+/* Submits the MILLION_BATCH operations from `first` on and ends them as their fate says, as filling does: from `next` on there
+ * are none yet; who has gone on says so, for the next one who opens it. */
+void million_note_next(struct million *million, int next);
 void million_batch(struct million *million, int shard, int first);
 /* The Id of submission n of a shard; which ones exist is the fill's business (about one in twenty was removed). */
 void million_id(char id[ID_SIZE], int shard, int n);
