@@ -40,6 +40,8 @@ class FailoverRig(Rig):
         if way == "lag":
             self.lag(old)
             time.sleep(self.random.uniform(1, 3))
+            fault.detail["behind_bytes"] = self.node(old).info("replication")["master_repl_offset"] - \
+                self.node(new).info("replication")["slave_repl_offset"]
         marker = Marker(old, shards[0]) if way == "stop" else None
         if way == "stop":
             self.stand_still(old)
@@ -194,4 +196,4 @@ def failovers(session):
     session.notes["lost_unknown"] = sum(f.detail["lost"] is None for f in faults)
     session.need("failovers", len(faults), session.options.count)
     if session.options.count >= len(WAYS):
-        session.need("redis_lost_writes", sum(f.detail["lost"] or 0 for f in faults))
+        session.need("behind_bytes", sum(f.detail.get("behind_bytes", 0) for f in faults))
