@@ -323,6 +323,7 @@ static void a_killed_primary_is_replaced_and_its_shards_are_fenced(void **state)
     if (!works_again(redis, shard, ST_FENCED, &err)) /* with the functions: a replica has them */
         fail_msg("%s", err.text);
     assert_int_not_equal(redis_cluster_owner(&cluster, shard_slot(shard)), owner);
+    redis_cluster_await_served(&cluster);
     assert_int_equal(functions_run_id(redis, run_id, &err), ST_OK);
     assert_false(gate_of(redis, shard).armed_for_this_server);
     assert_true(gate_of(redis, other).armed_for_this_server);

@@ -181,13 +181,18 @@ static void await(struct redis_cluster *cluster, const char *text)
     int waited_ms = 0;
 
     for (int i = 0; i < cluster->count; i++) {
-        while (!says(cluster, i, text)) {
+        while (cluster->servers[i].pid && !says(cluster, i, text)) {
             if (waited_ms > START_MS)
                 failed(cluster, 1, text);
             pause_ms(PAUSE_MS);
             waited_ms += PAUSE_MS;
         }
     }
+}
+
+void redis_cluster_await_served(struct redis_cluster *cluster)
+{
+    await(cluster, "cluster_state:ok");
 }
 
 static void start_server(struct redis_cluster *cluster, int number)

@@ -31,6 +31,9 @@ void redis_cluster_kill(struct redis_cluster *cluster, int server);
 /* On what is in its folder. */
 void redis_cluster_again(struct redis_cluster *cluster, int server);
 
+/* Until each server that lives knows that all slots are served: after a failover they learn it one after the other. */
+void redis_cluster_await_served(struct redis_cluster *cluster);
+
 /* A command to one server, which must not be refused; the reply lives until the next one. */
 const redisReply *redis_cluster_call(struct redis_cluster *cluster, int server, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
