@@ -45,7 +45,7 @@ static const struct redis_error errors[] = {
     { "ERR DB index is out of range", ST_AGAIN, true, true, "it has fewer databases: see its option databases" },
     { "ERR unknown command 'HGET", ST_AGAIN, true, true, NO_HASHES },
     { "ERR unknown command 'HMGET", ST_AGAIN, true, true, NO_HASHES },
-    { "ERR unknown command 'FCALL", ST_AGAIN, true, true, "it is older than Redis 7.0, or forbids functions" },
+    { "ERR unknown command 'FCALL", ST_AGAIN, true, true, "it is older than Redis 7.0, forbids functions, or " NO_HASHES },
     { "ERR unknown command `FCALL", ST_AGAIN, true, true, "it is older than Redis 7.0" },
 };
 /* clang-format on */

@@ -1,7 +1,6 @@
 """A queue on a primary that Sentinels watch: it dies under load and a replica takes its place; the new one stands still, and
 comes back taking itself for the primary. Nothing is lost, and an address that is wrong says so."""
 import json
-import os
 import subprocess
 import unittest
 
@@ -83,7 +82,7 @@ class RedisSentinel(unittest.TestCase):
         self.assertEqual(self.ends(stack, ["bgopctl", "stats"], "redis+sentinel://127.0.0.1:1/x", "127.0.0.1:1"), 69)
 
     def ends(self, stack, program, url, text):
-        done = subprocess.run([BIN / program[0], *program[1:]], env=dict(os.environ, **stack.env, BGOP_REDIS=url),
+        done = subprocess.run([BIN / program[0], *program[1:]], env=dict(stack.env, BGOP_REDIS=url),
                               capture_output=True, text=True, timeout=120)
         self.assertIn(text, done.stdout + done.stderr, f"{program[0]} {url}")
         return done.returncode
