@@ -47,6 +47,11 @@ static enum status ask(struct kafka_consumer *consumer, const char *topic, const
     rd_kafka_poll(consumer->asking_rk, 0); /* let the error callback say what the trouble is */
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         consumer->asking.trouble[0] = '\0';
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
+        /* A handle believes for minutes what it once heard of a topic that was just being made. */
+        rd_kafka_destroy(consumer->asking_rk);
+        consumer->asking_rk = NULL;
+    }
     return kafka_error(&consumer->asking, code, "asking for log offsets", (int)(clock_boot_ms() - asked_ms), err);
 }
 
