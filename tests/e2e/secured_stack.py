@@ -26,8 +26,6 @@ class SecuredStack(Stack):
                         KCAT_CONFIG=str(self.tls / "bgop-submitter.properties"))
         subprocess.run(["bash", "-euc", '. "$1/deploy/setup.sh" && umask 077 && make_secrets "$2"', "secrets", ROOT, self.tls],
                        check=True, stdout=subprocess.DEVNULL)
-        with open(self.tls / "users.acl", "a") as users:
-            users.write(f"user tester on #{hashlib.sha256(self.tester.encode()).hexdigest()} ~* &* +@all\n")
         self.redis = self.connect(60)
         self.granted = False
 
@@ -47,7 +45,10 @@ class SecuredStack(Stack):
                           self.folder / f"{name}-log", "--tls", self.tls, "--node", number, "--controllers", controllers])
 
     def redis_listens(self):
-        return ["--port", 0, "--tls-port", self.redis_port, "--tls-auth-clients", "no", "--aclfile", self.tls / "users.acl",
+        users = self.folder / "users.acl"           # that of deploy/tls.sh is made anew when a broker starts
+        users.write_text((self.tls / "users.acl").read_text() +
+                         f"user tester on #{hashlib.sha256(self.tester.encode()).hexdigest()} ~* &* +@all\n")
+        return ["--port", 0, "--tls-port", self.redis_port, "--tls-auth-clients", "no", "--aclfile", users,
                 "--tls-cert-file", self.tls / "redis.pem", "--tls-key-file", self.tls / "redis.key",
                 "--tls-ca-cert-file", self.tls / "ca.pem"]
 
