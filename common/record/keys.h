@@ -63,7 +63,7 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
        "the same Ids: the end of the lease; of one marked `!`, when that was") \
     XX(CANCELS, SHARD, "cancels", NULL, "hash", "A", \
        "Id of a running operation, or of a follower -> reason") \
-    XX(LANE, SHARD, "lane", "<Type>:<ParentKey>", "zset by time of release", "I A T", \
+    XX(LANE, SHARD, "lane", "<Type>:<ParentKey>", "zset by time of release", "I C A T R", \
        "those that are ready but wait for their turn") \
     XX(LANE_OUT, SHARD, "lane_out", "<Type>:<ParentKey>", "set", "I A T R", \
        "those whose turn it is: in `pending`, laid aside, or running (leaders)") \

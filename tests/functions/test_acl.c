@@ -224,12 +224,16 @@ static void work_is_submitted_done_retried_and_failed(void **state)
     CTL(0, "wait", done, "--timeout", "30");
     CTL(2, "wait", failed, retried, "--timeout", "30");
     says(CTL(0, "get", failed), "no");
+    CTL(0, "pause", "--type", "ExternalObject"); /* so that some wait when the first is claimed, and are taken along */
     for (int n = 0; n < 6; n++)
         submitted("ExternalObject", "x", "--timeout", "9000");
+    CTL(0, "resume", "--type", "ExternalObject");
     CTL(0, "submit", "--type", "WebCart", "--parent", "acl", "--payload", "0", "--sequence-group", "g", "--sequence",
         "1");
     CTL(0, "submit", "--type", "WebCart", "--after", "2099-01-01T00:00:00Z");
     EVENTUALLY(strstr(CTL(0, "list", "--type", "ExternalObject", "--json"), "\"Complete\""));
+    assert_non_null(strstr(CTL(0, "list", "--type", "ExternalObject", "--json"), "\"Merged\""));
+    nobody_was_refused();
 }
 
 /* What /metrics of a worker and of a coordinator is made from. */
