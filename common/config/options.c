@@ -73,7 +73,7 @@ const struct option options[] = {
     { "coordinator", "batch_max_messages", OPTION_INT, OF(batch_max_messages), "4000", 1, 100000, NULL,
       "messages read before they are recorded" },
     { "coordinator", "tick_max_ms", OPTION_INT, OF(tick_max_ms), "1000", 1, 10000, NULL,
-      "longest sleep between two looks at a shard's timers" },
+      "longest sleep between two looks at a shard's timers; 10 s where nothing has come for 20 s" },
 
     { "http", "listen", OPTION_TEXT, OF(http_listen), "", 0, 0, NULL,
       "address:port where coordinators answer HTTP; empty: they do not. BGOP_HTTP_LISTEN goes over it" },

@@ -5,19 +5,19 @@
 #include <string.h>
 
 #include "common/record/keys.h"
+#include "common/redis/each.h"
 
-static enum status send_read(struct ask *ask, int shard)
+struct counting {
+    json_t *by_type;
+    char key[KEY_SIZE]; /* of the command that is being written */
+};
+
+static void write_read(void *arg, int shard, struct redis_command *command)
 {
-    struct redis_command command;
-    char key[KEY_SIZE];
-    enum status st;
+    struct counting *counting = arg;
 
-    redis_command_init(&command);
-    redis_command_add_text(&command, "HGETALL");
-    redis_command_add_text(&command, key_format(key, sizeof key, KEY_COUNTS, shard, NULL));
-    st = redis_send(ask->redis, &command, ask->err);
-    redis_command_release(&command);
-    return st;
+    redis_command_add_text(command, "HGETALL");
+    redis_command_add_text(command, key_format(counting->key, sizeof counting->key, KEY_COUNTS, shard, NULL));
 }
 
 /* "Type:Status"; totals since ever stand beside them, without a colon. */
@@ -40,28 +40,23 @@ static void add_count(json_t *by_type, const char *name, json_int_t number)
     json_object_set_new(by_status, colon + 1, json_integer(json_integer_value(known) + number));
 }
 
+static void take_counts(void *arg, int shard, const struct redis_reply *reply)
+{
+    struct counting *counting = arg;
+
+    (void)shard;
+    for (size_t i = 0; i + 1 < redis_reply_count(reply); i += 2) {
+        add_count(counting->by_type, redis_reply_text(redis_reply_at(reply, i), NULL),
+                  redis_reply_int(redis_reply_at(reply, i + 1), 0));
+    }
+}
+
 enum status ask_counts(struct ask *ask, json_t **by_type)
 {
-    int shards = 0, sent = 0;
+    struct counting counting = { .by_type = json_object() };
+    int shards = 0;
     enum status st = ask_shards(ask, &shards);
 
-    *by_type = json_object();
-    for (; sent < shards && st == ST_OK; sent += st == ST_OK)
-        st = send_read(ask, sent);
-    for (int shard = 0; shard < sent; shard++) {
-        struct redis_reply *reply = NULL;
-        struct err err = ERR_INIT;
-        enum status received = redis_receive(ask->redis, &reply, &err);
-
-        for (size_t i = 0; i + 1 < redis_reply_count(reply); i += 2) {
-            add_count(*by_type, redis_reply_text(redis_reply_at(reply, i), NULL),
-                      redis_reply_int(redis_reply_at(reply, i + 1), 0));
-        }
-        redis_reply_free(reply);
-        if (received != ST_OK && st == ST_OK) {
-            *ask->err = err;
-            st = received;
-        }
-    }
-    return st;
+    *by_type = counting.by_type;
+    return st == ST_OK ? redis_ask_each(ask->redis, shards, write_read, take_counts, &counting, ask->err) : st;
 }

@@ -12,6 +12,7 @@
 #include "common/record/id.h"
 #include "common/record/keys.h"
 #include "common/record/routing.h"
+#include "common/redis/each.h"
 
 enum { LOT = 256, ANYWHERE_KEYS = 16384 };
 
@@ -24,6 +25,7 @@ struct search {
     char texts[LOT][RECORD_STRING_SIZE];
     size_t count;           /* of texts: the present lot */
     char (*keys)[KEY_SIZE]; /* of one command */
+    size_t of[LOT];         /* which text each of these is of */
 };
 
 static void add_found(struct search *search, const char *text)
@@ -54,11 +56,11 @@ static size_t list_keys(struct search *search, key_of *key, int shard, size_t of
     return count;
 }
 
-static enum status send_exists(struct search *search, size_t from, size_t to)
+static enum status send_exists(struct search *search, size_t count)
 {
     redis_command_clear(&search->command);
     redis_command_add_text(&search->command, "EXISTS");
-    for (size_t i = from; i < to; i++)
+    for (size_t i = 0; i < count; i++)
         redis_command_add_text(&search->command, search->keys[i]);
     return redis_send(search->ask->redis, &search->command, search->ask->err);
 }
@@ -82,7 +84,7 @@ static enum status receive_number(struct search *search, enum status st, int64_t
 static enum status probe_any(struct search *search, key_of *key, int from, int to, bool *any)
 {
     enum status st = ST_OK;
-    size_t of[LOT], count;
+    size_t count;
     int sent = from;
 
     for (int s = from; s < to; s++)
@@ -90,10 +92,10 @@ static enum status probe_any(struct search *search, key_of *key, int from, int t
     if (redis_is_cluster(search->ask->redis))
         return ST_OK;
     for (; sent < to && st == ST_OK; sent += st == ST_OK) {
-        count = list_keys(search, key, sent, of);
+        count = list_keys(search, key, sent, search->of);
         any[sent - from] = count > 0;
         if (count > 0)
-            st = send_exists(search, 0, count);
+            st = send_exists(search, count);
     }
     for (int s = from; s < sent; s++) {
         int64_t there = 0;
@@ -105,22 +107,26 @@ static enum status probe_any(struct search *search, key_of *key, int from, int t
     return st;
 }
 
+static void write_exists(void *arg, int n, struct redis_command *command)
+{
+    redis_command_add_text(command, "EXISTS");
+    redis_command_add_text(command, ((struct search *)arg)->keys[n]);
+}
+
+static void take_exists(void *arg, int n, const struct redis_reply *reply)
+{
+    struct search *search = arg;
+
+    if (redis_reply_int(reply, 0) > 0)
+        add_found(search, search->texts[search->of[n]]);
+}
+
 /* Which of them it has: a command for each, all at once. */
 static enum status probe_each(struct search *search, key_of *key, int shard)
 {
-    size_t of[LOT], count = list_keys(search, key, shard, of), sent = 0;
-    enum status st = ST_OK;
+    int count = (int)list_keys(search, key, shard, search->of);
 
-    for (; sent < count && st == ST_OK; sent += st == ST_OK)
-        st = send_exists(search, sent, sent + 1);
-    for (size_t i = 0; i < sent; i++) {
-        int64_t there;
-
-        st = receive_number(search, st, &there);
-        if (st == ST_OK && there > 0)
-            add_found(search, search->texts[of[i]]);
-    }
-    return st;
+    return redis_ask_each(search->ask->redis, count, write_exists, take_exists, search, search->ask->err);
 }
 
 /* The lot in the shards from .. to - 1. */
@@ -173,44 +179,34 @@ static bool derived_name(char key[KEY_SIZE], const char *text, int shard)
     return true;
 }
 
-static enum status send_names(struct search *search, int shard)
+static void write_names(void *arg, int shard, struct redis_command *command)
 {
-    char key[KEY_SIZE];
+    struct search *search = arg;
 
-    redis_command_clear(&search->command);
-    redis_command_add_text(&search->command, "HMGET");
-    redis_command_add_text(&search->command, key_format(key, sizeof key, KEY_NAMES, shard, NULL));
+    redis_command_add_text(command, "HMGET");
+    redis_command_add_text(command, key_format(search->keys[0], KEY_SIZE, KEY_NAMES, shard, NULL));
     for (size_t i = 0; i < search->count; i++)
-        redis_command_add_text(&search->command, search->texts[i]);
-    return redis_send(search->ask->redis, &search->command, search->ask->err);
+        redis_command_add_text(command, search->texts[i]);
 }
 
-static enum status receive_names(struct search *search, enum status st)
+static void take_names(void *arg, int shard, const struct redis_reply *reply)
 {
-    struct redis_reply *reply = NULL;
-    struct err err = ERR_INIT;
-    enum status received = redis_receive(search->ask->redis, &reply, &err);
+    struct search *search = arg;
 
-    for (size_t i = 0; received == ST_OK && i < search->count; i++) {
+    (void)shard;
+    for (size_t i = 0; i < search->count; i++) {
         if (redis_reply_kind(redis_reply_at(reply, i)) == REDIS_TEXT)
             add_found(search, search->texts[i]);
     }
-    redis_reply_free(reply);
-    if (received != ST_OK && st == ST_OK)
-        *search->ask->err = err;
-    return st == ST_OK ? received : st;
 }
 
 static enum status find_names(struct search *search)
 {
     enum status st = probe(search, derived_name, 0, 1);
-    int sent = 0;
 
-    for (; sent < search->shards && st == ST_OK; sent += st == ST_OK)
-        st = send_names(search, sent);
-    for (int s = 0; s < sent; s++)
-        st = receive_names(search, st);
-    return st;
+    if (st != ST_OK)
+        return st;
+    return redis_ask_each(search->ask->redis, search->shards, write_names, take_names, search, search->ask->err);
 }
 
 /* ---- lots ---- */

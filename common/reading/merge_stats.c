@@ -10,39 +10,35 @@
 #include "common/record/health.h"
 #include "common/record/id.h"
 #include "common/record/keys.h"
+#include "common/redis/each.h"
 
 enum { ERRORS_MAX = 500, TEXTS_MAX = 50 };
 
 /* ---- how many errors of each ---- */
 
+struct error_counts {
+    int64_t *counts;
+    char key[KEY_SIZE]; /* of the command that is being written */
+};
+
+static void write_count(void *arg, int shard, struct redis_command *command)
+{
+    struct error_counts *errors = arg;
+
+    redis_command_add_text(command, "ZCARD");
+    redis_command_add_text(command, key_format(errors->key, sizeof errors->key, KEY_ERRORS, shard, NULL));
+}
+
+static void take_count(void *arg, int shard, const struct redis_reply *reply)
+{
+    ((struct error_counts *)arg)->counts[shard] = redis_reply_int(reply, 0);
+}
+
 static enum status count_errors(const struct reading *reading, int64_t *counts)
 {
-    struct redis_command command;
-    enum status st = ST_OK;
-    char key[KEY_SIZE];
-    int sent = 0;
+    struct error_counts errors = { .counts = counts };
 
-    redis_command_init(&command);
-    for (; sent < reading->shards && st == ST_OK; sent += st == ST_OK) {
-        redis_command_clear(&command);
-        redis_command_add_text(&command, "ZCARD");
-        redis_command_add_text(&command, key_format(key, sizeof key, KEY_ERRORS, sent, NULL));
-        st = redis_send(reading->redis, &command, reading->err);
-    }
-    redis_command_release(&command);
-    for (int i = 0; i < sent; i++) {
-        struct redis_reply *reply;
-        struct err err = ERR_INIT;
-        enum status received = redis_receive(reading->redis, &reply, &err);
-
-        counts[i] = redis_reply_int(reply, 0);
-        redis_reply_free(reply);
-        if (received != ST_OK && st == ST_OK) {
-            *reading->err = err;
-            st = received;
-        }
-    }
-    return st;
+    return redis_ask_each(reading->redis, reading->shards, write_count, take_count, &errors, reading->err);
 }
 
 static int rising(const void *a, const void *b)

@@ -11,6 +11,7 @@
 
 #include "common/base/memory.h"
 #include "common/record/keys.h"
+#include "common/redis/each.h"
 
 enum { APART_MS = 100 }; /* between two looks at the servers of a cluster */
 
@@ -71,55 +72,45 @@ static void take_entries(struct changes *changes, struct taking *taking, int sha
 
 /* ---- shard by shard ---- */
 
-static enum status send_range(struct changes *changes, int shard, bool newest, struct err *err)
-{
-    struct redis_command command;
+struct ranges {
+    struct changes *changes;
+    struct taking taking;
+    bool newest; /* the last entry of each, and nothing else */
     char key[KEY_SIZE], behind[CHANGES_POSITION_SIZE + 1];
-    enum status st;
+};
 
-    snprintf(behind, sizeof behind, "(%s", changes->positions[shard]);
-    redis_command_init(&command);
-    redis_command_add_text(&command, newest ? "XREVRANGE" : "XRANGE");
-    redis_command_add_text(&command, key_format(key, sizeof key, KEY_CHANGES, shard, NULL));
-    redis_command_add_text(&command, newest ? "+" : behind);
-    redis_command_add_text(&command, newest ? "-" : "+");
-    redis_command_add_text(&command, "COUNT");
-    redis_command_add_int(&command, newest ? 1 : CHANGES_ENTRIES_MAX);
-    st = redis_send(changes->redis, &command, err);
-    redis_command_release(&command);
-    return st;
+static void write_range(void *arg, int shard, struct redis_command *command)
+{
+    struct ranges *ranges = arg;
+
+    snprintf(ranges->behind, sizeof ranges->behind, "(%s", ranges->changes->positions[shard]);
+    redis_command_add_text(command, ranges->newest ? "XREVRANGE" : "XRANGE");
+    redis_command_add_text(command, key_format(ranges->key, sizeof ranges->key, KEY_CHANGES, shard, NULL));
+    redis_command_add_text(command, ranges->newest ? "+" : ranges->behind);
+    redis_command_add_text(command, ranges->newest ? "-" : "+");
+    redis_command_add_text(command, "COUNT");
+    redis_command_add_int(command, ranges->newest ? 1 : CHANGES_ENTRIES_MAX);
 }
 
-/* newest: the last entry of each, and nothing else. */
-static enum status read_ranges(struct changes *changes, bool newest, struct taking *taking, struct err *err)
+static void take_range(void *arg, int shard, const struct redis_reply *reply)
 {
-    enum status st = ST_OK;
-    int sent = 0;
+    struct ranges *ranges = arg;
 
-    for (; sent < changes->shards && st == ST_OK; sent += st == ST_OK)
-        st = send_range(changes, sent, newest, err);
-    for (int shard = 0; shard < sent; shard++) {
-        struct redis_reply *reply = NULL;
-        struct err one = ERR_INIT;
+    if (ranges->newest && redis_reply_count(reply) == 0)
+        snprintf(ranges->changes->positions[shard], CHANGES_POSITION_SIZE, "0-0");
+    take_entries(ranges->changes, &ranges->taking, shard, reply);
+}
 
-        if (redis_receive(changes->redis, &reply, &one) == ST_OK) {
-            if (newest && redis_reply_count(reply) == 0)
-                snprintf(changes->positions[shard], CHANGES_POSITION_SIZE, "0-0");
-            take_entries(changes, taking, shard, reply);
-        } else if (st == ST_OK) {
-            *err = one;
-            st = one.status;
-        }
-        redis_reply_free(reply);
-    }
-    return st;
+static enum status read_ranges(struct ranges *ranges, struct err *err)
+{
+    return redis_ask_each(ranges->changes->redis, ranges->changes->shards, write_range, take_range, ranges, err);
 }
 
 enum status changes_seek_end(struct changes *changes, struct err *err)
 {
-    struct taking taking = { 0 };
+    struct ranges ranges = { .changes = changes, .newest = true };
 
-    return read_ranges(changes, true, &taking, err);
+    return read_ranges(&ranges, err);
 }
 
 /* ---- all shards of one server ---- */
@@ -167,14 +158,14 @@ static enum status read_streams(struct changes *changes, int wait_ms, struct tak
 
 enum status changes_read(struct changes *changes, int wait_ms, change_take *take, void *arg, struct err *err)
 {
-    struct taking taking = { .take = take, .arg = arg };
+    struct ranges ranges = { .changes = changes, .taking = { .take = take, .arg = arg } };
     enum status st;
 
     changes->more = false;
     if (wait_ms > 0 && !redis_is_cluster(changes->redis))
-        return read_streams(changes, wait_ms, &taking, err);
-    st = read_ranges(changes, false, &taking, err);
-    if (st == ST_OK && taking.entries == 0 && wait_ms > 0)
+        return read_streams(changes, wait_ms, &ranges.taking, err);
+    st = read_ranges(&ranges, err);
+    if (st == ST_OK && ranges.taking.entries == 0 && wait_ms > 0)
         nanosleep(&(struct timespec){ 0, (wait_ms < APART_MS ? wait_ms : APART_MS) * 1000000L }, NULL);
     return st;
 }

@@ -5,7 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/record/keys.h"
-#include "common/view/each.h"
+#include "common/redis/each.h"
 #include "common/view/view.h"
 
 /* One per name ("T:WebCart", "P:acct-42"), over all shards. */
@@ -133,11 +133,11 @@ enum status view_pauses(struct ask *ask, json_t **list)
     enum status st = ask_shards(ask, &shards);
 
     if (st == ST_OK)
-        st = each_ask(ask, shards, write_paused, take_paused, &looking);
+        st = redis_ask_each(ask->redis, shards, write_paused, take_paused, &looking, ask->err);
     if (st == ST_OK)
-        st = each_ask(ask, shards, write_resuming, take_resuming, &looking);
+        st = redis_ask_each(ask->redis, shards, write_resuming, take_resuming, &looking, ask->err);
     if (st == ST_OK)
-        st = each_ask(ask, (int)looking.count, write_aside, take_aside, &looking);
+        st = redis_ask_each(ask->redis, (int)looking.count, write_aside, take_aside, &looking, ask->err);
     *list = st == ST_OK ? json_array() : NULL;
     json_object_foreach(looking.pauses, name, pause)
     {

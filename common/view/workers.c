@@ -5,7 +5,7 @@
 
 #include "common/base/memory.h"
 #include "common/record/keys.h"
-#include "common/view/each.h"
+#include "common/redis/each.h"
 #include "common/view/view.h"
 
 enum { INSTANCE_SIZE = 400 };
@@ -140,7 +140,7 @@ static enum status read_about(struct ask *ask, int shards, struct looking *looki
     for (looking->shard = 0; looking->shard < shards && count > 0 && st == ST_OK; looking->shard++) {
         int left = 0;
 
-        st = each_ask(ask, count, write_about, take_about, looking);
+        st = redis_ask_each(ask->redis, count, write_about, take_about, looking, ask->err);
         for (int i = 0; i < count; i++) {
             if (looking->instances[i])
                 looking->instances[left++] = looking->instances[i];
@@ -167,9 +167,9 @@ enum status view_workers(struct ask *ask, size_t ids_max, json_t **list)
     enum status st = ask_shards(ask, &shards);
 
     if (st == ST_OK)
-        st = each_ask(ask, shards, write_seen, take_seen, &looking);
+        st = redis_ask_each(ask->redis, shards, write_seen, take_seen, &looking, ask->err);
     if (st == ST_OK)
-        st = each_ask(ask, shards, write_leases, take_leases, &looking);
+        st = redis_ask_each(ask->redis, shards, write_leases, take_leases, &looking, ask->err);
     if (st == ST_OK)
         st = read_about(ask, shards, &looking);
     *list = st == ST_OK ? values_of(looking.workers) : NULL;
@@ -213,7 +213,7 @@ enum status view_shards(struct ask *ask, json_t **list)
     enum status st = ask_shards(ask, &shards);
 
     if (st == ST_OK)
-        st = each_ask(ask, shards, write_gate, take_gate, &gates);
+        st = redis_ask_each(ask->redis, shards, write_gate, take_gate, &gates, ask->err);
     *list = gates.list;
     if (st == ST_OK)
         return ST_OK;

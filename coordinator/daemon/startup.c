@@ -46,12 +46,13 @@ static enum status step_genesis(struct startup *startup, struct err *err)
 {
     struct shared *shared = startup->shared;
     struct genesis_wanted wanted = { shared->config, shared->instance, shared->rebuild };
-
     enum status st =
         genesis_settle(&wanted, startup->redis, &startup->appender, shared->genesis, sizeof shared->genesis, err);
 
-    /* The topics are there: a broker that does not know one of them yet will. */
-    return st == ST_MISSING && err->server ? (err->status = ST_AGAIN) : st;
+    if (st != ST_MISSING || !err->server)
+        return st;
+    err->status = ST_AGAIN; /* the topics are there: a broker that does not know one of them yet will */
+    return ST_AGAIN;
 }
 
 static enum status server_functions(void *arg, struct redis *redis, struct err *err)

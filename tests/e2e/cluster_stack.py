@@ -1,7 +1,5 @@
 """The stack of queue_stack.py on a Redis Cluster: primaries and a replica of each, made by redis-cli as a person would."""
 import json
-import logging
-import signal
 import subprocess
 import time
 
@@ -9,14 +7,12 @@ import redis
 import redis.cluster
 import redis.crc
 
-from queue_stack import NOOP_ALL, ROOT, Stack, eventually, free_ports, shard_of
+from queue_stack import NOOP_ALL, ROOT, eventually, free_ports, shard_of
+from servers_stack import ServersStack
 
-logging.getLogger("redis").setLevel(logging.CRITICAL)     # it logs what it heals itself
 
 
-class ClusterStack(Stack):
-    down_after_ms = 2000        # how long a primary is away before its replica takes over
-
+class ClusterStack(ServersStack):
     def __init__(self, config=NOOP_ALL, primaries=3, replicas=True, **more):
         super().__init__(config, **more)
         self.primaries = primaries
@@ -77,25 +73,13 @@ class ClusterStack(Stack):
     def kill_redis(self):
         self.assert_no_call_crossed_slots()
         for port in self.ports:
-            self.kill(f"redis-{port}")
+            self.kill(self.name(port))
 
     def redis_servers(self):
         return [self.node(port) for port in self.ports if self.is_primary(port)]
 
     def redis_folders(self):
         return [self.folder / f"redis-{port}" for port in self.ports if self.is_primary(port)]
-
-    def name(self, port):
-        return f"redis-{port}"
-
-    def node(self, port):
-        return redis.Redis("127.0.0.1", port, decode_responses=True, socket_timeout=10)
-
-    def ping(self, port):
-        try:
-            return self.node(port).ping()
-        except redis.exceptions.RedisError:
-            return False
 
     def says(self, port, text):
         return text in self.cli("-p", port, "CLUSTER", "INFO")
@@ -119,7 +103,7 @@ class ClusterStack(Stack):
     def port_of(self, slot):
         """Of the primary that serves it, as the live servers say."""
         for port in self.ports:
-            if f"redis-{port}" not in self.processes:
+            if self.name(port) not in self.processes:
                 continue
             for first, last, primary, *_ in self.node(port).execute_command("CLUSTER SLOTS"):
                 if first <= slot <= last and self.is_primary(primary[1]):
@@ -167,9 +151,6 @@ class ClusterStack(Stack):
         eventually(lambda: self.is_primary(port), "the replica to take over", 30, 0.005)
         return time.monotonic()
 
-    def stand_still(self, port, stopped=True):
-        self.processes[self.name(port)].send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)
-
     def fail_over(self, port):
         """Its primary dies, and its replica takes over."""
         replica = self.replica_of(port)
@@ -181,10 +162,6 @@ class ClusterStack(Stack):
     def stats(self):
         return json.loads(self.ctl("stats", "--json").stdout)
 
-    def ask(self, shard, function, *words):
-        """What a reading function says of one shard."""
-        return json.loads(self.redis.fcall_ro(function, 1, f"bgop:{{{shard}}}", *words))
-
     def retrieve(self, ids, fields="*"):
         """Every shard is asked for its own; who is of none is asked for at the first, and is null."""
         rows = [None] * len(ids)
@@ -192,12 +169,12 @@ class ClusterStack(Stack):
             places = [n for n, operation in enumerate(ids) if shard == (shard_of(operation) if len(operation) == 18 else 0)]
             for start in range(0, len(places), 200):
                 some = places[start:start + 200]
-                for place, row in zip(some, self.ask(shard, "bgop_retrieve", fields, *[ids[n] for n in some])):
+                for place, row in zip(some, self.ask("bgop_retrieve", shard, fields, *[ids[n] for n in some])):
                     rows[place] = row
         return rows
 
     def lookup(self, field, value):
-        return [found for shard in range(self.shards) for found in self.ask(shard, "bgop_lookup", field, value)["ids"]]
+        return [found for shard in range(self.shards) for found in self.ask("bgop_lookup", shard, field, value)["ids"]]
 
     def why(self, operation):
-        return self.ask(shard_of(operation), "bgop_why", operation)
+        return self.ask("bgop_why", shard_of(operation), operation)

@@ -37,6 +37,15 @@ PATIENCE = float(os.environ.get("BGOP_E2E_PATIENCE", 3))
 PORT_LOCKS = []
 AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException)     # the latter is none of the former
 NOOP_ALL = "".join(f"[type {name}]\nhandler = noop\n" for name in TYPES)
+# SiteTaskCreate does nothing, WebCart what its payload says.
+NOOP_AND_VERB = f"""
+[type SiteTaskCreate]
+handler = noop
+[type WebCart]
+handler = exec
+command = {HANDLERS}/verb.sh
+concurrency = 8
+"""
 
 
 # Who ends a test ends its servers, too: SystemExit passes Stack's end.

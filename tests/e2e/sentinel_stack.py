@@ -1,22 +1,18 @@
 """The stack of queue_stack.py on a primary, its replica and three Sentinels."""
-import logging
 import shutil
-import signal
 import time
 
 import redis
 import redis.sentinel
 
-from queue_stack import ROOT, Stack, eventually, free_ports
+from queue_stack import ROOT, eventually, free_ports
+from servers_stack import ServersStack
 
-logging.getLogger("redis").setLevel(logging.CRITICAL)     # it logs what it heals itself
 NAME = "mine"
 SENTINELS = 3
 
 
-class SentinelStack(Stack):
-    down_after_ms = 2000        # how long a primary is away before its replica takes over
-
+class SentinelStack(ServersStack):
     def __init__(self, config, **more):
         super().__init__(config, **more)
         [second, *self.sentinel_ports] = free_ports(1 + SENTINELS)
@@ -62,18 +58,6 @@ class SentinelStack(Stack):
         self.start(f"redis-sentinel-{port}", ["redis-server", file, "--sentinel"])
         eventually(lambda: self.ping(port), f"the Sentinel at {port}", 30)
 
-    def name(self, port):
-        return f"redis-{port}"
-
-    def node(self, port):
-        return redis.Redis("127.0.0.1", port, decode_responses=True, socket_timeout=10)
-
-    def ping(self, port):
-        try:
-            return self.node(port).ping()
-        except redis.exceptions.RedisError:
-            return False
-
     def knows_all(self, port):
         state = self.node(port).sentinel_master(NAME)
         return state["num-slaves"] == 1 and state["num-other-sentinels"] == SENTINELS - 1
@@ -111,6 +95,3 @@ class SentinelStack(Stack):
         """Answers when (of the machine's monotonic clock)."""
         eventually(lambda: self.role(port) == "master", "the replica to be promoted", 60, 0.005)
         return time.monotonic()
-
-    def stand_still(self, port, stopped=True):
-        self.processes[self.name(port)].send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)

@@ -4,21 +4,12 @@ import signal
 import unittest
 
 from grounds import Stack
-from queue_stack import HANDLERS, eventually
-
-CONFIG = f"""
-[type SiteTaskCreate]
-handler = noop
-[type WebCart]
-handler = exec
-command = {HANDLERS}/verb.sh
-concurrency = 8
-"""
+from queue_stack import NOOP_AND_VERB, eventually
 
 
 class Kills(unittest.TestCase):
     def test_a_worker_and_a_coordinator_killed_under_load_lose_nothing(self):
-        with Stack(CONFIG, coordinators=2, workers=3) as stack:
+        with Stack(NOOP_AND_VERB, coordinators=2, workers=3) as stack:
             ids = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 97}", "Payload": "x" * 100}
                                 for n in range(10000)])
             eventually(lambda: stack.counted().get("Complete", 0) > 100, "some completed")
@@ -38,7 +29,7 @@ class Kills(unittest.TestCase):
         eventually(complete, f"stats to show {count} accepted and Complete: {stack.stats()}")
 
     def test_work_of_a_killed_worker_runs_elsewhere_and_its_handlers_die_with_it(self):
-        with Stack(CONFIG, workers=1) as stack:
+        with Stack(NOOP_AND_VERB, workers=1) as stack:
             ids = stack.submit([{"Type": "WebCart", "ParentKey": f"k{n}", "Payload": "sleep 4"} for n in range(4)])
             for operation in ids:
                 stack.wait_status(operation, "Running")
@@ -56,7 +47,7 @@ class Kills(unittest.TestCase):
             self.assertEqual(dict(ends), {i: 1 for i in ids}, "the dead worker's handlers ran on to their end")
 
     def test_attempts_of_a_stopped_worker_do_not_overlap_those_of_the_next(self):
-        with Stack(CONFIG, workers=1) as stack:
+        with Stack(NOOP_AND_VERB, workers=1) as stack:
             [operation] = stack.submit([{"Type": "WebCart", "Payload": "beat 20"}])
             eventually(lambda: "beat" in self.book(stack), "the first attempt runs")
             stack.processes["worker-1"].send_signal(signal.SIGSTOP)
@@ -75,7 +66,7 @@ class Kills(unittest.TestCase):
         return path.read_text() if path.exists() else ""
 
     def test_a_worker_that_drains_gives_back_what_it_did_not_start(self):
-        with Stack(CONFIG, workers=1) as stack:
+        with Stack(NOOP_AND_VERB, workers=1) as stack:
             ids = stack.submit([{"Type": "WebCart", "ParentKey": f"k{n}", "Payload": "sleep 1"} for n in range(40)])
             eventually(lambda: "Running" in stack.statuses(ids), "something runs")
             self.assertEqual(stack.stop("worker-1"), 0, "a drained worker exits 0")

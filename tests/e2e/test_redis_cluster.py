@@ -5,16 +5,7 @@ import unittest
 
 from cluster_stack import ClusterStack
 from grounds import not_on
-from queue_stack import HANDLERS, eventually
-
-CONFIG = f"""
-[type SiteTaskCreate]
-handler = noop
-[type WebCart]
-handler = exec
-command = {HANDLERS}/verb.sh
-concurrency = 8
-"""
+from queue_stack import NOOP_AND_VERB, eventually
 
 
 class Load:
@@ -40,7 +31,7 @@ class Load:
 @not_on("secured", "it is about a cluster, and makes one in clear")
 class RedisCluster(unittest.TestCase):
     def test_lifecycle_then_a_slot_moves_and_a_primary_dies_under_load(self):
-        with ClusterStack(CONFIG, shards=8) as stack:
+        with ClusterStack(NOOP_AND_VERB, shards=8) as stack:
             self.check_lifecycle(stack)
             with Load(stack) as load:
                 eventually(lambda: len(load.ids) > 100, "some load")

@@ -4,23 +4,14 @@ import json
 import subprocess
 import unittest
 
-from queue_stack import BIN, HANDLERS, eventually
+from queue_stack import BIN, NOOP_AND_VERB, eventually
 from sentinel_stack import NAME, SentinelStack
 from test_redis_cluster import Load
-
-CONFIG = f"""
-[type SiteTaskCreate]
-handler = noop
-[type WebCart]
-handler = exec
-command = {HANDLERS}/verb.sh
-concurrency = 8
-"""
 
 
 class RedisSentinel(unittest.TestCase):
     def test_a_primary_dies_and_another_stands_still_under_load(self):
-        with SentinelStack(CONFIG, coordinators=2, shards=8) as stack:
+        with SentinelStack(NOOP_AND_VERB, coordinators=2, shards=8) as stack:
             with Load(stack) as load:
                 eventually(lambda: len(load.ids) > 100, "some load")
                 runs = stack.submit([{"Type": "WebCart", "ParentKey": f"w{n}", "Payload": "sleep 3"} for n in range(8)])

@@ -5,21 +5,12 @@ import unittest
 import confluent_kafka.admin
 
 from grounds import Stack
-from queue_stack import HANDLERS, eventually, partition_of
-
-CONFIG = f"""
-[type SiteTaskCreate]
-handler = noop
-[type WebCart]
-handler = exec
-command = {HANDLERS}/verb.sh
-concurrency = 8
-"""
+from queue_stack import NOOP_AND_VERB, eventually, partition_of
 
 
 class Restarts(unittest.TestCase):
     def test_redis_killed_and_started_again(self):
-        with Stack(CONFIG) as stack:
+        with Stack(NOOP_AND_VERB) as stack:
             slow = stack.submit([{"Type": "WebCart", "ParentKey": f"s{n}", "Payload": "sleep 6"} for n in range(4)])
             for operation in slow:
                 stack.wait_status(operation, "Running")
@@ -36,7 +27,7 @@ class Restarts(unittest.TestCase):
                              "what ran during the restart was re-asserted, not run again")
 
     def test_redis_restarted_with_its_tail_lost_is_brought_forward_from_kafka(self):
-        with Stack(CONFIG) as stack:
+        with Stack(NOOP_AND_VERB) as stack:
             first = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(500)])
             stack.wait_terminal(first)
             folders = stack.redis_folders()
@@ -57,7 +48,7 @@ class Restarts(unittest.TestCase):
             self.assertEqual(stack.counted(), {"Complete": len(first) + len(second)})
 
     def test_kafka_killed_and_started_again(self):
-        with Stack(CONFIG) as stack:
+        with Stack(NOOP_AND_VERB) as stack:
             first = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n % 31}"} for n in range(1000)])
             slow = stack.submit([{"Type": "WebCart", "ParentKey": "s", "Payload": "sleep 5"}])
             stack.wait_status(slow[0], "Running")
@@ -93,7 +84,7 @@ class Restarts(unittest.TestCase):
         eventually(lambda: not any("no coordinator" in what for what, _ in stack.health()), "one to be there again")
 
     def test_partitions_added_while_it_runs_are_told_and_wait_until_they_are_taken_in(self):
-        with Stack(CONFIG, coordinators=2) as stack:
+        with Stack(NOOP_AND_VERB, coordinators=2) as stack:
             admin = stack.admin()
             grown = {"bgop.submit": 6, "bgop.status": 6, "bgop.SiteTaskCreate": 6, "bgop.command": 5, "bgop.control": 2,
                      "bgop.rejects": 2}
@@ -130,7 +121,7 @@ class Restarts(unittest.TestCase):
                 self.assertEqual(len(told), len({line.split(" topic=")[1].split()[0] for line in told}), told)
 
     def test_daemons_wait_for_servers_that_are_not_there_yet(self):
-        with Stack(CONFIG, start=False) as stack:
+        with Stack(NOOP_AND_VERB, start=False) as stack:
             stack.start_coordinator(1)
             stack.start_worker(1)
             # Of a cluster any of the addresses that it was told.

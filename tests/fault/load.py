@@ -259,15 +259,18 @@ class Pollers(threading.Thread):
             self.commands.poll(0)
 
     def cancel_the_rest(self):
-        """When the load has ended: each that still waits. By the records: of some nobody knows that Kafka has them."""
+        """When the load has ended: each that still waits. By the records: of some nobody knows that Kafka has them. A client of a
+        cluster that was there before a failover scans some of its servers only, so it is a new one."""
         try:
-            keys = list(self.redis.scan_iter("bgop:{*}:op:*", count=1000))
-            pipe = self.redis.pipeline(transaction=False)
+            client = self.rig.connect(3)
+            keys = list(client.scan_iter("bgop:{*}:op:*", count=1000))
+            pipe = client.pipeline(transaction=False)
             for key in keys:
                 pipe.hmget(key, "Status", "ProcessAfter")
             for key, (status, after) in zip(keys, pipe.execute()):
                 if status == "Scheduled" and after == str(FAR):
                     self.cancel(key.rsplit(":", 1)[1], time.monotonic())
+            client.close()
         except AWAY:
             pass
         self.commands.flush(20)

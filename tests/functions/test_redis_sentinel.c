@@ -201,21 +201,22 @@ static void a_killed_primary_is_replaced(void **state)
     struct err err = ERR_INIT;
     struct link link;
     char before[64], after[64];
+    int primary = redis_sentinel_settled(&set);
 
     (void)state;
     assert_int_equal(link_init(&link, set.url, TIMEOUT_MS), BGOP_OK);
     assert_int_equal(link_write(&link), BGOP_OK);
     assert_int_equal(functions_run_id(redis, before, &err), ST_OK);
-    redis_sentinel_kill(&set, 0);
+    redis_sentinel_kill(&set, primary);
     assert_int_equal(call(redis, &err, "SET", "x", "y"), ST_AGAIN);
     assert_int_equal(call(redis, &err, "SET", "x", "y"), ST_AGAIN);
     assert_false(redis_is_refusal(&err));
     assert_non_null(strstr(err.text, "until another one is elected"));
-    write_until(redis, 1);
+    write_until(redis, !primary);
     link_write_until_it_works(&link);
     assert_int_equal(functions_run_id(redis, after, &err), ST_OK);
     assert_string_not_equal(before, after);
-    redis_sentinel_again(&set, 0); /* and becomes its replica */
+    redis_sentinel_again(&set, primary); /* and becomes its replica */
     link_close(&link);
     redis_free(redis);
 }
@@ -227,27 +228,25 @@ static void a_primary_that_stood_still_is_left_before_it_answers(void **state)
     struct err err = ERR_INIT;
     struct timespec from, to;
     char url[64];
+    int primary = redis_sentinel_settled(&set);
 
     (void)state;
-    redis_sentinel_await(&set, 1);
-    while (!strstr(redis_sentinel_call(&set, 0, "INFO replication")->str, "master_link_status:up"))
-        nanosleep(&(struct timespec){ .tv_nsec = PAUSE_NS }, NULL);
     must_call(redis, "SET", "x", "before");
-    redis_sentinel_signal(&set, 1, SIGSTOP);
+    redis_sentinel_signal(&set, primary, SIGSTOP);
     clock_gettime(CLOCK_MONOTONIC, &from);
     assert_int_equal(call(redis, &err, "SET", "x", "lost"), ST_AGAIN);
     clock_gettime(CLOCK_MONOTONIC, &to);
     if (to.tv_sec - from.tv_sec < TIMEOUT_MS / 1000 && !strstr(err.text, "name another primary")) /* a busy machine */
         fail_msg("%s", err.text);
-    write_until(redis, 0);
-    redis_sentinel_signal(&set, 1, SIGCONT);
-    snprintf(url, sizeof url, "redis://127.0.0.1:%d", set.at[1].port);
+    write_until(redis, !primary);
+    redis_sentinel_signal(&set, primary, SIGCONT);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", set.at[primary].port);
     old = open_redis(url);
     for (int i = 0; i < TRIES && call(old, &err, "SET", "x", "old") == ST_OK; i++)
         nanosleep(&(struct timespec){ .tv_nsec = PAUSE_NS }, NULL);
     assert_int_equal(call(old, &err, "SET", "x", "old"), ST_AGAIN);
     assert_true(strstr(err.text, "READONLY") || strstr(err.text, "LOADING") || strstr(err.text, "MASTERDOWN"));
-    assert_string_equal(redis_sentinel_call(&set, 0, "GET x")->str, "y");
+    assert_string_equal(redis_sentinel_call(&set, !primary, "GET x")->str, "y");
     redis_free(old);
     redis_free(redis);
 }
@@ -256,17 +255,17 @@ static void a_primary_that_stood_still_is_left_before_it_answers(void **state)
 static void a_primary_that_still_serves_is_left_when_another_has_its_place(void **state)
 {
     struct redis *redis = open_redis(set.url);
+    int primary = redis_sentinel_settled(&set);
 
     (void)state;
-    redis_sentinel_await(&set, 0);
-    write_until(redis, 0);
+    write_until(redis, primary);
     for (int i = 2; i < REDIS_SENTINEL_PROCESSES; i++) {
         redis_sentinel_call(&set, i, "SENTINEL REMOVE mine");
-        redis_sentinel_call(&set, i, "SENTINEL MONITOR mine 127.0.0.1 %d 3", set.at[1].port);
+        redis_sentinel_call(&set, i, "SENTINEL MONITOR mine 127.0.0.1 %d 3", set.at[!primary].port);
     }
-    redis_sentinel_call(&set, 1, "REPLICAOF NO ONE");
-    write_until(redis, 1);
-    assert_non_null(strstr(redis_sentinel_call(&set, 0, "INFO replication")->str, "role:master"));
+    redis_sentinel_call(&set, !primary, "REPLICAOF NO ONE");
+    write_until(redis, !primary);
+    assert_non_null(strstr(redis_sentinel_call(&set, primary, "INFO replication")->str, "role:master"));
     redis_free(redis);
 }
 

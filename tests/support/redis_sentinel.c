@@ -53,8 +53,8 @@ static void write_configuration(const struct redis_sentinel *set, int process)
             file_of(set, process, "", path));
     if (is_sentinel(process))
         fprintf(file,
-                "sentinel monitor mine 127.0.0.1 %d 2\nsentinel down-after-milliseconds mine 500\n"
-                "sentinel failover-timeout mine 2000\n",
+                "sentinel monitor mine 127.0.0.1 %d 2\nsentinel down-after-milliseconds mine 2000\n"
+                "sentinel failover-timeout mine 6000\n",
                 set->at[0].port);
     else
         fprintf(file,
@@ -165,7 +165,7 @@ const redisReply *redis_sentinel_call(struct redis_sentinel *set, int process, c
 
 /* ---- waiting ---- */
 
-static bool knows_all(struct redis_sentinel *set, int process)
+static bool knows_all(struct redis_sentinel *set, int process, int server)
 {
     const redisReply *reply = redis_sentinel_call(set, process, "SENTINEL MASTER mine");
     bool replica = false, others = false;
@@ -175,6 +175,7 @@ static bool knows_all(struct redis_sentinel *set, int process)
         others |=
             strcmp(reply->element[i]->str, "num-other-sentinels") == 0 && strcmp(reply->element[i + 1]->str, "2") == 0;
     }
+    (void)server;
     return replica && others;
 }
 
@@ -188,29 +189,30 @@ static bool names(struct redis_sentinel *set, int process, int server)
            strstr(redis_sentinel_call(set, server, "INFO replication")->str, "role:master");
 }
 
-static void await(struct redis_sentinel *set, bool (*is)(struct redis_sentinel *, int, int), int server)
+static bool follows(struct redis_sentinel *set, int server)
 {
-    int waited_ms = 0;
+    return strstr(redis_sentinel_call(set, server, "INFO replication")->str, "master_link_status:up");
+}
 
+static bool all(struct redis_sentinel *set, bool (*is)(struct redis_sentinel *, int, int), int server)
+{
     for (int i = REDIS_SENTINEL_SERVERS; i < REDIS_SENTINEL_PROCESSES; i++) {
-        while (set->at[i].pid && !is(set, i, server)) {
-            if ((waited_ms += PAUSE_MS) > START_MS)
-                failed(set, 1, "the Sentinels do not know in time");
-            pause_ms(PAUSE_MS);
-        }
+        if (!is(set, i, server))
+            return false;
     }
+    return true;
 }
 
-void redis_sentinel_await(struct redis_sentinel *set, int server)
+int redis_sentinel_settled(struct redis_sentinel *set)
 {
-    await(set, names, server);
-}
-
-static bool is_complete(struct redis_sentinel *set, int process, int server)
-{
-    (void)server;
-    return knows_all(set, process) &&
-           strstr(redis_sentinel_call(set, 1, "INFO replication")->str, "master_link_status:up");
+    for (int waited_ms = 0; waited_ms < START_MS; waited_ms += PAUSE_MS) {
+        for (int server = 0; server < REDIS_SENTINEL_SERVERS; server++) {
+            if (all(set, names, server) && follows(set, !server))
+                return server;
+        }
+        pause_ms(PAUSE_MS);
+    }
+    failed(set, 1, "the Sentinels do not agree in time on a primary that the other server follows");
 }
 
 void redis_sentinel_start(struct redis_sentinel *set)
@@ -230,5 +232,10 @@ void redis_sentinel_start(struct redis_sentinel *set)
     }
     snprintf(set->url, sizeof set->url, "redis+sentinel://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/mine", set->at[2].port,
              set->at[3].port, set->at[4].port);
-    await(set, is_complete, 0);
+    for (int waited_ms = 0; !all(set, knows_all, 0); waited_ms += PAUSE_MS) {
+        if (waited_ms > START_MS)
+            failed(set, 1, "the Sentinels do not know all in time");
+        pause_ms(PAUSE_MS);
+    }
+    redis_sentinel_settled(set);
 }

@@ -1,5 +1,6 @@
 /* A primary, its replica and three Sentinels that watch them, on loopback, for one test process: they die with it, their
- * folder goes with it. A primary that is away for half a second is replaced. */
+ * folder goes with it. A primary that is away for two seconds is replaced: less, and on a busy
+ * machine one that is well is, too. */
 #ifndef TESTS_SUPPORT_REDIS_SENTINEL_H
 #define TESTS_SUPPORT_REDIS_SENTINEL_H
 
@@ -27,8 +28,8 @@ void redis_sentinel_kill(struct redis_sentinel *set, int process);
 void redis_sentinel_signal(struct redis_sentinel *set, int process, int number);
 /* On what is in its folder. */
 void redis_sentinel_again(struct redis_sentinel *set, int process);
-/* Waits until all Sentinels that run name this server, and it is a primary. */
-void redis_sentinel_await(struct redis_sentinel *set, int server);
+/* Waits until all Sentinels name the same server, it is a primary, and the other one follows it: which it is. */
+int redis_sentinel_settled(struct redis_sentinel *set);
 
 /* A command, which must not be refused; the reply lives until the next one. */
 const redisReply *redis_sentinel_call(struct redis_sentinel *set, int process, const char *format, ...)
