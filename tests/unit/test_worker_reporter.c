@@ -217,6 +217,32 @@ static void a_group_is_one_part_of_one_message_and_its_leader_comes_last(void **
     assert_int_equal(reporter_delivered(world.reporter, ENTRY_OK), 36);
 }
 
+/* Reports 100, with a pause behind each; answers how long that took until all were delivered. */
+static int64_t report_one_by_one(void)
+{
+    int64_t begun = clock_boot_ms();
+
+    for (int i = 0; i < 100; i++) {
+        report(i, 1, 10);
+        usleep(500);
+    }
+    wait_until_delivered();
+    return clock_boot_ms() - begun;
+}
+
+static void what_a_backlogged_type_did_is_told_of_together(void **state)
+{
+    int64_t took;
+
+    (void)state;
+    atomic_store(&world.type.backlogged, true);
+    start();
+    took = report_one_by_one();
+    read_log();
+    assert_int_equal(seen.count, 100);
+    assert_in_range(seen.messages, 1, took / 5 + 2); /* each gathers for 5 ms */
+}
+
 static void groups_that_fit_are_never_divided(void **state)
 {
     struct execution *executions[10];
@@ -364,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
         TEST(a_group_is_one_part_of_one_message_and_its_leader_comes_last),
+        TEST(what_a_backlogged_type_did_is_told_of_together),
         TEST(groups_that_fit_are_never_divided),
         TEST(the_largest_group_fits_into_one_message),
         TEST(a_leader_waits_until_the_other_messages_are_delivered),

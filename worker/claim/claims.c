@@ -411,6 +411,28 @@ static void check_silence(struct claims *claims)
         redis_lost(claims);
 }
 
+/* Hints wait that no call under way asks for. */
+static bool is_backlogged(const struct lanes *lanes, int type_index)
+{
+    for (int shard = 0; shard < lanes->shard_count; shard++) {
+        const struct lane *lane = lanes_at(lanes, type_index, shard);
+
+        if (lane->backlog.id_count > (lane->call.open ? lane->call.id_count : 0))
+            return true;
+    }
+    return false;
+}
+
+/* For the reporter. */
+static void note_backlogs(const struct lanes *lanes)
+{
+    for (size_t first = 0; first < lanes->count; first += (size_t)lanes->shard_count) {
+        struct served_type *type = lanes->all[first].type;
+
+        atomic_store_explicit(&type->backlogged, is_backlogged(lanes, type->index), memory_order_relaxed);
+    }
+}
+
 enum claims_wait claims_turn(struct claims *claims, struct hints_reader *hints)
 {
     bool no_slots = false, received = false;
@@ -423,6 +445,7 @@ enum claims_wait claims_turn(struct claims *claims, struct hints_reader *hints)
         calls_send(claims, &no_slots);
     }
     check_silence(claims);
+    note_backlogs(claims->parts.lanes);
     return received ? CLAIMS_MORE : no_slots ? CLAIMS_NO_SLOTS : CLAIMS_IDLE;
 }
 

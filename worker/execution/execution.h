@@ -42,6 +42,7 @@ struct served_type {
     int64_t busy_until_boot_ms; /* it has work: hints or grants lately; the claiming thread's */
     int reserved;               /* slots promised to claim calls under way; the claiming thread's */
     atomic_int running;         /* executions with the handler */
+    atomic_bool backlogged;     /* its hints wait for slots: what it has done may be told of together */
     struct shortage shortage;
 };
 

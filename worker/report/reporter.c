@@ -2,8 +2,9 @@
  * holds its items) -> delivered and freed, or pending again. Nothing is ordered here but a group (report_items.h); tokens
  * decide.
  *
- * A lone outcome leaves at once: the producer's linger is 0. Where many come, outcomes gather for some milliseconds: nobody's
- * slot waits for them, and a message for each claim's answer would cost Kafka, Redis and the coordinator more than the work. */
+ * A lone outcome leaves at once: the producer's linger is 0. Where many come, or where hints of its Type wait for a slot, outcomes
+ * gather for some milliseconds: nobody's slot waits for them, and a message for each claim's answer would cost Kafka, Redis and the
+ * coordinator more than the work. */
 #include "worker/report/reporter.h"
 
 #include <pthread.h>
@@ -27,6 +28,7 @@ enum {
     IDLE_WAIT_MS = 500,
     SEND_AGAIN_MS = 200,
     GATHER_MOST = 2000, /* with so many outcomes there is nothing to wait for */
+    BACKLOG_GATHER_MS = 5,
 };
 
 struct report { /* one message under way */
@@ -46,6 +48,7 @@ struct reporter {
     pthread_cond_t changed;
     struct execution *incoming; /* under the lock; newest first */
     bool stopping, waiting;
+    bool patient; /* gathers only because of a backlog: what belongs to none ends it */
 
     atomic_size_t undelivered, bytes; /* operations; their texts and results */
     atomic_ullong delivered[ENTRY_KIND_END];
@@ -56,10 +59,16 @@ struct reporter {
     int64_t send_again_boot_ms;
     struct pace pace;
     size_t gathered; /* outcomes since the last sending */
+    bool urgent;     /* one of these is of no backlog */
     struct outage outage;
     struct buf message;
     struct status_entry entries[STATUS_BATCH_MAX_ENTRIES];
 };
+
+static bool is_urgent(const struct execution *execution)
+{
+    return !atomic_load_explicit(&execution->type->backlogged, memory_order_relaxed);
+}
 
 /* ---- from other threads ---- */
 
@@ -78,7 +87,7 @@ void reporter_add(struct reporter *reporter, struct execution *const *executions
         executions[i]->queue_next = reporter->incoming;
         reporter->incoming = executions[i];
     }
-    if (reporter->waiting)
+    if (reporter->waiting || (reporter->patient && is_urgent(executions[0])))
         pthread_cond_signal(&reporter->changed);
     pthread_mutex_unlock(&reporter->lock);
 }
@@ -269,6 +278,7 @@ static void enqueue_pending(struct reporter *reporter, struct execution *taken)
         next = taken->queue_next;
         pace_count(&reporter->pace, (size_t)taken->member_count, clock_boot_ms());
         reporter->gathered += (size_t)taken->member_count;
+        reporter->urgent = reporter->urgent || is_urgent(taken);
         items_add_execution(pending_of(reporter, taken), taken);
     }
 }
@@ -303,16 +313,30 @@ static bool dequeue_incoming(struct reporter *reporter)
     return take_incoming(reporter);
 }
 
+/* Those that have come since it gathers, under the lock. */
+static bool urgent_came(const struct reporter *reporter)
+{
+    for (const struct execution *one = reporter->incoming; one; one = one->queue_next) {
+        if (is_urgent(one))
+            return true;
+    }
+    return false;
+}
+
 /* Sleeps while more outcomes come: under load only, and not when there are many already. */
 static void gather(struct reporter *reporter)
 {
     int gather_ms = pace_gather_ms(&reporter->pace, clock_boot_ms());
+    bool patient = gather_ms == 0 && !reporter->urgent;
+    int64_t now = clock_boot_ms(), end = now + (patient ? BACKLOG_GATHER_MS : gather_ms);
 
-    if (gather_ms == 0 || reporter->gathered >= GATHER_MOST)
+    if (now == end || reporter->gathered >= GATHER_MOST)
         return;
     pthread_mutex_lock(&reporter->lock);
-    for (int64_t now = clock_boot_ms(), end = now + gather_ms; now < end && !reporter->stopping; now = clock_boot_ms())
-        wait_cond(&reporter->changed, &reporter->lock, (int)(end - now)); /* `waiting` is off: only the end signals */
+    reporter->patient = patient; /* `waiting` is off: only the end signals, and what is urgent when it is patient */
+    for (; now < end && !reporter->stopping && !(patient && urgent_came(reporter)); now = clock_boot_ms())
+        wait_cond(&reporter->changed, &reporter->lock, (int)(end - now));
+    reporter->patient = false;
     pthread_mutex_unlock(&reporter->lock);
     take_incoming(reporter);
 }
@@ -322,6 +346,7 @@ static void send_all(struct reporter *reporter)
     if (anything_pending(reporter))
         gather(reporter);
     reporter->gathered = 0;
+    reporter->urgent = false;
     for (int shard = 0; shard < reporter->shard_count; shard++) {
         if (reporter->pending[shard].count > 0)
             send_shard(reporter, shard);
