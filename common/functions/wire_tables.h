@@ -534,16 +534,6 @@
 
 #define WIRE_CLAIMABLE_PARENT(XX, L) WIRE_CLAIMABLE(XX, L) XX(L, PARENT_KEY, "ParentKey")   /* where `more` is p */
 
-#define WIRE_CANDIDATE(XX, L)       /* a claim, of one that may go along in a group */ \
-    WIRE_CLAIMABLE(XX, L) \
-    XX(L, LARGE,          "large") \
-    XX(L, RETRY_COUNT,    "RetryCount") \
-    XX(L, LOST,           "lost") \
-    XX(L, CRASHES,        "crashes") \
-    XX(L, ALONE,          "alone") \
-    XX(L, SEQUENCE_GROUP, "SequenceGroup") \
-    XX(L, PARENT_KEY,     "ParentKey")
-
 #define WIRE_GRANTED(XX, L)         /* a claim, of one whose `more` says that there are such */ \
     XX(L, TIMEOUT,         "Timeout") \
     XX(L, PARENT_KEY,      "ParentKey") \
@@ -553,6 +543,13 @@
     XX(L, LARGE,           "large")
 
 #define WIRE_CLAIMABLE_MORE(XX, L) WIRE_CLAIMABLE(XX, L) WIRE_GRANTED(XX, L)        /* both at once */
+
+#define WIRE_CANDIDATE(XX, L)       /* a claim, of one that may go along in a group: what CLAIMABLE_MORE has, and whether it may */ \
+    WIRE_CLAIMABLE_MORE(XX, L) \
+    XX(L, RETRY_COUNT, "RetryCount") \
+    XX(L, LOST,        "lost") \
+    XX(L, CRASHES,     "crashes") \
+    XX(L, ALONE,       "alone")
 
 #define WIRE_MEMBER(XX, L)          /* of a group whose leader has ended */ \
     XX(L, STATUS,          "Status") \

@@ -13,13 +13,23 @@
 #include "common/redis/functions.h"
 #include "tests/support/redis_server.h"
 
-enum { SHARDS = 16, PAYLOAD = 200, BATCH_MAX = 500, PARENT_KEYS = 1000, RETENTION_S = 1, HSETS = 64, GENERATION = 1 };
+enum {
+    SHARDS = 16,
+    PAYLOAD = 200,
+    BATCH_MAX = 500,
+    PARENT_KEYS = 1000,
+    RETENTION_S = 1,
+    HSETS = 64,
+    GENERATION = 1,
+    MERGED = 8
+};
 
 const struct functions_shape functions_shapes[] = {
     { .name = "plain" },
     { .name = "parent", .parent = true },
     { .name = "named", .parent = true, .named = true },
     { .name = "sequence", .parent = true, .sequence = true },
+    { .name = "merging", .parent = true, .merging = true },
     { .name = NULL },
 };
 const char *const functions_step_names[STEP_COUNT] = { "ingest", "claim", "apply", "remove" };
@@ -129,7 +139,7 @@ static void step_end(struct load *load, enum functions_step step)
 
 static void write_submission(struct load *load, int shard, int n, struct submission *submission)
 {
-    int parents = PARENT_KEYS / SHARDS;
+    int parents = load->shape->merging ? load->batch / MERGED + 1 : PARENT_KEYS / SHARDS;
 
     submission_init(submission);
     text_copy(submission->type, sizeof submission->type, "SiteTaskCreate", 14);
@@ -197,7 +207,7 @@ static void ingest_all(struct load *load)
     }
 }
 
-/* Of each shard that has any: what was hinted. */
+/* Of each shard that has any: what was hinted, each of which takes along what merges. */
 static void claim_all(struct load *load)
 {
     struct err err = ERR_INIT;
@@ -231,12 +241,16 @@ static void apply_send_batch(struct load *load, int shard)
     struct shard_load *of = &load->shards[shard];
 
     for (size_t i = 0; i < of->claimed.count; i++) {
+        const struct claimed *op = &of->claimed.ops[of->claimed.count - 1 - i]; /* leaders behind their followers */
+
         load->entries[i] = (struct status_entry){ .kind = ENTRY_OK,
-                                                  .token = of->claimed.ops[i].token,
+                                                  .token = op->token,
                                                   .started_at_ms = of->claimed.now_ms,
                                                   .duration_ms = 3,
                                                   .retry_after_ms = -1 };
-        memcpy(load->entries[i].id, of->claimed.ops[i].id, ID_SIZE);
+        memcpy(load->entries[i].id, op->id, ID_SIZE);
+        if (load->shape->merging)
+            memcpy(load->entries[i].leader_id, op->leader_id[0] ? op->leader_id : op->id, ID_SIZE);
         load->applied[i] = (struct apply_entry){ &load->entries[i], "http://127.0.0.1:40123" };
     }
     need(load,
@@ -389,7 +403,9 @@ static void shard_open(struct load *load, int shard)
                                   .timeout_ms = 900000,
                                   .retention_s = RETENTION_S,
                                   .retention_error_s = 604800,
-                                  .on_sequence_failure = "hold" };
+                                  .on_sequence_failure = "hold",
+                                  .merge_max = load->shape->merging ? 100 : 1,
+                                  .merge_max_bytes = 1048576 };
     struct arm arm = {
         .shard = shard, .generation = GENERATION, .queue = { 30000, 3600000, 30, 15 }, .types = &type, .type_count = 1
     };

@@ -10,6 +10,7 @@ enum functions_step { STEP_INGEST, STEP_CLAIM, STEP_APPLY, STEP_REMOVE, STEP_COU
 struct functions_shape {
     const char *name;
     bool parent, named, sequence; /* as tests/bench/queue_load.c: 1,000 ParentKeys over all shards */
+    bool merging;                 /* of a Type that merges: 8 operations of a batch of 64 have one ParentKey */
 };
 /* Ended by one without a name. */
 extern const struct functions_shape functions_shapes[];

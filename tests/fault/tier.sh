@@ -13,9 +13,10 @@ tier_begin() {
     seed=${1:-$(($(date +%s) / 86400))}
     whole SEED "$seed"
     chosen=("${@:2}")
-    local name
+    local name known
+    known=$("$here/run" --list) # whole: a reader that leaves early would break its pipe
     for name in "${chosen[@]}"; do
-        "$here/run" --list | grep -q "^$name " || wrong "there is no run '$name'"
+        grep -q "^$name " <<<"$known" || wrong "there is no run '$name'"
     done
     said=$(mktemp)
     trap 'rm -f "$said"' EXIT

@@ -62,7 +62,8 @@ do
         b.stream_id = b.now_text .. '-*'            -- of XADD: times never fall, so this is never below the last
         b.ops = b.prefix .. KEY.OP
         b.types = types_of(b.prefix, b.generation)
-        b.touched, b.writes = {}, 0                 -- Id -> number of the write that it waits for (op_touch)
+        b.touched, b.writes = {}, 0                 -- Id -> number of the write that it waits for (op_touch), or what is
+                                                    -- known of it when nothing of it waits (group_succeeded)
         b.hints = {}                                -- by Type: Ids joined, for the answer
         for _, list in ipairs(SETTLED) do b[list] = {} end
         clear(b)
@@ -100,15 +101,15 @@ do
     -- Every index is left before any is entered: an Id may go from one status to the same.
     local function flush_steps(b)
         local counts, entry = {}, {}
+        for _, status in ipairs(b.edited) do        -- before what changed its status: the last word is what it is
+            entry[#entry + 1], entry[#entry + 2] = status, table.concat(b.edited[status], ' ')
+        end
         for _, step in ipairs(b.steps) do
             local type, from, to, ids = step.type, step.from, step.to, step.ids
             leave[from](b.prefix, type, ids)
             if from ~= '' then add_number(counts, type .. ':' .. from, -#ids) end
             add_number(counts, type .. ':' .. to, #ids)
             entry[#entry + 1], entry[#entry + 2] = to, table.concat(ids, ' ')
-        end
-        for _, status in ipairs(b.edited) do
-            entry[#entry + 1], entry[#entry + 2] = status, table.concat(b.edited[status], ' ')
         end
         for _, name in ipairs(counts) do
             if counts[name] ~= 0 then call('HINCRBY', b.prefix .. KEY.COUNTS, name, counts[name]) end

@@ -34,6 +34,7 @@ do
     -- else is to be known.
     local function candidate(b, id)
         local f = call('HMGET', b.ops .. id, CANDIDATE.NAMES)
+        f.read = 'all'
         f.bytes = tonumber(f[CANDIDATE.LARGE] or 0) + #(f[CANDIDATE.PAYLOAD] or '')
         f.waits = f[CANDIDATE.STATUS] == 'Waiting' or f[CANDIDATE.STATUS] == 'New'
         f.alone = is_alone(f[CANDIDATE.RETRY_COUNT], f[CANDIDATE.LOST], f[CANDIDATE.CRASHES], f[CANDIDATE.ALONE])
@@ -43,9 +44,8 @@ do
     local function fits(group, f) return group.size < group.most and group.bytes + f.bytes <= group.most_bytes end
 
     local function take(b, offer, group, id, f)
-        if group.size == 1 then call('RPUSH', group.key, group.leader) end
-        call('RPUSH', group.key, id)
         group.size, group.bytes = group.size + 1, group.bytes + f.bytes
+        group.ids[group.size] = id
         offer.grant_follower(id, f, group)
     end
 
@@ -72,7 +72,7 @@ do
         if not waiting[1] and not SEQUENCED[more] then return false end
         local f = candidate(b, leader)
         if f.alone then return false end
-        local group = {leader = leader, key = group_key(b, leader, token), size = 1, bytes = f.bytes,
+        local group = {leader = leader, key = group_key(b, leader, token), size = 1, ids = {leader}, bytes = f.bytes,
                        most = settings.merge_max, most_bytes = settings.merge_max_bytes or MAX_BYTES}
         group.name = group.key:sub(#b.prefix + 8)
         take_successors(b, offer, group, leader, f)
@@ -88,6 +88,7 @@ do
         end
         if taken[1] then call('ZREM', lane, unpack(taken)) end
         if group.size == 1 then return false end
+        call('RPUSH', group.key, unpack(group.ids))
         call('HSET', b.ops .. leader, 'ExecutionGroup', group.name, 'NumFollowers', group.size - 1)
         return true
     end
@@ -107,7 +108,8 @@ do
         rec.group, rec.leader = nil, nil
     end
 
-    -- A live follower succeeded. What it becomes its leader's end decides; its sequence need not wait for that.
+    -- A live follower succeeded. What it becomes its leader's end decides, mostly in the same call: then it need not be read
+    -- again. Its sequence need not wait for that.
     function group_succeeded(b, rec, finished, result)
         if rec.payload then
             call('HSET', b.ops .. rec.id, 'ok', integer(finished), 'in', '')
@@ -119,14 +121,24 @@ do
         cancel_remove(b, rec.id)
         count_total(b, 'finished', 1)
         sequence_moved(b, rec, 'Merged')
+        b.touched[rec.id] = {leader = rec.leader, group = rec.group, succeeded = integer(finished)}
+    end
+
+    -- Is it in the group still, and has it succeeded (when)?
+    local function member_read(b, leader, id, ended)
+        local known = b.touched[id]
+        if type(known) == 'table' then
+            return known.leader == leader.id and known.group == ended.group, known.succeeded
+        end
+        local f = call('HMGET', b.ops .. id, MEMBER.NAMES)
+        return f[MEMBER.STATUS] == 'Merged' and f[MEMBER.LEADER_ID] == leader.id and
+            f[MEMBER.EXECUTION_GROUP] == ended.group and not f[MEMBER.EXPIRES_AT], f[MEMBER.SUCCEEDED]
     end
 
     -- One that was in the group when the leader's execution ended, and has not failed.
     local function settle_member(b, leader, id, ended)
-        local f = call('HMGET', b.ops .. id, MEMBER.NAMES)
-        if f[MEMBER.STATUS] ~= 'Merged' or f[MEMBER.LEADER_ID] ~= leader.id or
-            f[MEMBER.EXECUTION_GROUP] ~= ended.group or f[MEMBER.EXPIRES_AT] then return end
-        local succeeded = f[MEMBER.SUCCEEDED]
+        local is_member, succeeded = member_read(b, leader, id, ended)
+        if not is_member then return end
         op_touch(b, id)
         if not succeeded then return ended.unanswered(b, record_load(b, id), ended) end
         local retention = retention_of(b, leader.type, 'Complete')

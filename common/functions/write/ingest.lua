@@ -191,7 +191,7 @@ do
             add_to(b.parents, parent, id)
         end
         if sequence and status ~= 'Scheduled' then return end       -- sequence_settle.lua releases it
-        if waits then return lane_enter(b, lane, id) end
+        if waits then return lane_wait(b, lane, id) end
         if status == 'New' then return release(b, type, id) end
         b.due_add[#b.due_add + 1] = op[1 + OP.PROCESS_AFTER]
         b.due_add[#b.due_add + 1] = id

@@ -4,7 +4,7 @@
 -- record is Waiting. Whatever ends a turn names the lane; flush then lets the next ones out (settle). Keys:
 --   lane:<lane>      zset by time of release: who waits for a turn
 --   lane_out:<lane>  set: who was let out, until the attempt has ended
-local ready, lane_is_of, lane_touch, lane_admit, lane_enter, lane_done, lane_left, lane_unready, lane_runs
+local ready, lane_is_of, lane_touch, lane_admit, lane_wait, lane_done, lane_left, lane_unready, lane_runs
 local lane_lets
 do
     local UNLIMITED = 100           -- of a Type that has lost its limit: let out what is still in the lane
@@ -28,12 +28,16 @@ do
 
     local function is_out(b, lane, id) return call('SISMEMBER', b.prefix .. KEY.LANE_OUT .. lane, id) == 1 end
 
-    -- Has it the turn at once, coming now? Then it is out; else it may enter the lane by `ready`.
+    -- Has it the turn at once, coming now? Then it is out; else it may wait in the lane (lane_wait), or enter it later by
+    -- `ready`.
     function lane_admit(b, type, lane, id)
-        local key, out, free = b.prefix .. KEY.LANE .. lane, b.prefix .. KEY.LANE_OUT .. lane, b.lane_free[lane]
+        local out, free = b.prefix .. KEY.LANE_OUT .. lane, b.lane_free[lane]
         if not free then
-            free = places(b, type)
-            if call('EXISTS', key, out) > 0 then free = call('EXISTS', key) == 1 and 0 or free - call('SCARD', out) end
+            free = places(b, type) - call('SCARD', out)
+            if free > 0 and call('EXISTS', b.prefix .. KEY.LANE .. lane) == 1 then      -- others waited for what is free now
+                lane_touch(b, lane)
+                free = 0
+            end
         end
         if b.lane_add[lane] then free = 0 end
         b.lane_free[lane] = free - 1
@@ -41,17 +45,17 @@ do
         return free > 0
     end
 
-    -- Ready, and it has to wait for its turn.
-    function lane_enter(b, lane, id)
+    -- Ready, and no place is free: whatever ends a turn lets it out.
+    function lane_wait(b, lane, id)
         add_to(b.lane_add, lane, b.now_text)
         add_to(b.lane_add, lane, id)
-        lane_touch(b, lane)
     end
 
     -- Nothing holds it any more but, where it has a lane, its turn. Whatever ends a wait comes through here.
     function ready(b, type, id, lane)
         if not lane or is_out(b, lane, id) then return release(b, type, id) end
-        lane_enter(b, lane, id)
+        lane_wait(b, lane, id)
+        lane_touch(b, lane)             -- a place may be free
     end
 
     -- The turn of one that ran is over.
