@@ -312,7 +312,8 @@ static int64_t ask_gate(struct redis *redis, int shard, enum status want)
     struct err err = ERR_INIT;
     char key[KEY_SIZE];
 
-    assert_int_equal(call(redis, &err, "HGET", gate_key(key, shard), "name", NULL), want);
+    if (call(redis, &err, "HGET", gate_key(key, shard), "name", NULL) != want)
+        fail_msg("shard %d: %s", shard, err.text);
     return clock_boot_ms() - began;
 }
 
@@ -478,6 +479,36 @@ static void nobody_serves_what_has_no_replica_left(void **state)
     redis_free(redis);
 }
 
+/* Also when the cluster knows that it is dead and has nobody for its slots. */
+static void others_serve_without_full_coverage(void **state)
+{
+    int shard = 0, other = other_shard(shard), owner = redis_cluster_owner(&cluster, shard_slot(shard));
+    int at = redis_cluster_owner(&cluster, shard_slot(other));
+    struct redis *redis = open_redis();
+    struct err err = ERR_INIT;
+
+    (void)state;
+    redis_cluster_await_served(&cluster);
+    for (int i = 0; i < cluster.count; i++) {
+        if (cluster.servers[i].pid)
+            redis_cluster_call(&cluster, i, "CONFIG SET cluster-require-full-coverage no");
+    }
+    assert_int_equal(redis_connect(redis, &err), ST_OK);
+    redis_cluster_kill(&cluster, owner);
+    for (int i = 0; i < 1000 && strstr(redis_cluster_call(&cluster, at, "CLUSTER INFO")->str, "cluster_slots_fail:0");
+         i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    assert_null(strstr(redis_cluster_call(&cluster, at, "CLUSTER INFO")->str, "cluster_slots_fail:0"));
+    for (int i = 0; i < 30; i++) {
+        ask_gate(redis, other, ST_OK);
+        ask_gate(redis, shard, ST_AGAIN);
+        assert_true(redis_shard_away(redis, shard));
+        assert_int_equal(redis_connect(redis, &err), ST_OK);
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL); /* the map is asked for again meanwhile */
+    }
+    redis_free(redis);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -506,6 +537,7 @@ int main(void)
         cmocka_unit_test(an_answer_does_not_wait_for_another_servers),
         cmocka_unit_test(a_killed_primary_is_replaced_and_its_shards_are_fenced),
         cmocka_unit_test(nobody_serves_what_has_no_replica_left),
+        cmocka_unit_test(others_serve_without_full_coverage),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

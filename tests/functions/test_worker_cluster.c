@@ -49,6 +49,7 @@ static int begin(void **state)
     queue_set(&queue, "type XClean", "handler", "exec");
     queue_set(&queue, "type XClean", "command", "sh");
     queue_set(&queue, "redis", "timeout_ms", "500");
+    queue_set(&queue, "worker", "concurrency", "8"); /* fewer than wait at a server that is away */
     queue_begin(&queue);
     queue_start_worker(&queue);
     return 0;
