@@ -336,7 +336,9 @@ redis_url() {
 start_redis() {
     local -a listen=(--port "$(redis_port_of "$1")")
     mkdir -p "$home/$1"
-    [ -z "$redis_cluster" ] || listen+=(--cluster-enabled yes --cluster-node-timeout 5000)
+    # While one primary is away the others go on.
+    [ -z "$redis_cluster" ] ||
+        listen+=(--cluster-enabled yes --cluster-node-timeout 5000 --cluster-require-full-coverage no)
     [ -z "$tls" ] || listen=(--port 0 --tls-port "${listen[@]:1}" --tls-auth-clients no --aclfile "$home/tls/users.acl"
         --tls-cert-file "$home/tls/redis.pem" --tls-key-file "$home/tls/redis.key" --tls-ca-cert-file "$home/tls/ca.pem")
     [ -z "$redis_cluster" ] || [ -z "$tls" ] ||

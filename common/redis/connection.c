@@ -112,6 +112,11 @@ bool redis_connected(const struct redis *redis)
     return redis->nodes ? nodes_connected(redis->nodes) : redis->context != NULL;
 }
 
+bool redis_shard_away(const struct redis *redis, int shard)
+{
+    return redis->nodes && nodes_away(redis->nodes, shard);
+}
+
 bool redis_is_cluster(const struct redis *redis)
 {
     return redis->nodes != NULL;
@@ -385,6 +390,14 @@ enum status redis_break(struct redis *redis, const char *text, struct err *err)
     return connection_broke(redis, text, err);
 }
 
+void redis_give_up(struct redis *redis, struct err *err)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "no answer within %d ms", redis->timeout_ms);
+    (void)!connection_broke(redis, text, err);
+}
+
 const char *redis_answering_run_id(const struct redis *redis)
 {
     return redis->nodes ? nodes_run_id(redis->nodes) : NULL;
@@ -397,7 +410,12 @@ enum status redis_identify(struct redis *redis, struct err *err)
 
 enum status redis_each_server(struct redis *redis, redis_visit *visit, void *arg, struct err *err)
 {
-    return redis->nodes ? nodes_each(redis->nodes, visit, arg, err) : visit(arg, redis, err);
+    return redis->nodes ? nodes_each(redis->nodes, true, visit, arg, err) : visit(arg, redis, err);
+}
+
+enum status redis_each_there(struct redis *redis, redis_visit *visit, void *arg, struct err *err)
+{
+    return redis->nodes ? nodes_each(redis->nodes, false, visit, arg, err) : visit(arg, redis, err);
 }
 
 /* As redis_connect, but a server that did not answer a moment ago is not asked again for each of 16 shards. */
@@ -684,6 +702,23 @@ bool redis_arrived(struct redis *redis)
         }
     }
     return redis->ahead != NULL;
+}
+
+int redis_arrived_any(struct redis *redis)
+{
+    if (redis->nodes)
+        return nodes_arrived_any(redis->nodes);
+    return redis_arrived(redis) ? 0 : -1;
+}
+
+void redis_give_up_oldest(struct redis *redis)
+{
+    struct err err = ERR_INIT;
+
+    if (redis->nodes)
+        nodes_give_up(redis->nodes);
+    else
+        redis_give_up(redis, &err);
 }
 
 size_t redis_descriptors(const struct redis *redis, int *descriptors, size_t room)

@@ -2,6 +2,9 @@
  * orders are kept: `calls` is that of the sends, in which receives answer; each node's `sent` is that of its own replies. To
  * answer a call, the replies of its server are read up to its own; those before it wait in their calls.
  *
+ * A server that was lost (node_lost) is away until a probe finds that it answers: meanwhile its calls fail at once, so that
+ * nobody waits for it who has others to serve, and the map is asked for elsewhere: another server may have its slots.
+ *
  * A map that turned out wrong (MOVED, a server that is gone) is asked for anew from whichever server answers, over a connection
  * that is made for it: those at hand may have replies outstanding. */
 #include "common/redis/nodes.h"
@@ -12,9 +15,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/record/keys.h"
 #include "common/redis/edge.h"
 #include "common/redis/functions.h"
 #include "common/redis/nodes_map.h"
+#include "common/redis/probe.h"
 
 enum {
     REDIRECTS_MAX = 5,
@@ -42,6 +47,8 @@ struct node {
     struct call **sent;            /* NULL: an ASKING, whose reply says nothing */
     size_t first, count, capacity; /* of sent: those from first on are outstanding */
     int unsubscribing;             /* so many SUNSUBSCRIBE are unanswered */
+    struct probe probe;            /* of one that is away */
+    struct err why;                /* it is away */
 };
 
 struct nodes {
@@ -97,6 +104,7 @@ static void forget_nodes(struct nodes *nodes)
     nodes_disconnect(nodes);
     for (int i = 0; i < nodes->map.count; i++) {
         redis_free(nodes->at[i].redis);
+        probe_release(&nodes->at[i].probe);
         free(nodes->at[i].sent);
         nodes->at[i] = (struct node){ 0 };
     }
@@ -159,11 +167,51 @@ static void count_connections(struct nodes *nodes, int node)
     nodes->at[node].connections = connections;
 }
 
+static bool node_connected(const struct nodes *nodes, int node)
+{
+    return nodes->map.nodes[node].serves && nodes->at[node].redis && redis_connected(nodes->at[node].redis);
+}
+
+/* Its connection ended, or none came about. Another server may have its slots by now. */
+static void node_lost(struct nodes *nodes, int node, const struct err *why)
+{
+    nodes->map.nodes[node].away = true;
+    nodes->at[node].why = *why;
+    nodes->stale = true;
+}
+
+/* Is there any use in sending to it? */
+static bool node_there(struct nodes *nodes, int node)
+{
+    struct cluster_node *known = &nodes->map.nodes[node];
+
+    if (known->away)
+        known->away = !probe_answers(&nodes->at[node].probe, known->host, known->port);
+    return !known->away;
+}
+
+static enum status node_connect(struct nodes *nodes, int node, struct err *err)
+{
+    enum status st;
+
+    if (!node_there(nodes, node)) {
+        nodes->stale = true;
+        *err = nodes->at[node].why;
+        return err->status;
+    }
+    st = redis_connect(node_redis(nodes, node), err);
+    count_connections(nodes, node);
+    if (st != ST_OK)
+        node_lost(nodes, node, err);
+    return st;
+}
+
 enum status nodes_connect(struct nodes *nodes, struct err *err)
 {
-    int first, uncovered;
+    struct err why = ERR_INIT;
+    int first, uncovered, connected = 0;
 
-    if (learn(nodes, true, err) != ST_OK)
+    if (learn(nodes, !nodes->learned, err) != ST_OK)
         return err->status;
     uncovered = cluster_map_uncovered(&nodes->map, &first);
     if (uncovered > 0) {
@@ -171,18 +219,12 @@ enum status nodes_connect(struct nodes *nodes, struct err *err)
         return nodes_map_fail_uncovered(nodes->address.text, uncovered, first, err);
     }
     for (int i = 0; i < nodes->map.count; i++) {
-        enum status st;
-
-        if (!nodes->map.nodes[i].serves)
-            continue;
-        st = redis_connect(node_redis(nodes, i), err);
-        count_connections(nodes, i);
-        if (st != ST_OK) {
-            nodes->stale = true; /* another one may have taken its slots */
-            return st;
-        }
+        if (nodes->map.nodes[i].serves)
+            connected += node_connect(nodes, i, &why) == ST_OK;
     }
-    return ST_OK;
+    if (connected == 0)
+        *err = why;
+    return connected > 0 ? ST_OK : err->status;
 }
 
 bool nodes_connected(const struct nodes *nodes)
@@ -190,13 +232,24 @@ bool nodes_connected(const struct nodes *nodes)
     bool any = false;
 
     for (int i = 0; i < nodes->map.count; i++) {
-        if (!nodes->map.nodes[i].serves)
-            continue;
-        if (!nodes->at[i].redis || !redis_connected(nodes->at[i].redis))
+        any |= node_connected(nodes, i);
+        if (nodes->map.nodes[i].serves && !nodes->map.nodes[i].away && !node_connected(nodes, i))
             return false;
-        any = true;
     }
-    return any && nodes->learned && !nodes->stale;
+    return any && nodes->learned;
+}
+
+bool nodes_away(const struct nodes *nodes, int shard)
+{
+    char key[KEY_SIZE];
+    bool any = false;
+    int node;
+
+    key_format(key, sizeof key, KEY_SHARD, shard, NULL);
+    node = nodes->map.slots[cluster_slot(key, strlen(key))];
+    for (int i = 0; i < nodes->map.count; i++)
+        any |= nodes->map.nodes[i].serves && !nodes->map.nodes[i].away;
+    return any && (node == CLUSTER_NO_NODE || !node_connected(nodes, node));
 }
 
 uint64_t nodes_connection_number(const struct nodes *nodes)
@@ -204,18 +257,37 @@ uint64_t nodes_connection_number(const struct nodes *nodes)
     return nodes->connections;
 }
 
-enum status nodes_each(struct nodes *nodes, redis_visit *visit, void *arg, struct err *err)
+static enum status nodes_visit(struct nodes *nodes, int node, redis_visit *visit, void *arg, struct err *err)
+{
+    struct redis *redis = nodes->at[node].redis;
+    enum status st = visit(arg, redis, err);
+
+    count_connections(nodes, node);
+    if (st != ST_OK && !redis_connected(redis))
+        node_lost(nodes, node, err);
+    return st;
+}
+
+enum status nodes_each(struct nodes *nodes, bool all, redis_visit *visit, void *arg, struct err *err)
 {
     BGOP_ASSERT(nodes->first == nodes->count);
     if (nodes_connect(nodes, err) != ST_OK)
         return err->status;
+    for (int i = 0; all && i < nodes->map.count; i++) {
+        if (nodes->map.nodes[i].serves && !node_connected(nodes, i)) {
+            *err = nodes->at[i].why;
+            return err->status;
+        }
+    }
     for (int i = 0; i < nodes->map.count; i++) {
-        enum status st = nodes->map.nodes[i].serves ? visit(arg, node_redis(nodes, i), err) : ST_OK;
+        struct err why = ERR_INIT;
 
-        if (nodes->at[i].redis)
-            count_connections(nodes, i);
-        if (st != ST_OK)
-            return st;
+        if (!node_connected(nodes, i) || nodes_visit(nodes, i, visit, arg, &why) == ST_OK)
+            continue;
+        if (all || !nodes->map.nodes[i].away) {
+            *err = why;
+            return err->status;
+        }
     }
     return ST_OK;
 }
@@ -229,12 +301,17 @@ enum status nodes_identify(struct nodes *nodes, struct err *err)
     for (int i = 0; i < nodes->map.count; i++) {
         struct node *node = &nodes->at[i];
 
-        if (!nodes->map.nodes[i].serves || node->run_id_connection == redis_connection_number(node->redis))
+        if (!node_connected(nodes, i) || node->run_id_connection == redis_connection_number(node->redis))
             continue;
-        if (functions_run_id(node->redis, node->run_id, err) != ST_OK)
+        if (functions_run_id(node->redis, node->run_id, err) == ST_OK) {
+            count_connections(nodes, i);
+            node->run_id_connection = redis_connection_number(node->redis);
+        } else if (redis_connected(node->redis)) {
             return err->status;
-        count_connections(nodes, i);
-        node->run_id_connection = redis_connection_number(node->redis);
+        } else {
+            node_lost(nodes, i, err);
+            *err = (struct err)ERR_INIT;
+        }
     }
     return ST_OK;
 }
@@ -253,7 +330,7 @@ static int node_for(const struct nodes *nodes, int slot)
     if (slot >= 0)
         return nodes->map.slots[slot];
     for (int i = 0; i < nodes->map.count; i++) {
-        if (nodes->map.nodes[i].serves && nodes->at[i].redis && redis_connected(nodes->at[i].redis))
+        if (node_connected(nodes, i))
             return i;
     }
     for (int i = 0; i < nodes->map.count; i++) {
@@ -293,6 +370,10 @@ static void call_send(struct nodes *nodes, struct call *call, int node, bool ask
         call_fail(nodes, call, &err);
         return;
     }
+    if (!node_there(nodes, node)) {
+        call_fail(nodes, call, &nodes->at[node].why);
+        return;
+    }
     redis = node_redis(nodes, node);
     if (asking) {
         st = redis_send_written(redis, asking_bytes, sizeof asking_bytes - 1, &err);
@@ -301,10 +382,12 @@ static void call_send(struct nodes *nodes, struct call *call, int node, bool ask
     }
     if (st == ST_OK)
         st = redis_send_written(redis, call->bytes, call->size, &err);
-    if (st == ST_OK)
+    if (st == ST_OK) {
         node_push(&nodes->at[node], call);
-    else
+    } else {
+        node_lost(nodes, node, &err);
         call_fail(nodes, call, &err);
+    }
     count_connections(nodes, node);
     nodes->unwritten = true;
 }
@@ -403,6 +486,8 @@ static void take_reply(struct nodes *nodes, int number)
     BGOP_ASSERT(node->first < node->count);
     call = node->sent[node->first++];
     st = redis_receive(node->redis, &reply, &err);
+    if (!redis_connected(node->redis))
+        node_lost(nodes, number, &err);
     if (!call) {
         redis_reply_free(reply);
         return;
@@ -464,6 +549,46 @@ bool nodes_arrived(struct nodes *nodes)
     return call && call->answered;
 }
 
+/* An answer is read from a server only when none is at hand. */
+static int answered_call(const struct nodes *nodes)
+{
+    for (size_t i = nodes->first; i < nodes->count; i++) {
+        if (nodes->calls[i]->answered)
+            return (int)(i - nodes->first);
+    }
+    return -1;
+}
+
+int nodes_arrived_any(struct nodes *nodes)
+{
+    struct call **calls = nodes->calls + nodes->first, *call;
+    int index = answered_call(nodes);
+
+    write_all(nodes);
+    for (int i = 0; index < 0 && i < nodes->map.count; i++) {
+        while (nodes->at[i].first < nodes->at[i].count && redis_arrived(nodes->at[i].redis))
+            take_reply(nodes, i);
+    }
+    write_all(nodes); /* what was repeated elsewhere */
+    index = index < 0 ? answered_call(nodes) : index;
+    if (index > 0) {
+        call = calls[index];
+        memmove(&calls[1], &calls[0], (size_t)index * sizeof *calls);
+        calls[0] = call;
+    }
+    return index;
+}
+
+void nodes_give_up(struct nodes *nodes)
+{
+    const struct call *call = nodes->calls[nodes->first];
+    struct err err = ERR_INIT;
+
+    BGOP_ASSERT(nodes->first < nodes->count && !call->answered);
+    redis_give_up(nodes->at[call->node].redis, &err);
+    node_lost(nodes, call->node, &err);
+}
+
 size_t nodes_descriptors(const struct nodes *nodes, int *descriptors, size_t room)
 {
     size_t count = 0;
@@ -485,6 +610,8 @@ static enum status enqueue_at(struct nodes *nodes, int node, const struct redis_
 
     if (node == CLUSTER_NO_NODE)
         return nodes_map_fail_uncovered(nodes->address.text, 1, 0, err);
+    if (!node_connected(nodes, node))
+        return err_set_server(err, ST_AGAIN, "redis", "%s", nodes->at[node].why.text);
     st = redis_enqueue(node_redis(nodes, node), command, err);
     if (st == ST_OK && unsubscribes)
         nodes->at[node].unsubscribing++;
@@ -500,7 +627,7 @@ enum status nodes_enqueue(struct nodes *nodes, const struct redis_command *comma
     if (key.slot >= 0)
         return enqueue_at(nodes, node_for(nodes, key.slot), command, err);
     for (int i = 0; i < nodes->map.count && st == ST_OK; i++) { /* a sign of life: from all */
-        if (nodes->map.nodes[i].serves)
+        if (node_connected(nodes, i))
             st = enqueue_at(nodes, i, command, err);
     }
     return st;
@@ -517,15 +644,36 @@ static bool is_slot_gone(struct node *node, const struct redis_reply *reply)
     return false;
 }
 
+/* One that was away, or has the slots of one that is: what is said there is to be heard again. */
+static bool is_one_back(struct nodes *nodes)
+{
+    struct err err = ERR_INIT;
+
+    if (nodes->stale && learn(nodes, false, &err) != ST_OK)
+        return false;
+    for (int i = 0; i < nodes->map.count; i++) {
+        if (nodes->map.nodes[i].serves && !node_connected(nodes, i)) {
+            nodes->stale = true;
+            if (node_there(nodes, i))
+                return true;
+        }
+    }
+    return false;
+}
+
 enum status nodes_poll(struct nodes *nodes, struct redis_reply **reply, struct err *err)
 {
     enum status st = ST_OK;
 
     *reply = NULL;
+    if (is_one_back(nodes))
+        st = err_set_server(err, ST_AGAIN, "redis", "Redis at %s: a server is back", nodes->address.text);
     for (int i = 0; i < nodes->map.count && st == ST_OK && !*reply; i++) {
-        if (!nodes->map.nodes[i].serves || !nodes->at[i].redis)
+        if (!node_connected(nodes, i))
             continue;
         st = redis_poll(nodes->at[i].redis, reply, err);
+        if (st != ST_OK && !redis_connected(nodes->at[i].redis))
+            node_lost(nodes, i, err);
         if (st == ST_OK && *reply && is_slot_gone(&nodes->at[i], *reply)) {
             redis_reply_free(*reply);
             *reply = NULL;

@@ -50,7 +50,7 @@ static enum status ask_known(struct cluster_map *map, const struct redis_address
     for (int i = 0; i < map->count && st == ST_AGAIN; i++) {
         struct redis_address known;
 
-        if (!map->nodes[i].serves)
+        if (!map->nodes[i].serves || map->nodes[i].away)
             continue;
         redis_address_at(&known, address, map->nodes[i].host, map->nodes[i].port);
         st = ask(map, &known, timeout_ms, err);

@@ -29,9 +29,14 @@ const char *redis_address(const struct redis *redis);
 /* The user of the address; "default". */
 const char *redis_user(const struct redis *redis);
 
-/* Connects when there is no connection. ST_AGAIN: err says which address, what was tried, the likely cause. */
+/* Connects when there is no connection. ST_AGAIN: err says which address, what was tried, the likely cause. Of a cluster it is
+ * to all servers that are not away; one is enough. */
 enum status redis_connect(struct redis *redis, struct err *err) MUST_CHECK;
 bool redis_connected(const struct redis *redis);
+/* Of a cluster: is the server of this shard away, and are others there? (One that was lost is away until it is found to answer
+ * again, or another one has its slots.) A call on the shard answers ST_AGAIN then, and is not waited for; others go on. Of one
+ * server false: without it nothing goes on. */
+bool redis_shard_away(const struct redis *redis, int shard);
 /* Also drops what is outstanding: nobody may receive it any more. */
 void redis_disconnect(struct redis *redis);
 /* Rises with every new connection: whoever keeps facts about the server reads them again when it changed. */
@@ -45,6 +50,8 @@ bool redis_is_by_sentinel(const struct redis *redis);
  * its own that has slots; for one server with itself. Ends with the first that is not ST_OK. Nothing may be outstanding. */
 typedef enum status redis_visit(void *arg, struct redis *server, struct err *err);
 enum status redis_each_server(struct redis *redis, redis_visit *visit, void *arg, struct err *err) MUST_CHECK;
+/* The same without the servers of a cluster that are away; the shards of those wait. */
+enum status redis_each_there(struct redis *redis, redis_visit *visit, void *arg, struct err *err) MUST_CHECK;
 
 /* How long this process has waited for answers: of the calls that one receive sent, to the first answer. */
 struct histogram *redis_round_trips(void);
@@ -88,6 +95,12 @@ enum status redis_receive(struct redis *redis, struct redis_reply **reply, struc
 /* Sends what is queued, and looks: would the next redis_receive answer at once? (An error is such an answer.) It does not
  * notice a server that stands still: its caller has a time limit of its own. */
 bool redis_arrived(struct redis *redis);
+/* The same out of turn: of a cluster, the answer of one server is not to wait for that of another. Makes an answer that has come
+ * the next to be received, and answers whose it is: of the call with this number, from the oldest, 0. -1: none has come. */
+int redis_arrived_any(struct redis *redis);
+/* No answer has come, and the server that has the oldest call is not waited for any longer: its connection ends, and all that
+ * is outstanding there is answered with that. */
+void redis_give_up_oldest(struct redis *redis);
 /* What to wait on for that, at most `room` of them; answers how many there are. */
 size_t redis_descriptors(const struct redis *redis, int *descriptors, size_t room);
 void redis_reply_free(struct redis_reply *reply);

@@ -26,8 +26,9 @@ enum status subscriber_connect(struct redis *redis, struct err *err)
     enum status st = redis_connect(redis, err);
     char channel[KEY_SIZE];
 
-    key_format(channel, sizeof channel, KEY_LISTENERS, 0, NULL);
-    return st == ST_OK ? send_words(redis, "SSUBSCRIBE", channel, err) : st;
+    if (st != ST_OK || redis_shard_away(redis, 0))
+        return st;
+    return send_words(redis, "SSUBSCRIBE", key_format(channel, sizeof channel, KEY_LISTENERS, 0, NULL), err);
 }
 
 enum status subscriber_subscribe(struct redis *redis, int shard, const char *type, bool on, struct err *err)

@@ -59,7 +59,7 @@ int cluster_map_node(struct cluster_map *map, const char *host, int64_t port)
     if (map->count == CLUSTER_NODES_MAX || !text_copy(node->host, sizeof node->host, host, strlen(host)))
         return CLUSTER_NO_NODE;
     node->port = (int)port;
-    node->serves = false;
+    node->serves = node->away = false;
     return map->count++;
 }
 

@@ -13,6 +13,7 @@ struct cluster_node {
     char host[256];
     int port;
     bool serves; /* it has slots */
+    bool away;   /* it was lost, and does not answer: written by who speaks to it */
 };
 struct cluster_map {
     struct cluster_node nodes[CLUSTER_NODES_MAX]; /* a node keeps its place until the map is cleared */

@@ -3,12 +3,13 @@
  * case the cursor is corrected and the next round works the rest out again. A round that failed is repeated while there
  * is patience.
  *
- * Three answers need care:
+ * Some answers need care:
  *   rejects   Redis would not record some of the operations (a Name that is held with other content), and has changed
  *             nothing. They become rejects, which are delivered before the next round sends the rest: who dies before
  *             that has moved no fence past them, and whoever reads them again finds the same.
  *   lost      the call may have been applied. It is sent again; when its fence refuses and lies exactly at the call's
  *             end, it had been. Its hints are then unknown; all its Ids are hinted, which costs nothing.
+ *   away      Only the shard's server is away: it waits (source/waiting.h), and what is for it leaves the batch.
  *   invalid   Redis refuses the arguments, which our own checks should have done. The shard's items go one by one until
  *             the wrong one is found, and that one is rejected. */
 #include "coordinator/intake/ingest.h"
@@ -22,6 +23,7 @@
 #include "common/base/memory.h"
 #include "common/base/stage.h"
 #include "coordinator/source/round.h"
+#include "coordinator/source/waiting.h"
 
 void ingester_init(struct ingester *ingester, struct reader *reader, struct rejects *rejects,
                    struct scheduled *scheduled, const struct epochs *epochs)
@@ -187,6 +189,8 @@ static void ingest_answered(struct ingester *ingester, struct batch *batch, stru
         round_refused(round);
         break;
     default:
+        if (shard_waits(ingester->sources, ingester->gates, call->call.shard, &round->why))
+            break;
         round_note(round, st);
         if (st != ST_FENCED && st != ST_RECOVERING)
             ingester->uncertain[call->call.shard] = true;
@@ -227,6 +231,7 @@ static enum status ingest_refresh_gates(struct ingester *ingester, int count, st
 
     if (gate_copies_refresh(ingester->gates, NULL, 0, &changed, err) != ST_OK)
         return ST_AGAIN;
+    sources_wait(ingester->sources, ingester->gates);
     if (changed > 0)
         return err_set(err, ST_FENCED, "another generation or server");
     for (int i = 0; i < count; i++) {
@@ -260,7 +265,7 @@ static enum status ingest_try(struct ingester *ingester, struct batch *batch, in
     if (st == ST_FENCED)
         st = ingest_refresh_gates(ingester, count, err) == ST_FENCED ? ST_FENCED : ST_AGAIN;
     if (st == ST_OK)
-        loop_redis_works(ingester->loop);
+        gate_copies_report(ingester->gates, ingester->loop);
     return st;
 }
 
@@ -307,12 +312,13 @@ static enum status ingest_recognise(struct ingester *ingester, struct batch *bat
     for (int i = 0; i < batch->queues.count; i++) {
         struct batch_item *item = &batch->items[i];
 
-        if (!item->repeated || item->rejected)
+        if (!item->repeated || item->rejected || cursors_waits(&ingester->sources->cursors, item->shard))
             continue;
         loop_beat(ingester->loop);
-        if (item_recognise(ingester, item, err) != ST_OK)
+        if (item_recognise(ingester, item, err) == ST_OK)
+            removed += item->removed;
+        else if (!shard_waits(ingester->sources, ingester->gates, item->shard, err))
             return err->status;
-        removed += item->removed;
     }
     if (removed > 0)
         log_event(LOG_LEVEL_INFO, "removed already", "loop=%s messages=%" PRId64, ingester->loop->name, removed);

@@ -11,7 +11,7 @@
  *   idle      fences of shards that get no messages
  *
  * Whatever goes wrong with a batch, one thing is done: it is dropped, its sources are LOADING, and it is read again
- * from the fences. */
+ * from the fences. Of a Redis Cluster one server may be away: then what is for its shards is passed over (source/waiting.h). */
 #include "coordinator/intake/intake.h"
 
 #include <inttypes.h>
@@ -57,11 +57,9 @@ struct intake {
 
 static enum status intake_load_fences(struct intake *intake, struct err *err)
 {
-    struct redis *redis = intake->loop->redis;
-
-    if (epochs_read(redis, &intake->epochs, err) != ST_OK)
+    if (epochs_read(intake->loop->redis, &intake->epochs, err) != ST_OK)
         return err->status;
-    return fences_load_submit(redis, &intake->reader.sources, err);
+    return fences_load(&intake->reader.sources, &intake->reader.gates, err);
 }
 
 /* Of one LOADING source. */
@@ -125,8 +123,8 @@ static void intake_load_when_possible(struct intake *intake)
     if (now_ms < intake->load_at_ms || intake->reader.sources.brokers_away || intake_blocked(intake) ||
         !gate_copies_all_usable(&intake->reader.gates))
         return;
-    if (sources_in(&intake->reader.sources, SOURCE_REWRITTEN) > 0)
-        intake_rewind(intake);
+    if (sources_in(&intake->reader.sources, SOURCE_REWRITTEN) > 0 && !gate_copies_any_away(&intake->reader.gates))
+        intake_rewind(intake); /* all fences are to be known for it */
     if (sources_in(&intake->reader.sources, SOURCE_LOADING) == 0)
         return;
     intake_load(intake);
@@ -319,7 +317,8 @@ static void intake_refresh_gates(struct intake *intake, int64_t now_ms)
         return;
     }
     if (!intake->calls_fail)
-        loop_redis_works(intake->loop);
+        gate_copies_report(&intake->reader.gates, intake->loop);
+    sources_wait(&intake->reader.sources, &intake->reader.gates);
     if (changed > 0)
         sources_reload(&intake->reader.sources, "generation");
 }

@@ -56,7 +56,7 @@ bool memory_limit_check(struct memory_limit *limit, struct redis *redis, int64_t
     if (now_ms - limit->checked_at_ms < MEMORY_CHECK_MS)
         return false;
     limit->checked_at_ms = now_ms;
-    if (redis_each_server(redis, server_memory, &fullest, &err) != ST_OK)
+    if (redis_each_there(redis, server_memory, &fullest, &err) != ST_OK)
         return false;
     limit->full = fullest.full;
     if (limit->full != was_full) {

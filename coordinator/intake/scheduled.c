@@ -67,7 +67,7 @@ static void scheduled_answered(struct scheduled *scheduled, int shard, enum stat
     of->at_us = next_us <= last_us ? next_us : INT64_MAX;
 }
 
-/* Those that are due, and whose timers nobody in this process has begun to run since. */
+/* Those that are due, can be ticked, and whose timers nobody in this process has begun to run since. */
 static int scheduled_collect(struct scheduled *scheduled)
 {
     int64_t now_us = clock_boot_us();
@@ -80,8 +80,10 @@ static int scheduled_collect(struct scheduled *scheduled)
             continue;
         if (tick_request(&scheduled->loop->shared->tick_requests, s, now_us))
             of->at_us = INT64_MAX;
-        else
+        else if (gate_usable(&scheduled->gates->at[s]))
             scheduled->due[count++] = s;
+        else
+            scheduled_answered(scheduled, s, ST_AGAIN, NULL);
     }
     return count;
 }
@@ -93,7 +95,7 @@ void scheduled_run(struct scheduled *scheduled)
     bool ours = redis_connected(redis) && scheduled->gates->connection == redis_connection_number(redis);
     struct err err = ERR_INIT;
 
-    while (ours && sent < count && gate_usable(&scheduled->gates->at[scheduled->due[sent]]) &&
+    while (ours && sent < count &&
            tick_send(redis, scheduled->due[sent], scheduled->gates->at[scheduled->due[sent]].generation, 0, BUDGET,
                      &err) == ST_OK)
         sent++;

@@ -35,7 +35,8 @@ struct teller {
     struct health_progress *progress[LOG_KIND_COUNT];
     struct told *told[LOG_KIND_COUNT];
     unsigned turn;
-    uint64_t connection; /* on which the queue was found to be ours, and all partitions were made known; 0: none */
+    uint64_t known;      /* connection on which the queue was found to be ours; 0: none */
+    uint64_t connection; /* on which all partitions were made known; 0: none */
     /* of the call at hand */
     struct source_beat *states;
     char (*names)[SOURCE_NAME_SIZE], (*whys)[HEALTH_WHY_SIZE];
@@ -97,13 +98,6 @@ static void teller_add(struct teller *teller, enum log_kind kind, int partition,
 
 /* ---- a beat ---- */
 
-static bool teller_knows_queue(struct teller *teller, struct err *err)
-{
-    uint64_t known = teller->connection; /* which says more: it is set when all was told */
-
-    return loop_redis_is_ours(teller->loop, &known, err);
-}
-
 static enum status send_process(struct redis *redis, const struct shared *shared, bool left, struct err *err)
 {
     char kafka[OUTAGE_SIZE], away[OUTAGE_SIZE];
@@ -139,7 +133,7 @@ static void teller_beat(struct teller *teller)
     bool new_connection, told = true;
     enum status st;
 
-    if (!teller_knows_queue(teller, &err)) /* a Redis that is away is told by the loops */
+    if (!loop_redis_is_ours(loop, &teller->known, &err)) /* a Redis that is away is told by the loops */
         return;
     new_connection = teller->connection != redis_connection_number(loop->redis);
     st = send_process(loop->redis, loop->shared, false, &err);

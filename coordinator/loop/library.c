@@ -49,7 +49,7 @@ enum status library_ensure(struct loop *loop, struct err *err)
     enum status st;
 
     pthread_mutex_lock(&loop->shared->library_lock);
-    st = redis_each_server(loop->redis, server_ensure, loop, err);
+    st = redis_each_there(loop->redis, server_ensure, loop, err);
     pthread_mutex_unlock(&loop->shared->library_lock);
     return st;
 }
@@ -72,7 +72,7 @@ enum status library_confirm_ours(struct loop *loop, struct err *err)
 {
     struct err why = ERR_INIT;
 
-    if (redis_each_server(loop->redis, server_confirm, err->text, &why) == ST_OK)
+    if (redis_each_there(loop->redis, server_confirm, err->text, &why) == ST_OK)
         return ST_OK;
     *err = why;
     return err->status;

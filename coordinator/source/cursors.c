@@ -149,6 +149,8 @@ static enum status cursors_check_range(struct cursors *cursors, int partition, i
     for (int s = 0; s < cursors->shards; s++) {
         struct cursor *cursor = &source->cursors[s];
 
+        if (cursor->waits)
+            continue;
         if (cursor->next == 0) {
             cursor_skip(cursor, log_start, cursors, partition, warning);
             continue;
@@ -175,10 +177,14 @@ enum status cursors_start(struct cursors *cursors, int partition, int64_t log_st
         const struct cursor *cursor = &source->cursors[s];
         int64_t from = cursor->verified ? cursor->next : cursor->fingerprint.offset;
 
+        if (cursor->waits)
+            continue;
         from = from < log_start ? log_start : from;
         smallest = from < smallest ? from : smallest;
         source->unverified += !cursor->verified;
     }
+    if (smallest == INT64_MAX) /* all wait */
+        smallest = log_end;
     source->state = SOURCE_READY;
     source->read = source->done = smallest;
     *start = smallest;
@@ -240,7 +246,35 @@ bool cursors_is_pending(const struct cursors *cursors, int partition, int shard,
 {
     const struct source *source = &cursors->sources[partition];
 
-    return source->state == SOURCE_READY && offset >= source->cursors[shard].next;
+    return source->state == SOURCE_READY && !source->cursors[shard].waits && offset >= source->cursors[shard].next;
+}
+
+/* ---- shards that wait ---- */
+
+void cursors_wait(struct cursors *cursors, int shard)
+{
+    for (int p = 0; p < cursors->partitions; p++) {
+        struct source *source = &cursors->sources[p];
+        struct cursor *cursor = source->cursors ? &source->cursors[shard] : NULL;
+
+        if (!cursor || cursor->waits)
+            continue;
+        if (source->state == SOURCE_READY && !cursor->verified)
+            source->unverified--;
+        cursor->verified = cursor->waits = true;
+        source->waiting++;
+    }
+}
+
+bool cursors_waits(const struct cursors *cursors, int shard)
+{
+    for (int p = 0; p < cursors->partitions; p++) {
+        const struct source *source = &cursors->sources[p];
+
+        if (source->cursors && source->cursors[shard].waits)
+            return true;
+    }
+    return false;
 }
 
 /* ---- applying ---- */
@@ -260,7 +294,7 @@ void cursors_refused(struct cursors *cursors, int shard, const struct fence *fen
         cursors_has_partition(cursors, fence->partition) ? &cursors->sources[fence->partition] : NULL;
     struct cursor *cursor = source && source->cursors ? &source->cursors[shard] : NULL;
 
-    if (!cursor || source->state != SOURCE_READY)
+    if (!cursor || source->state != SOURCE_READY || cursor->waits)
         return;
     if (fence->next < cursor->next)
         source->state = SOURCE_LOADING;
@@ -273,7 +307,7 @@ void cursors_done(struct cursors *cursors, int partition)
 {
     struct source *source = &cursors->sources[partition];
 
-    if (source->state != SOURCE_READY)
+    if (source->state != SOURCE_READY || source->waiting > 0)
         return;
     source->done = source->read;
     source->done_last = source->read_last;
@@ -285,7 +319,7 @@ void cursors_done(struct cursors *cursors, int partition)
  * nothing was ever read here). */
 static bool cursor_idle(const struct source *source, const struct cursor *cursor)
 {
-    return source->state == SOURCE_READY && source->unverified == 0 && cursor->next < source->done;
+    return source->state == SOURCE_READY && source->unverified == 0 && !cursor->waits && cursor->next < source->done;
 }
 
 bool cursors_behind(const struct cursors *cursors, int shard, int64_t max_messages, int64_t max_age_ms, int64_t now_ms)

@@ -35,7 +35,9 @@ struct cursor {
     int64_t next;                   /* the stored fence: the first offset not yet applied */
     struct fingerprint fingerprint; /* as stored beside it */
     bool verified;                  /* the log holds that message still, or held it until retention took it */
-    int64_t moved_at_ms;            /* when next was last moved or seen at the end (caller's clock) */
+    bool
+        waits; /* its shard's server is away: nothing is applied, and next may not be known, until it is loaded again */
+    int64_t moved_at_ms; /* when next was last moved or seen at the end (caller's clock) */
 };
 
 struct source {
@@ -47,6 +49,7 @@ struct source {
     struct fingerprint read_last; /* of the last message below read; offset -1: none was read */
     struct fingerprint done_last; /* of the last message below done */
     int unverified;               /* cursors whose fingerprint was not yet compared */
+    int waiting;                  /* cursors that wait; while any does, done stands still */
     int64_t noted;                /* written by the caller: the offset of the last point noted (points.h) */
     struct cursor *cursors;       /* [shards] */
 };
@@ -89,13 +92,18 @@ enum status cursors_end(struct cursors *cursors, int partition, int64_t log_end,
 /* Is the message at this offset still to be applied in this shard? */
 bool cursors_is_pending(const struct cursors *cursors, int partition, int shard, int64_t offset);
 
+/* ---- shards that wait (waiting.h) ---- */
+/* Messages for this shard are passed over, until the sources are loaded again. */
+void cursors_wait(struct cursors *cursors, int shard);
+bool cursors_waits(const struct cursors *cursors, int shard); /* in any source */
+
 /* ---- applying ---- */
 /* The fence was moved by a call of ours. */
 void cursors_move(struct cursors *cursors, const struct fence_move *move, int shard, int64_t now_ms);
 /* The fence refused: it stands here. Above our cursor: another loop was first, its messages are skipped. Below: what
  * lies between was missed; the source is LOADING (to be read again from its fences), nothing more of it is wanted. */
 void cursors_refused(struct cursors *cursors, int shard, const struct fence *fence, int64_t now_ms);
-/* All that was read is applied. */
+/* All that was read is applied; but when some cursor waits. */
 void cursors_done(struct cursors *cursors, int partition);
 
 /* ---- idle fences: shards that nothing is for ---- */

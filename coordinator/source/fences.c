@@ -1,7 +1,10 @@
 /* Called for sources that are LOADING, before source_start finds where they begin. */
 #include "coordinator/source/fences.h"
 
+#include <stdlib.h>
+
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "coordinator/source/round.h"
 
 static void fences_take_submit(struct sources *sources, int shard, const struct shard_fences *fences, int64_t now_ms)
@@ -15,55 +18,40 @@ static void fences_take_submit(struct sources *sources, int shard, const struct 
     }
 }
 
-static enum status fences_receive_submit(struct redis *redis, struct sources *sources, int shard, struct err *err)
+static enum status fences_receive_of(struct sources *sources, struct gate_copies *gates, int shard, struct err *err)
 {
     struct shard_fences fences = { 0 };
-    enum status st = fences_receive(redis, &fences, err);
+    enum status st = fences_receive(gates->redis, &fences, err);
 
-    if (st == ST_OK)
+    if (st == ST_OK && sources->kind == LOG_SUBMIT)
         fences_take_submit(sources, shard, &fences, clock_boot_ms());
-    shard_fences_release(&fences);
-    return st;
-}
-
-enum status fences_load_submit(struct redis *redis, struct sources *sources, struct err *err)
-{
-    struct round round = { 0 };
-
-    while (round.sent < sources->cursors.shards && round_sent(&round, fences_send(redis, round.sent, &round.why)))
-        ;
-    for (int s = 0; s < round.sent; s++)
-        round_note(&round, fences_receive_submit(redis, sources, s, &round.why));
-    return round_end(&round, err);
-}
-
-static bool source_loading(const struct sources *sources, int partition)
-{
-    return sources->cursors.sources[partition].state == SOURCE_LOADING;
-}
-
-static enum status fence_receive_status(struct redis *redis, struct sources *sources, int shard, struct err *err)
-{
-    struct shard_fences fences = { 0 };
-    enum status st = fences_receive(redis, &fences, err);
-
-    if (st == ST_OK)
+    else if (st == ST_OK)
         cursors_load(&sources->cursors, shard, 0, &fences.status, clock_boot_ms());
+    else if (shard_waits(sources, gates, shard, err))
+        st = ST_OK;
     shard_fences_release(&fences);
     return st;
 }
 
-enum status fences_load_status(struct redis *redis, struct sources *sources, struct err *err)
+static bool is_wanted(const struct sources *sources, int shard)
+{
+    return sources->kind == LOG_SUBMIT || sources->cursors.sources[shard].state == SOURCE_LOADING;
+}
+
+enum status fences_load(struct sources *sources, struct gate_copies *gates, struct err *err)
 {
     struct round round = { 0 };
-    int end = 0;
+    int *shards = xcalloc((size_t)gates->shards, sizeof *shards), count = 0;
 
-    while (end < sources->cursors.partitions &&
-           (!source_loading(sources, end) || round_sent(&round, fences_send(redis, end, &round.why))))
-        end++;
-    for (int s = 0; s < end; s++) {
-        if (source_loading(sources, s))
-            round_note(&round, fence_receive_status(redis, sources, s, &round.why));
+    sources_wait(sources, gates);
+    for (int s = 0; s < gates->shards; s++) {
+        if (is_wanted(sources, s) && !gates->away[s])
+            shards[count++] = s;
     }
+    while (round.sent < count && round_sent(&round, fences_send(gates->redis, shards[round.sent], &round.why)))
+        ;
+    for (int i = 0; i < round.sent; i++)
+        round_note(&round, fences_receive_of(sources, gates, shards[i], &round.why));
+    free(shards);
     return round_end(&round, err);
 }

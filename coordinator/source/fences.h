@@ -1,12 +1,12 @@
-/* Fences as Redis has them, read into the cursors of a loop's LOADING sources. */
+/* Fences as Redis has them, read into the cursors of a loop's LOADING sources. Those of a server that is away are left out:
+ * their shards wait. */
 #ifndef BGOP_COORDINATOR_SOURCE_FENCES_H
 #define BGOP_COORDINATOR_SOURCE_FENCES_H
 
-#include "coordinator/source/sources.h"
+#include "coordinator/source/waiting.h"
 
-/* Submit: every shard's fence of every LOADING source, all shards pipelined. */
-enum status fences_load_submit(struct redis *redis, struct sources *sources, struct err *err) MUST_CHECK;
-/* Status: the one fence of each LOADING source; its partition is the shard. */
-enum status fences_load_status(struct redis *redis, struct sources *sources, struct err *err) MUST_CHECK;
+/* Submit: every shard's fence of every LOADING source. Status: the one fence of each; its partition is the shard. All shards
+ * pipelined. */
+enum status fences_load(struct sources *sources, struct gate_copies *gates, struct err *err) MUST_CHECK;
 
 #endif

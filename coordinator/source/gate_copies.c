@@ -10,11 +10,13 @@ void gate_copies_init(struct gate_copies *gates, struct redis *redis, int shards
 {
     *gates = (struct gate_copies){ .redis = redis, .shards = shards };
     gates->at = xcalloc((size_t)shards, sizeof *gates->at);
+    gates->away = xcalloc((size_t)shards, sizeof *gates->away);
 }
 
 void gate_copies_release(struct gate_copies *gates)
 {
     free(gates->at);
+    free(gates->away);
     *gates = (struct gate_copies){ 0 };
 }
 
@@ -42,8 +44,9 @@ static enum status gate_copy_receive(struct gate_copies *gates, int shard, int *
 
     if (gate_receive(gates->redis, gates->run_id, gate, err) != ST_OK) {
         *gate = before;
-        return err->status;
+        return gate_copies_lose(gates, shard, err) ? ST_OK : err->status;
     }
+    gates->away[shard] = false;
     if (gate_usable(&before) && (!gate_usable(gate) || gate->generation != before.generation))
         ++*changed;
     return ST_OK;
@@ -71,10 +74,37 @@ enum status gate_copies_refresh(struct gate_copies *gates, const int *shards, in
 bool gate_copies_all_usable(const struct gate_copies *gates)
 {
     for (int s = 0; s < gates->shards; s++) {
-        if (!gate_usable(&gates->at[s]))
+        if (!gate_usable(&gates->at[s]) && !gates->away[s])
             return false;
     }
     return true;
+}
+
+bool gate_copies_lose(struct gate_copies *gates, int shard, const struct err *why)
+{
+    if (why->status != ST_AGAIN || !redis_shard_away(gates->redis, shard))
+        return false;
+    gates->at[shard] = (struct gate){ 0 };
+    gates->away[shard] = true;
+    gates->why = *why;
+    return true;
+}
+
+bool gate_copies_any_away(const struct gate_copies *gates)
+{
+    for (int s = 0; s < gates->shards; s++) {
+        if (gates->away[s])
+            return true;
+    }
+    return false;
+}
+
+void gate_copies_report(const struct gate_copies *gates, struct loop *loop)
+{
+    if (gate_copies_any_away(gates))
+        loop_failed(loop, &gates->why);
+    else
+        loop_redis_works(loop);
 }
 
 bool gate_copies_all_open(const struct gate_copies *gates)

@@ -118,7 +118,7 @@ void reader_store(struct reader *reader)
     for (int p = 0; p < cursors->partitions; p++) {
         struct source *source = &cursors->sources[p];
 
-        if (source->state != SOURCE_READY || source->done == source->read)
+        if (source->state != SOURCE_READY || source->waiting > 0 || source->done == source->read)
             continue;
         cursors_done(cursors, p);
         reader_store_position(reader, reader->topic, p, source->done);

@@ -366,8 +366,11 @@ void sources_note_points(struct rewinder *rewinder)
         if (source->state != SOURCE_READY || source->unverified > 0 || last->offset < 0 ||
             last->offset == source->noted || now_ms - rewinder->noted_at_ms[p] < POINTS_EVERY_MS)
             continue;
-        if (point_note(rewinder->loop->redis, rewinder_topic(rewinder), p, last, clock_wall_ms(), &err) != ST_OK)
-            return; /* the next turn tells of the outage */
+        if (point_note(rewinder->loop->redis, rewinder_topic(rewinder), p, last, clock_wall_ms(), &err) != ST_OK) {
+            if (!redis_connected(rewinder->loop->redis))
+                return; /* the next turn tells of the outage */
+            continue;   /* of a cluster only the server of this key is away */
+        }
         rewinder->noted_at_ms[p] = now_ms;
         cursors->sources[p].noted = last->offset;
     }

@@ -7,7 +7,8 @@
  *
  *   ST_FENCED   FENCED and RECOVERING: a gate is not as we know it. This is certain, and nothing may be sent to any
  *               shard before the gates were read again.
- *   ST_AGAIN    everything else: the server is away, busy or full; what became of the call is not known.
+ *   ST_AGAIN    everything else: the server is away, busy or full; what became of the call is not known. Of a cluster one
+ *               server may be away: that is of its shards alone (waiting.h), and does not end the round.
  *
  * ST_FENCED is the worse one: who reads the gates finds out by itself that a server is away, while repeating the call
  * would be refused for ever. Of two of one kind the first counts: with a lost connection go all answers behind it. The

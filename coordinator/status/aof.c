@@ -37,5 +37,5 @@ void aof_renew(struct redis *redis)
 {
     struct err err = ERR_INIT;
 
-    (void)!redis_each_server(redis, server_renew, NULL, &err); /* one that is away has its calls to say so */
+    (void)!redis_each_there(redis, server_renew, NULL, &err); /* one that fails has its calls to say so */
 }

@@ -13,6 +13,7 @@
 #include "common/base/memory.h"
 #include "common/base/stage.h"
 #include "coordinator/source/round.h"
+#include "coordinator/source/waiting.h"
 
 void applier_init(struct applier *applier, struct reader *reader, void (*on_timer_set)(void *arg, int shard), void *arg)
 {
@@ -101,7 +102,9 @@ static void apply_answered(struct applier *applier, struct outcomes *outcomes, s
         call->refused = true;
         round_refused(round);
         break;
-    default: round_note(round, st);
+    default:
+        if (!shard_waits(applier->sources, applier->gates, call->call.shard, &round->why))
+            round_note(round, st);
     }
     apply_answer_release(&answer);
 }

@@ -2,7 +2,8 @@
  *
  *   1. is this server ours? (recovery_identify: its genesis) and are its functions (library.h)?
  *   2. the gates are read again (recovery_refresh_gates) and the shards sorted by them (recovery_classify): those to be
- *      armed (not for this server, or with other settings), and those that are RECOVERING
+ *      armed (not for this server, or with other settings), and those that are RECOVERING. Those whose server is away are
+ *      left alone
  *   3. the first are armed (arming.c), after identifying the server once more: an empty one must never be filled
  *   4. the others: are its submit fences at their marks (recovery_check_submit_marks; only then the loop reads the
  *      shard's status log)? An idle status fence is moved up (apply_idle), and bgop_open opens the shard when it finds
@@ -20,6 +21,7 @@
 #include "common/record/keys.h"
 #include "coordinator/status/arming.h"
 #include "coordinator/loop/library.h"
+#include "coordinator/source/waiting.h"
 
 void recovery_init(struct recovery *recovery, struct reader *reader, struct applier *applier, struct timers *timers)
 {
@@ -52,11 +54,17 @@ void recovery_release(struct recovery *recovery)
     *recovery = (struct recovery){ 0 };
 }
 
-void recovery_reset(struct recovery *recovery, int shard)
+static void recovery_forget(struct recovery *recovery, int shard)
 {
     recovery->compared[shard] = recovery->submits_replayed[shard] = false;
-    recovery->gates->at[shard] = (struct gate){ 0 };
     timers_reset(recovery->timers, shard);
+}
+
+void recovery_reset(struct recovery *recovery, int shard)
+{
+    recovery_forget(recovery, shard);
+    recovery->gates->at[shard] = (struct gate){ 0 };
+    recovery->gates->away[shard] = false;
 }
 
 bool recovery_readable(const struct recovery *recovery, int shard)
@@ -160,6 +168,10 @@ static enum status recovery_classify(struct recovery *recovery, struct err *err)
         const struct gate *gate = &recovery->gates->at[shard];
         bool same = true;
 
+        if (recovery->gates->away[shard]) {
+            recovery_forget(recovery, shard); /* who comes back may be another */
+            continue;
+        }
         if (gate->generation == 0 && recovery_refuse_emptied(recovery, shard, err) != ST_OK)
             return err->status;
         if (gate_usable(gate) && !recovery->compared[shard] && recovery_compare(recovery, shard, &same, err) != ST_OK)
@@ -234,6 +246,20 @@ static enum status recovery_open_one(struct recovery *recovery, int shard, struc
     return ST_OK;
 }
 
+static enum status recovery_open(struct recovery *recovery, struct err *err)
+{
+    for (int i = 0; i < recovery->recovering_count; i++) {
+        int shard = recovery->recovering[i];
+
+        if (recovery_open_one(recovery, shard, err) == ST_OK)
+            continue;
+        if (!shard_waits(recovery->sources, recovery->gates, shard, err))
+            return err->status;
+        *err = (struct err)ERR_INIT;
+    }
+    return ST_OK;
+}
+
 /* ---- a step ---- */
 
 static enum status recovery_refresh_gates(struct recovery *recovery, struct err *err)
@@ -242,6 +268,7 @@ static enum status recovery_refresh_gates(struct recovery *recovery, struct err 
 
     if (gate_copies_refresh(recovery->gates, recovery->list, recovery->list_count, &changed, err) != ST_OK)
         return err->status;
+    sources_wait(recovery->sources, recovery->gates);
     if (changed > 0) {
         sources_reload(recovery->sources, "generation");
         memset(recovery->submits_replayed, 0, (size_t)recovery->gates->shards * sizeof *recovery->submits_replayed);
@@ -251,7 +278,7 @@ static enum status recovery_refresh_gates(struct recovery *recovery, struct err 
 
 static bool recovery_settled(const struct recovery *recovery)
 {
-    return recovery->arming_count == 0 && recovery->recovering_count == 0;
+    return recovery->arming_count == 0 && recovery->recovering_count == 0 && !gate_copies_any_away(recovery->gates);
 }
 
 static void on_armed(void *arg, int shard)
@@ -293,9 +320,5 @@ enum status recovery_step(struct recovery *recovery, bool now, struct err *err)
         (recovery_identify(recovery, true, err) != ST_OK || recovery_arm(recovery, err) != ST_OK ||
          recovery_classify(recovery, err) != ST_OK))
         return err->status;
-    for (int i = 0; i < recovery->recovering_count; i++) {
-        if (recovery_open_one(recovery, recovery->recovering[i], err) != ST_OK)
-            return err->status;
-    }
-    return ST_OK;
+    return recovery_open(recovery, err);
 }

@@ -8,7 +8,8 @@
  *   tick      the shards that are due (timers.c): after the outcomes, so that leases are judged in view of them
  *
  * Whatever goes wrong with a batch, one thing is done: it is dropped, its sources are LOADING, the gates are read
- * again, and it is read again from the fences. */
+ * again, and it is read again from the fences. Of a Redis Cluster one server may be away: then its shards wait
+ * (source/waiting.h). */
 #include "coordinator/status/statuslog.h"
 
 #include <inttypes.h>
@@ -45,7 +46,7 @@ struct statuslog {
 static bool statuslog_loadable(const struct statuslog *log, int shard)
 {
     return log->reader.sources.cursors.sources[shard].state == SOURCE_LOADING &&
-           recovery_readable(&log->recovery, shard);
+           recovery_readable(&log->recovery, shard); /* not one whose server is away */
 }
 
 static bool statuslog_loading(const struct statuslog *log)
@@ -68,7 +69,7 @@ static enum status statuslog_load(struct statuslog *log, struct err *err)
         return err->status;
     if (!statuslog_loading(log))
         return ST_OK;
-    if (fences_load_status(log->loop->redis, &log->reader.sources, err) != ST_OK)
+    if (fences_load(&log->reader.sources, &log->reader.gates, err) != ST_OK)
         return err->status;
     for (int s = 0; s < log->reader.sources.cursors.partitions; s++) {
         if (statuslog_loadable(log, s) && source_start(&log->reader.sources, s, &start, err) == ST_AGAIN)
@@ -99,7 +100,7 @@ static void statuslog_serve(struct statuslog *log)
     }
     log->gates_stale = false;
     if (!log->applies_fail && !log->ticks_fail)
-        loop_redis_works(log->loop);
+        gate_copies_report(&log->reader.gates, log->loop);
     loop_kafka_works(log->loop);
 }
 

@@ -11,6 +11,7 @@
 #include "common/base/crash_point.h"
 #include "common/base/memory.h"
 #include "coordinator/source/round.h"
+#include "coordinator/source/waiting.h"
 
 void timers_init(struct timers *timers, struct reader *reader)
 {
@@ -202,7 +203,8 @@ static void timer_receive(struct timers *timers, int shard, struct round *round)
 
     if (st == ST_OK)
         timer_answered(timers, shard, &answer);
-    round_note(round, st);
+    else if (!shard_waits(timers->sources, timers->gates, shard, &round->why))
+        round_note(round, st);
     tick_answer_release(&answer);
 }
 

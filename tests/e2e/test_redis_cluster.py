@@ -1,11 +1,16 @@
-"""A queue on a Redis Cluster of three primaries: its lifecycle, a slot that moves and a primary that dies under load."""
+"""A queue on a Redis Cluster of three primaries: its lifecycle; a slot that moves, a primary that dies and one that stands
+still under load."""
 import json
 import threading
 import unittest
 
 from cluster_stack import ClusterStack
 from grounds import not_on
-from queue_stack import NOOP_AND_VERB, eventually
+from queue_stack import NOOP_AND_VERB, eventually, shard_of
+
+
+class WithoutFailover(ClusterStack):
+    down_after_ms = 120000
 
 
 class Load:
@@ -44,6 +49,30 @@ class RedisCluster(unittest.TestCase):
             for name in ("coordinator-1", "worker-1"):
                 stack.assert_alive(name)
                 self.assertNotIn("CROSSSLOT", stack.log(name))
+
+    def test_a_primary_that_stands_still_stops_its_own_shards_only(self):
+        with WithoutFailover(NOOP_AND_VERB, shards=8) as stack:
+            for port in [stack.port_of(stack.slot(s)) for s in (3, 1)]:     # shard 1's has bgop:meta, too
+                lost = set(stack.shards_of(port))
+                with Load(stack) as load:
+                    eventually(lambda: len(load.ids) > 100, "some load")
+                    stack.stand_still(port)
+                    count = len(load.ids)
+                    eventually(lambda: len(load.ids) > count + 600, "load meanwhile")
+                    meanwhile = load.ids[count:count + 600]
+                    others = [operation for operation in meanwhile if shard_of(operation) not in lost]
+                    self.assertGreater(len(others), 100)
+                    stack.wait_terminal(others, 60)
+                    self.assertEqual(set(stack.statuses(others)), {"Complete"})
+                    stack.stand_still(port, False)
+                stack.wait_terminal(load.ids, 60)
+                rows = stack.retrieve(load.ids)
+                self.assertEqual({row["Status"] for row in rows}, {"Complete"})
+                self.assertEqual(len({row["Id"] for row in rows}), len(load.ids))
+            stats = stack.stats()
+            self.assertEqual(stats["mode"], "OPEN")
+            for name in ("coordinator-1", "worker-1"):
+                stack.assert_alive(name)
 
     def check_lifecycle(self, stack):
         self.assertEqual(len({stack.port_of(stack.slot(s)) for s in range(stack.shards)}), 3)

@@ -18,6 +18,7 @@
 #include "coordinator/daemon/coordinator.h"
 #include "coordinator/intake/memory_limit.h"
 #include "coordinator/daemon/topics.h"
+#include "tests/support/redis_cluster.h"
 #include "tests/support/redis_server.h"
 
 /* The mock broker waits for a session less a second before it gives a group that anybody joined or left its partitions; and
@@ -37,6 +38,7 @@ struct running {
 static struct stack {
     struct kafka_mock *mock;
     struct redis_server server;
+    struct redis_cluster *cluster; /* that runs, in place of the server; set before stack_open */
     struct config config;
     struct running coordinators[2];
     struct kafka_producer *producer;
@@ -81,11 +83,14 @@ static void stack_open(void)
     struct err err = ERR_INIT;
     struct kafka_settings settings;
     enum log_level level = LOG_LEVEL_ERROR;
+    const char *url;
 
     if (getenv("BGOP_LOG_LEVEL"))
         log_level_parse(getenv("BGOP_LOG_LEVEL"), &level);
     log_start("test", level, false);
-    redis_server_start(&stack.server, true);
+    if (!stack.cluster)
+        redis_server_start(&stack.server, true);
+    url = stack.cluster ? stack.cluster->url : stack.server.url;
     stack.mock = kafka_mock_new(&err);
     assert_non_null(stack.mock);
     config_init(&stack.config);
@@ -95,13 +100,13 @@ static void stack_open(void)
     stack_set("kafka", "brokers", kafka_mock_brokers(stack.mock));
     stack_set("kafka", "session.timeout.ms", STACK_SESSION_MS);
     stack_set("kafka", "heartbeat.interval.ms", "500");
-    stack_set("redis", "url", stack.server.url);
+    stack_set("redis", "url", url);
     stack_set("types", "retry_backoff_ms", "100");
     stack_create_topics();
     settings = config_kafka(&stack.config, "test");
     stack.producer = kafka_producer_new(&settings, 0, on_stack_delivery, NULL, &err);
     assert_non_null(stack.producer);
-    stack.redis = redis_new(stack.server.url, 5000, &err);
+    stack.redis = redis_new(url, stack.cluster ? 1000 : 5000, &err);
     assert_non_null(stack.redis);
 }
 
@@ -178,7 +183,8 @@ static void stack_close(void)
     kafka_producer_free(stack.producer);
     redis_free(stack.redis);
     kafka_mock_free(stack.mock);
-    redis_server_stop(&stack.server);
+    if (!stack.cluster)
+        redis_server_stop(&stack.server);
     config_release(&stack.config);
 }
 
@@ -294,6 +300,16 @@ static bool stack_is(const char *id, const char *status)
 static int64_t stack_generation(int shard)
 {
     return strtoll(stack_ask("HGET", stack_key(shard, "gate"), "gen"), NULL, 10);
+}
+
+/* Of all shards together. */
+static int64_t stack_count(const char *counter)
+{
+    int64_t sum = 0;
+
+    for (int s = 0; s < STACK_SHARDS; s++)
+        sum += strtoll(stack_ask("HGET", stack_key(s, "counts"), counter), NULL, 10);
+    return sum;
 }
 
 /* Claims one operation, as a worker that has no hints would; its token, or 0. */

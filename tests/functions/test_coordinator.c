@@ -400,15 +400,6 @@ static void a_foreign_library_is_waited_for(void **state)
 
 /* ---- Redis comes back ---- */
 
-static int64_t stack_count(const char *counter)
-{
-    int64_t sum = 0;
-
-    for (int s = 0; s < STACK_SHARDS; s++)
-        sum += strtoll(stack_ask("HGET", stack_key(s, "counts"), counter), NULL, 10);
-    return sum;
-}
-
 static void a_restarted_redis_is_armed_anew_and_nothing_is_recorded_twice(void **state)
 {
     int64_t generation = stack_generation(1), accepted;

@@ -2,9 +2,11 @@
  * move. */
 #include "tests/support/test.h"
 
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
+#include "common/base/clock.h"
 #include "common/record/keys.h"
 #include "common/redis/functions.h"
 #include "common/redis/redis.h"
@@ -288,6 +290,117 @@ static void a_single_key_on_its_way_is_followed(void **state)
     redis_free(redis);
 }
 
+/* ---- one of them is away ---- */
+
+static void set_node_timeout(const char *ms)
+{
+    for (int i = 0; i < cluster.count; i++)
+        redis_cluster_call(&cluster, i, "CONFIG SET cluster-node-timeout %s", ms);
+}
+
+static enum status visited(void *arg, struct redis *server, struct err *err)
+{
+    (void)server;
+    (void)err;
+    ++*(int *)arg;
+    return ST_OK;
+}
+
+static int64_t ask_gate(struct redis *redis, int shard, enum status want)
+{
+    int64_t began = clock_boot_ms();
+    struct err err = ERR_INIT;
+    char key[KEY_SIZE];
+
+    if (call(redis, &err, "HGET", gate_key(key, shard), "name", NULL) != want)
+        fail_msg("shard %d: %s", shard, err.text);
+    return clock_boot_ms() - began;
+}
+
+static int other_shard(int shard)
+{
+    int other = 0;
+
+    while (redis_cluster_owner(&cluster, shard_slot(other)) == redis_cluster_owner(&cluster, shard_slot(shard)))
+        other++;
+    return other;
+}
+
+static void a_server_that_stands_still_is_waited_for_once(void **state)
+{
+    enum { PATIENCE_MS = 500 };
+    int shard = 0, other = other_shard(shard), visits = 0;
+    pid_t pid = cluster.servers[redis_cluster_owner(&cluster, shard_slot(shard))].pid;
+    struct err err = ERR_INIT;
+    struct redis *redis = redis_new(cluster.url, PATIENCE_MS, &err);
+
+    (void)state;
+    set_node_timeout("60000"); /* nobody takes its place */
+    ask_gate(redis, shard, ST_OK);
+    kill(pid, SIGSTOP);
+    assert_true(ask_gate(redis, shard, ST_AGAIN) >= PATIENCE_MS);
+    assert_true(redis_shard_away(redis, shard));
+    for (int i = 0; i < 50; i++) {
+        assert_true(ask_gate(redis, shard, ST_AGAIN) < PATIENCE_MS);
+        ask_gate(redis, other, ST_OK);
+        assert_int_equal(redis_connect(redis, &err), ST_OK);
+    }
+    assert_true(redis_connected(redis));
+    assert_false(redis_shard_away(redis, other));
+    assert_int_equal(redis_each_there(redis, visited, &visits, &err), ST_OK);
+    assert_int_equal(visits, cluster.primaries - 1);
+    assert_int_equal(redis_each_server(redis, visited, &visits, &err), ST_AGAIN);
+    kill(pid, SIGCONT);
+    for (int i = 0; i < 1000 && redis_shard_away(redis, shard); i++)
+        assert_int_equal(redis_connect(redis, &err), ST_OK);
+    ask_gate(redis, shard, ST_OK);
+    set_node_timeout("500");
+    redis_free(redis);
+}
+
+static int await_arrived(struct redis *redis)
+{
+    int number = -1;
+
+    for (int i = 0; i < 1000 && number < 0; i++) {
+        number = redis_arrived_any(redis);
+        if (number < 0)
+            nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    }
+    return number;
+}
+
+static void an_answer_does_not_wait_for_another_servers(void **state)
+{
+    struct redis *redis = open_redis();
+    int shard = 0, other = other_shard(shard);
+    pid_t pid = cluster.servers[redis_cluster_owner(&cluster, shard_slot(shard))].pid;
+    char key[KEY_SIZE], text[32];
+    struct redis_reply *reply;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    set_node_timeout("60000");
+    ask_gate(redis, shard, ST_OK);
+    kill(pid, SIGSTOP);
+    send_words(redis, "HGET", gate_key(key, shard), "name");
+    send_words(redis, "HGET", gate_key(key, shard), "name");
+    send_words(redis, "HGET", gate_key(key, other), "name");
+    assert_int_equal(await_arrived(redis), 2);
+    snprintf(text, sizeof text, "again %d", other);
+    expect_text(redis, text);
+    assert_int_equal(redis_arrived_any(redis), -1);
+    redis_give_up_oldest(redis);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(redis_arrived_any(redis), 0);
+        assert_int_equal(redis_receive(redis, &reply, &err), ST_AGAIN);
+    }
+    assert_true(redis_shard_away(redis, shard));
+    kill(pid, SIGCONT);
+    set_node_timeout("500");
+    redis_free(redis);
+}
+
 /* ---- failover ---- */
 
 static bool works_again(struct redis *redis, int shard, enum status want, struct err *err)
@@ -319,7 +432,8 @@ static void a_killed_primary_is_replaced_and_its_shards_are_fenced(void **state)
     redis_cluster_call(&cluster, owner, "WAIT 1 1000");
     redis_cluster_kill(&cluster, owner);
     assert_int_equal(tick(redis, shard, 10 + shard, &err), ST_AGAIN);
-    assert_false(redis_connected(redis));
+    assert_true(redis_shard_away(redis, shard));
+    assert_false(redis_shard_away(redis, other));
     if (!works_again(redis, shard, ST_FENCED, &err)) /* with the functions: a replica has them */
         fail_msg("%s", err.text);
     assert_int_not_equal(redis_cluster_owner(&cluster, shard_slot(shard)), owner);
@@ -354,11 +468,44 @@ static void nobody_serves_what_has_no_replica_left(void **state)
     if (!strstr(err.text, "CLUSTERDOWN"))
         fail_msg("%s", err.text);
     assert_int_equal(call(redis, &err, "HGET", gate_key(key, 0), "name", NULL), ST_AGAIN);
-    assert_false(redis_connected(redis));
+    assert_true(redis_shard_away(redis, 0));
     redis_cluster_again(&cluster, owner);
-    for (int i = 0; i < 1000 && redis_connect(redis, &err) != ST_OK; i++)
+    for (int i = 0; i < 1000 && redis_shard_away(redis, 0); i++) {
+        assert_int_equal(redis_connect(redis, &err), ST_OK); /* to those that are there */
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    }
+    assert_false(redis_shard_away(redis, 0));
     assert_true(redis_connected(redis));
+    redis_free(redis);
+}
+
+/* Also when the cluster knows that it is dead and has nobody for its slots. */
+static void others_serve_without_full_coverage(void **state)
+{
+    int shard = 0, other = other_shard(shard), owner = redis_cluster_owner(&cluster, shard_slot(shard));
+    int at = redis_cluster_owner(&cluster, shard_slot(other));
+    struct redis *redis = open_redis();
+    struct err err = ERR_INIT;
+
+    (void)state;
+    redis_cluster_await_served(&cluster);
+    for (int i = 0; i < cluster.count; i++) {
+        if (cluster.servers[i].pid)
+            redis_cluster_call(&cluster, i, "CONFIG SET cluster-require-full-coverage no");
+    }
+    assert_int_equal(redis_connect(redis, &err), ST_OK);
+    redis_cluster_kill(&cluster, owner);
+    for (int i = 0; i < 1000 && strstr(redis_cluster_call(&cluster, at, "CLUSTER INFO")->str, "cluster_slots_fail:0");
+         i++)
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    assert_null(strstr(redis_cluster_call(&cluster, at, "CLUSTER INFO")->str, "cluster_slots_fail:0"));
+    for (int i = 0; i < 30; i++) {
+        ask_gate(redis, other, ST_OK);
+        ask_gate(redis, shard, ST_AGAIN);
+        assert_true(redis_shard_away(redis, shard));
+        assert_int_equal(redis_connect(redis, &err), ST_OK);
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL); /* the map is asked for again meanwhile */
+    }
     redis_free(redis);
 }
 
@@ -386,8 +533,11 @@ int main(void)
         cmocka_unit_test(a_shard_on_its_way_waits_and_is_fenced_where_it_arrives),
         cmocka_unit_test(a_pipeline_with_an_old_map_is_repeated_in_order),
         cmocka_unit_test(a_single_key_on_its_way_is_followed),
+        cmocka_unit_test(a_server_that_stands_still_is_waited_for_once),
+        cmocka_unit_test(an_answer_does_not_wait_for_another_servers),
         cmocka_unit_test(a_killed_primary_is_replaced_and_its_shards_are_fenced),
         cmocka_unit_test(nobody_serves_what_has_no_replica_left),
+        cmocka_unit_test(others_serve_without_full_coverage),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

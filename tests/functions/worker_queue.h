@@ -16,6 +16,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "tests/support/redis_cluster.h"
 #include "tests/support/redis_server.h"
 #include "worker/daemon/worker.h"
 
@@ -28,7 +29,9 @@ enum {
 };
 
 struct queue {
-    struct redis_server server;
+    struct redis_server server; /* unless there is a cluster */
+    struct redis_cluster *cluster;
+    const char *url; /* of either */
     struct kafka_mock *mock;
     struct config config;
     struct kafka_settings settings;
@@ -39,7 +42,8 @@ struct queue {
     int next_number;
     bool hint;          /* hint what becomes claimable */
     int merge_all;      /* not 0: arm all Types with this merge_max, whatever the worker's configuration says */
-    atomic_bool freeze; /* stop the redis-server (SIGSTOP) before the next hint */
+    atomic_bool freeze; /* stop the redis-server (SIGSTOP) before the next hint ... */
+    pid_t frozen;       /* ... or this one of the cluster */
 
     pthread_t applier; /* reads the status log and applies it, with a connection of its own */
     atomic_bool applier_stop;
@@ -57,7 +61,7 @@ struct queue {
 static struct redis *queue_connect(struct queue *queue)
 {
     struct err err = ERR_INIT;
-    struct redis *redis = redis_new(queue->server.url, 5000, &err);
+    struct redis *redis = redis_new(queue->url, queue->cluster ? 1000 : 5000, &err);
 
     assert_non_null(redis);
     return redis;
@@ -152,7 +156,7 @@ static inline void queue_hint(struct queue *queue, int shard, const struct hints
     char topic[320];
 
     if (hints->count > 0 && atomic_exchange(&queue->freeze, false))
-        kill(queue->server.pid, SIGSTOP);
+        kill(queue->cluster ? queue->frozen : queue->server.pid, SIGSTOP);
     for (size_t i = 0; i < hints->count && queue->hint; i++) {
         struct buf value;
 
@@ -292,6 +296,9 @@ static void apply_message(struct queue *queue, struct redis *redis, struct kafka
                 return;
             st = ST_AGAIN;
         }
+        if (st == ST_AGAIN && redis_shard_away(redis, message->partition) &&
+            kafka_consumer_seek(consumer, message->topic, message->partition, message->offset, &err) == ST_OK)
+            return; /* the other shards' meanwhile */
         if (st != ST_OK && st != ST_STALE)
             usleep(20000); /* Redis is away, or another generation */
     }
@@ -358,12 +365,19 @@ static inline enum status queue_stop_worker(struct queue *queue)
     return queue->ended;
 }
 
+static enum status queue_load_server(void *arg, struct redis *server, struct err *err)
+{
+    bool loaded;
+
+    (void)arg;
+    return functions_load(server, &loaded, err);
+}
+
 static inline void queue_load(struct queue *queue)
 {
     struct err err = ERR_INIT;
-    bool loaded;
 
-    if (functions_load(queue->redis, &loaded, &err) != ST_OK)
+    if (redis_each_server(queue->redis, queue_load_server, NULL, &err) != ST_OK)
         fail_msg("%s", err.text);
 }
 
@@ -383,24 +397,32 @@ static inline void queue_create_topics(struct queue *queue)
     assert_int_equal(kafka_mock_create_topic(queue->mock, "bgop.status", QUEUE_SHARDS + QUEUE_ADDED, &err), ST_OK);
 }
 
-/* Servers only; set the configuration's rest, then queue_begin. */
-static inline void queue_init(struct queue *queue)
+/* Servers only; set the configuration's rest, then queue_begin. cluster: one that runs; NULL: a server of its own. */
+static inline void queue_init_on(struct queue *queue, struct redis_cluster *cluster)
 {
     struct err err = ERR_INIT;
 
     memset(queue, 0, sizeof *queue);
     queue->hint = true;
-    redis_server_start(&queue->server, true);
+    queue->cluster = cluster;
+    if (!cluster)
+        redis_server_start(&queue->server, true);
+    queue->url = cluster ? cluster->url : queue->server.url;
     queue->mock = kafka_mock_new(&err);
     assert_non_null(queue->mock);
     config_init(&queue->config);
-    queue_set(queue, "redis", "url", queue->server.url);
+    queue_set(queue, "redis", "url", queue->url);
     queue_set(queue, "kafka", "brokers", kafka_mock_brokers(queue->mock));
     queue_set(queue, "kafka", "session.timeout.ms", "3000"); /* why: STACK_SESSION_MS in coordinator_stack.h */
     queue_set(queue, "kafka", "heartbeat.interval.ms", "500");
     queue->redis = queue_connect(queue);
     queue_load(queue);
     queue_redis(queue, "HSET bgop:meta shards %d", QUEUE_SHARDS);
+}
+
+static inline void queue_init(struct queue *queue)
+{
+    queue_init_on(queue, NULL);
 }
 
 static inline void queue_begin(struct queue *queue)
@@ -423,7 +445,8 @@ static inline void queue_release(struct queue *queue)
     redis_free(queue->redis);
     config_release(&queue->config);
     kafka_mock_free(queue->mock);
-    redis_server_stop(&queue->server);
+    if (!queue->cluster)
+        redis_server_stop(&queue->server);
 }
 
 /* The server that was killed is started again, and armed. */

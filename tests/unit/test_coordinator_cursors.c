@@ -341,6 +341,61 @@ static void assigning_again_forgets_everything_but_the_pause(void **state)
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* Its messages are passed over, the others' go through; nothing is said of the whole partition meanwhile. */
+static void a_shard_that_waits_keeps_its_place(void **state)
+{
+    struct fence_move moves[PARTITIONS];
+
+    (void)state;
+    cursors_assign(&cursors, 0);
+    for (int s = 0; s < SHARDS; s++)
+        load(0, s, 11, 10);
+    assert_int_equal(start(0, 0, 100), 10);
+    cursors_wait(&cursors, 2);
+    cursors_wait(&cursors, 2);
+    assert_true(cursors_waits(&cursors, 2));
+    assert_false(cursors_waits(&cursors, 1));
+    read_to(0, 10, 20);
+    assert_int_equal(cursors.sources[0].unverified, 0);
+    assert_false(cursors_is_pending(&cursors, 0, 2, 15));
+    assert_true(cursors_is_pending(&cursors, 0, 1, 15));
+    cursors_done(&cursors, 0);
+    assert_int_equal(cursors.sources[0].done, 10);
+    for (int s = 0; s < SHARDS; s++)
+        assert_int_equal(cursors_idle_moves(&cursors, s, moves), 0);
+    cursors_refused(&cursors, 2, &(struct fence){ 0, 5, message(4) }, NOW); /* an answer from before */
+    assert_int_equal(cursors.sources[0].state, SOURCE_READY);
+    assert_int_equal(cursors.sources[0].cursors[2].next, 11);
+
+    cursors_assign(&cursors, 0); /* it is back */
+    assert_false(cursors_waits(&cursors, 2));
+    for (int s = 0; s < SHARDS; s++)
+        load(0, s, s == 2 ? 11 : 20, s == 2 ? 10 : 19);
+    assert_int_equal(start(0, 0, 100), 10);
+    assert_true(cursors_is_pending(&cursors, 0, 2, 15));
+    assert_false(cursors_is_pending(&cursors, 0, 1, 15));
+}
+
+static void the_fence_of_a_shard_that_waits_need_not_be_known(void **state)
+{
+    (void)state;
+    cursors_assign(&cursors, 0);
+    cursors_wait(&cursors, 2);
+    for (int s = 0; s < SHARDS; s++) {
+        if (s != 2)
+            load(0, s, 51 + s, 50 + s);
+    }
+    assert_int_equal(start(0, 5, 100), 50); /* not at the log's start, as for one that never moved */
+    assert_int_equal(cursors.sources[0].unverified, SHARDS - 1);
+    for (int s = 0; s < SHARDS; s++)
+        cursors_wait(&cursors, s);
+    assert_int_equal(cursors.sources[0].unverified, 0);
+    cursors_assign(&cursors, 0);
+    for (int s = 0; s < SHARDS; s++)
+        cursors_wait(&cursors, s);
+    assert_int_equal(start(0, 5, 100), 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +419,8 @@ int main(void)
         T(positions_follow_the_end_of_the_log_over_control_records),
         T(an_end_below_what_was_read_is_to_be_rewound),
         T(assigning_again_forgets_everything_but_the_pause),
+        T(a_shard_that_waits_keeps_its_place),
+        T(the_fence_of_a_shard_that_waits_need_not_be_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,11 +4,12 @@
  *
  *   granted          executions start; the Ids that the call carried are acknowledged, granted or not (another worker has
  *                    them, or they wait for something and will be hinted again)
- *   FENCED, RECOVERING, no Redis     says nothing about any operation: the gate closes, call and hints stay
+ *   FENCED, RECOVERING, no Redis     says nothing about any operation: the gate closes, call and hints stay. Of a cluster one
+ *                    server may be away: then the gates of its shards close
  *   refused          INVALID: nothing was done under this nonce, so the call is over; else it is repeated later
  *
- * Nothing is waited for here. A lane has one call under way at most, all lanes together as many as there are slots for,
- * and answers come in the order of the calls (`sent`, a ring). A turn takes what has arrived, answer by answer, and behind
+ * Nothing is waited for here. A lane has one call under way at most, all lanes together as many as there are slots for
+ * (`sent`, a ring, in the order of the calls; in that order one server answers, of a cluster each its own). A turn takes what has arrived, answer by answer, and behind
  * each asks with the slots that it left or freed: so Redis has the next calls while one answer is worked on. */
 #include "worker/claim/claims.h"
 
@@ -45,7 +46,7 @@ enum {
 struct claims {
     struct claims_parts parts;
     struct redis *redis;
-    struct lane **sent; /* ring of all lanes: calls under way, in the order of their answers */
+    struct lane **sent; /* ring of all lanes: calls under way, the oldest first */
     size_t sent_first, sent_count;
     size_t first;           /* lane at which the next turn begins: slots go round */
     int64_t looked_boot_ms; /* when lanes were last looked at: what was due then is blocked by something else */
@@ -86,6 +87,28 @@ static void close_call(struct claims *claims, struct lane *lane)
 static int least(int a, int b)
 {
     return a < b ? a : b;
+}
+
+/* Its answer will come late, or never. */
+static void park_call(struct claims *claims, struct lane *lane)
+{
+    slots_unreserve(claims->parts.slots, lane->type, lane->call.want);
+    lane->call.parked = true;
+}
+
+/* Asks for no more than there are slots by now. What it was granted already, if it was, may be more: the rest is given back. */
+static bool unpark_call(struct claims *claims, struct lane *lane)
+{
+    struct claim_call *call = &lane->call;
+    int left = slots_left(claims->parts.slots, lane->type);
+
+    if (left == 0)
+        return false;
+    call->want = least(call->want, left);
+    call->id_count = call->id_count < (size_t)call->want ? call->id_count : (size_t)call->want;
+    slots_reserve(claims->parts.slots, lane->type, call->want);
+    call->parked = false;
+    return true;
 }
 
 /* Between two pulls of a lane by this worker. */
@@ -200,6 +223,20 @@ static void redis_lost(struct claims *claims)
     }
 }
 
+/* Takes the lane of this call, counted from the oldest, out of the ring. */
+static struct lane *take_sent(struct claims *claims, int number)
+{
+    size_t room = claims->parts.lanes->count, first = claims->sent_first;
+    struct lane *lane = claims->sent[(first + (size_t)number) % room];
+
+    for (size_t i = (size_t)number; i > 0; i--)
+        claims->sent[(first + i) % room] = claims->sent[(first + i - 1) % room];
+    claims->sent_first = (first + 1) % room;
+    claims->sent_count--;
+    lane->call.sent = false;
+    return lane;
+}
+
 static enum status put_under_way(struct claims *claims, struct lane *lane, int64_t generation, struct err *err)
 {
     enum status st = send_call(claims, lane, generation, err);
@@ -228,6 +265,10 @@ static void calls_send(struct claims *claims, bool *no_slots)
             continue;
         if (!lane->call.open && (!may_open || !open_if_wanted(claims, lane, now, no_slots)))
             continue;
+        if (lane->call.parked && !unpark_call(claims, lane)) {
+            *no_slots = true;
+            continue;
+        }
         if (put_under_way(claims, lane, generation, &err) != ST_OK) {
             redis_lost(claims);
             return;
@@ -273,7 +314,8 @@ static void return_execution(struct claims *claims, struct execution *execution,
     claims->parts.sink.finished(claims->parts.sink.arg, &execution, 1);
 }
 
-static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch)
+/* most: slots that the call had. */
+static void start(struct claims *claims, struct served_type *type, struct claim_batch *batch, size_t most)
 {
     struct execution *all[CLAIM_MOST_IDS];
     size_t count = batch->count, started = 0;
@@ -286,7 +328,7 @@ static void start(struct claims *claims, struct served_type *type, struct claim_
     inflight_add(claims->parts.inflight, executions, count);
     crash_point(CRASH_START_BEFORE);
     for (size_t i = 0; i < count; i++) {
-        const char *why = reason_to_return(claims, &executions[i], now);
+        const char *why = i < most ? reason_to_return(claims, &executions[i], now) : "its slot was another's by then";
 
         if (why)
             return_execution(claims, &executions[i], why);
@@ -364,14 +406,17 @@ static void apply_grants(struct claims *claims, struct lane *lane, struct claim_
         hints_acknowledge(hints, lane, acknowledged_count(lane, answer));
     batch = claim_batch_new(answer, lane->type, lane->shard, call.sent_boot_ms);
     if (batch)
-        start(claims, lane->type, batch);
+        start(claims, lane->type, batch, (size_t)call.want);
 }
 
 /* No verdict: keep the hints and the call, ask again. */
 static void defer_call(struct claims *claims, struct lane *lane, enum status st, const struct err *err)
 {
     lane->not_before_boot_ms = clock_boot_ms() + BACK_OFF_MS;
-    if (!redis_connected(claims->redis)) {
+    if (redis_shard_away(claims->redis, lane->shard)) {
+        gate_cache_close(claims->parts.gates, lane->shard);
+        park_call(claims, lane);
+    } else if (!redis_connected(claims->redis)) {
         redis_lost(claims); /* the calls may have been executed: their nonces will tell */
     } else if (st == ST_FENCED || st == ST_RECOVERING) {
         gate_cache_close(claims->parts.gates, lane->shard);
@@ -382,17 +427,14 @@ static void defer_call(struct claims *claims, struct lane *lane, enum status st,
     }
 }
 
-/* Takes the answer to the oldest call under way. */
-static void call_receive(struct claims *claims, struct hints_reader *hints)
+/* Takes the answer that is the next; it is that of the call with this number. */
+static void call_receive(struct claims *claims, int number, struct hints_reader *hints)
 {
-    struct lane *lane = claims->sent[claims->sent_first];
+    struct lane *lane = take_sent(claims, number);
     struct claim_answer answer = { 0 };
     struct err err = ERR_INIT;
     enum status st = claim_receive(claims->redis, &answer, &err);
 
-    claims->sent_first = (claims->sent_first + 1) % claims->parts.lanes->count;
-    claims->sent_count--;
-    lane->call.sent = false;
     crash_point(CRASH_CLAIM_AFTER);
     if (st == ST_OK) {
         apply_grants(claims, lane, &answer, hints);
@@ -402,50 +444,68 @@ static void call_receive(struct claims *claims, struct hints_reader *hints)
     }
 }
 
-/* Redis has the oldest call for longer than an answer may take: it stands still, or the way to it is cut. */
-static void check_silence(struct claims *claims)
+/* Its server has the oldest call for longer than an answer may take: it stands still, or the way to it is cut. */
+static bool is_silent(const struct claims *claims)
 {
     const struct lane *oldest = claims->sent[claims->sent_first];
 
-    if (claims->sent_count > 0 && clock_boot_ms() - oldest->call.sent_boot_ms > claims->parts.config->redis_timeout_ms)
-        redis_lost(claims);
+    return claims->sent_count > 0 &&
+           clock_boot_ms() - oldest->call.sent_boot_ms > claims->parts.config->redis_timeout_ms;
 }
 
-/* Hints wait that no call under way asks for. */
-static bool is_backlogged(const struct lanes *lanes, int type_index)
+static bool answers_take(struct claims *claims, struct hints_reader *hints, bool *no_slots)
 {
+    bool received = false;
+    int number;
+
+    while (claims->sent_count > 0 && (number = redis_arrived_any(claims->redis)) >= 0) {
+        received = true;
+        call_receive(claims, number, hints);
+        *no_slots = false;
+        calls_send(claims, no_slots);
+    }
+    return received;
+}
+
+/* Hints wait that no call under way asks for, for want of slots and not of a server. */
+static bool is_backlogged(const struct claims *claims, int type_index)
+{
+    const struct lanes *lanes = claims->parts.lanes;
+    int64_t generation;
+
     for (int shard = 0; shard < lanes->shard_count; shard++) {
         const struct lane *lane = lanes_at(lanes, type_index, shard);
 
-        if (lane->backlog.id_count > (lane->call.open ? lane->call.id_count : 0))
+        if (lane->backlog.id_count > (lane->call.open ? lane->call.id_count : 0) &&
+            gate_cache_ready(claims->parts.gates, shard, &generation))
             return true;
     }
     return false;
 }
 
 /* For the reporter. */
-static void note_backlogs(const struct lanes *lanes)
+static void note_backlogs(struct claims *claims)
 {
+    const struct lanes *lanes = claims->parts.lanes;
+
     for (size_t first = 0; first < lanes->count; first += (size_t)lanes->shard_count) {
         struct served_type *type = lanes->all[first].type;
 
-        atomic_store_explicit(&type->backlogged, is_backlogged(lanes, type->index), memory_order_relaxed);
+        atomic_store_explicit(&type->backlogged, is_backlogged(claims, type->index), memory_order_relaxed);
     }
 }
 
 enum claims_wait claims_turn(struct claims *claims, struct hints_reader *hints)
 {
-    bool no_slots = false, received = false;
+    bool no_slots = false, received;
 
     calls_send(claims, &no_slots);
-    while (claims->sent_count > 0 && redis_arrived(claims->redis)) {
-        received = true;
-        call_receive(claims, hints);
-        no_slots = false;
-        calls_send(claims, &no_slots);
+    received = answers_take(claims, hints, &no_slots);
+    if (is_silent(claims)) {
+        redis_give_up_oldest(claims->redis);
+        received |= answers_take(claims, hints, &no_slots);
     }
-    check_silence(claims);
-    note_backlogs(claims->parts.lanes);
+    note_backlogs(claims);
     return received ? CLAIMS_MORE : no_slots ? CLAIMS_NO_SLOTS : CLAIMS_IDLE;
 }
 

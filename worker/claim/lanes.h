@@ -14,6 +14,7 @@ struct claim_call {
     uint64_t nonce;
     size_t id_count; /* the first ones of the backlog; 0: a pull */
     int want;        /* slots reserved */
+    bool parked;     /* none are: its server is away, and others use them until it is sent again */
     uint64_t backlog_epoch;
     int64_t sent_boot_ms; /* before the latest sending: an answer starts and leases from its own call on */
 };

@@ -166,7 +166,8 @@ static bool is_chosen(struct pushed_hints *pushed)
 
 static enum status set_subscription(struct pushed_hints *pushed, struct lane *lane, bool on, struct err *err)
 {
-    if (lane->subscribed == on)
+    if (lane->subscribed == on ||
+        redis_shard_away(pushed->subscriber, lane->shard)) /* all are set anew when it is back */
         return ST_OK;
     lane->subscribed = on;
     return subscriber_subscribe(pushed->subscriber, lane->shard, lane->type->config->name, on, err);

@@ -6,7 +6,8 @@
  *   3. renew       every lease / 6: what runs in shards that are ready; where a shard replays its logs, reassert again
  *   4. wait        until the next renewal, or until the claiming thread closes a gate
  *
- * When phase 1 finds Redis away, 2 and 3 are left out. An answer is about the leases that its call carried: executions
+ * When phase 1 finds Redis away, 2 and 3 are left out. Of a cluster one server may be away: its shards' gates are closed, and
+ * what is said of a shard below holds for all others. An answer is about the leases that its call carried: executions
  * remember the number of the call (inflight_list), so an answer that comes late extends nothing that was claimed since. */
 #include "worker/lease/renewal.h"
 
@@ -72,6 +73,13 @@ static void redis_lost(struct renewal *renewal, const char *text)
     gate_cache_close_all(renewal->parts.gates);
 }
 
+/* Its server, and no other. */
+static void shard_lost(struct renewal *renewal, int shard, const char *text)
+{
+    outage_begin(&renewal->outage, "redis", text);
+    gate_cache_close(renewal->parts.gates, shard);
+}
+
 /* ---- gates ---- */
 
 static enum status gates_send(struct renewal *renewal, struct err *err)
@@ -105,6 +113,12 @@ static enum status read_run_id(struct renewal *renewal, struct err *err)
     return st;
 }
 
+/* A failure is that of one server, and others are there? */
+static bool is_of_one_server(const struct renewal *renewal)
+{
+    return redis_is_cluster(renewal->redis) && redis_connected(renewal->redis);
+}
+
 /* Another queue on the same addresses: what this worker runs is of one that is gone, and its reports would be dropped. */
 static enum status check_queue(struct renewal *renewal, struct err *err)
 {
@@ -112,6 +126,10 @@ static enum status check_queue(struct renewal *renewal, struct err *err)
     struct queue_identity found;
     enum status st = queue_identity_read(renewal->redis, &found, err);
 
+    if (st == ST_AGAIN && is_of_one_server(renewal)) { /* the one that knows: it is asked when it is back */
+        *err = (struct err)ERR_INIT;
+        return ST_OK;
+    }
     if (st != ST_OK || !ours[0] || !found.genesis[0] || strcmp(ours, found.genesis) == 0)
         return st;
     log_event(LOG_LEVEL_ERROR, "another queue", "ours=%s found=%s redis=%s advice=start-this-worker-again", ours,
@@ -124,6 +142,7 @@ static bool gates_refresh(struct renewal *renewal)
 {
     struct gate_cache *gates = renewal->parts.gates;
     struct err err = ERR_INIT;
+    bool all_there = true;
     enum status st;
 
     if (gate_cache_ready_count(gates) == gates->shard_count)
@@ -137,13 +156,18 @@ static bool gates_refresh(struct renewal *renewal)
         struct gate gate;
 
         st = gate_receive(renewal->redis, renewal->run_id, &gate, &err);
-        if (st == ST_OK)
+        if (st == ST_OK) {
             gate_cache_update(gates, renewal->calls[i].shard, &gate);
+        } else if (st == ST_AGAIN && is_of_one_server(renewal)) {
+            shard_lost(renewal, renewal->calls[i].shard, err.text);
+            all_there = false;
+            st = ST_OK;
+        }
     }
-    if (st == ST_OK) {
+    if (st == ST_OK && all_there)
         outage_end(&renewal->outage, "redis");
+    if (st == ST_OK)
         return true;
-    }
     redis_disconnect(renewal->redis); /* replies may be outstanding */
     redis_lost(renewal, err.text);
     return false;
@@ -217,6 +241,8 @@ static void renewals_receive(struct renewal *renewal)
             apply_answer(renewal, &renewal->calls[i], &answer);
         else if (st == ST_FENCED || st == ST_RECOVERING)
             gate_cache_close(gates, renewal->calls[i].shard);
+        else if (redis_shard_away(renewal->redis, renewal->calls[i].shard))
+            shard_lost(renewal, renewal->calls[i].shard, err.text);
         else if (!redis_connected(renewal->redis))
             redis_lost(renewal, err.text);
         else

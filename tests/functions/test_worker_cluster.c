@@ -1,0 +1,135 @@
+/* A worker on a Redis Cluster of which one primary is away: the shards of the others are claimed, run and renewed all the
+ * same, and its own go on when it is back. The worker's connections give a server 500 ms for an answer. */
+#include "tests/functions/worker_queue.h"
+
+#include "common/record/keys.h"
+#include "common/server/cluster_map.h"
+
+enum { ROUNDS = 10, IN_A_ROUND = 20 };
+
+static struct redis_cluster cluster;
+static struct queue queue;
+static char id[ID_SIZE];
+
+static int primary_of(int shard)
+{
+    char key[KEY_SIZE];
+
+    key_format(key, sizeof key, KEY_SHARD, shard, NULL);
+    return redis_cluster_owner(&cluster, cluster_slot(key, strlen(key)));
+}
+
+/* Some shard of another primary. */
+static int other_shard(int primary)
+{
+    for (int shard = 0; shard < QUEUE_SHARDS; shard++) {
+        if (primary_of(shard) != primary)
+            return shard;
+    }
+    fail_msg("all shards are of one primary");
+    return -1;
+}
+
+/* Within that time nobody takes its place. */
+static void set_node_timeout(const char *ms)
+{
+    for (int i = 0; i < cluster.count; i++) {
+        if (cluster.servers[i].pid)
+            redis_cluster_call(&cluster, i, "CONFIG SET cluster-node-timeout %s", ms);
+    }
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    redis_cluster_start(&cluster, 3, true);
+    queue_init_on(&queue, &cluster);
+    queue_set(&queue, "type WebCart", "handler", "noop");
+    queue_set(&queue, "type XClean", "handler", "exec");
+    queue_set(&queue, "type XClean", "command", "sh");
+    queue_set(&queue, "redis", "timeout_ms", "500");
+    queue_set(&queue, "worker", "concurrency", "8"); /* fewer than wait at a server that is away */
+    queue_begin(&queue);
+    queue_start_worker(&queue);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    if (queue.worker)
+        assert_int_equal(queue_stop_worker(&queue), ST_OK);
+    queue_release(&queue);
+    redis_cluster_stop(&cluster);
+    return 0;
+}
+
+static int complete_in(int shard)
+{
+    return (int)strtol(queue_redis(&queue, "HGET bgop:{%d}:counts WebCart:Complete", shard), NULL, 10);
+}
+
+/* Its server stands still with claims on their way to it, and with more operations than the worker has slots. */
+static void shards_of_other_primaries_go_on(void **state)
+{
+    int shard = 1, lost = primary_of(shard), other = other_shard(lost), before;
+    char waiting[ID_SIZE];
+
+    (void)state;
+    set_node_timeout("60000");
+    queue_submit(&queue, "WebCart", other, 1, "x", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    before = complete_in(other);
+    queue.frozen = cluster.servers[lost].pid;
+    queue.freeze = true;
+    queue_submit(&queue, "WebCart", shard, 200, "x", -1, waiting);
+    for (int round = 1; round <= ROUNDS; round++) {
+        queue_submit(&queue, "WebCart", other, IN_A_ROUND, "x", -1, id);
+        queue_wait_for(complete_in(other) - before == round * IN_A_ROUND);
+    }
+    queue_submit(&queue, "XClean", other, 1, "sleep 6; echo attempt $BGOP_ATTEMPT", -1, id); /* longer than a lease */
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_string_equal(queue_redis(&queue, "GET bgop:{%d}:out:%s", other, id), "attempt 1\n");
+    kill(queue.frozen, SIGCONT);
+    queue_wait_for(complete_in(shard) == 200);
+    assert_int_equal(queue_count(&queue, "WebCart", "Running"), 0);
+    assert_int_equal(strtoull(queue_field(&queue, waiting, "token"), NULL, 10) % (1 << 20), 1);
+}
+
+static bool has_successor(int shard, int before)
+{
+    int now = primary_of(shard);
+
+    return now >= 0 && now != before;
+}
+
+static void a_replica_that_takes_over_goes_on_with_what_runs(void **state)
+{
+    int shard = 1, lost = primary_of(shard);
+
+    (void)state;
+    set_node_timeout("500");
+    queue_submit(&queue, "XClean", shard, 1, "sleep 4; echo attempt $BGOP_ATTEMPT", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Running"));
+    redis_cluster_call(&cluster, lost, "WAIT 1 1000");
+    redis_cluster_kill(&cluster, lost);
+    queue_wait_for(has_successor(shard, lost));
+    redis_cluster_await_served(&cluster);
+    queue_redis(&queue, "HGET bgop:{%d}:gate gen", shard); /* until it is found */
+    queue_arm(&queue, true);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+    assert_string_equal(queue_redis(&queue, "GET bgop:{%d}:out:%s", shard, id), "attempt 1\n");
+    queue_submit(&queue, "WebCart", shard, 10, "x", -1, id);
+    queue_wait_for(queue_status_is(&queue, id, "Complete"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shards_of_other_primaries_go_on),
+        cmocka_unit_test(a_replica_that_takes_over_goes_on_with_what_runs),
+    };
+
+    return cmocka_run_group_tests(tests, begin, end);
+}
