@@ -233,7 +233,12 @@ static void one_that_cannot_go_on_says_why(void **state)
     rest_is(command("FCALL bgop_action_fail 1 bgop:{0} act1 c1 1 'no effect'"), "Error");
     assert_string_equal(field("act1", "error"), "no effect");
     says(command("FCALL bgop_action_fail 1 bgop:{0} actx c1 1 'no effect'"), "MISSING");
-    assert_string_equal(command("HMGET bgop:{0}:counts actions_Aborted actions_Error"), "(nil) 1");
+    rest_is(CREATE("act2", "pause '' WebCart '' '' '' ''"), "Running");
+    rest_is(take("c1"), "act2 1");
+    rest_is(command("FCALL bgop_action_fail 1 bgop:{0} act2 c1 1 'no effect'"), "Error");
+    rest_is(step("act2 c1 1", 0, 0, 0, 1, ""), "Error"); /* its last step is counted, and it is not Complete */
+    assert_string_equal(field("act2", "failed"), "1");
+    assert_string_equal(command("HMGET bgop:{0}:counts actions_Aborted actions_Error"), "(nil) 2");
 }
 
 /* Redis lost power in the middle of a call: what is left of it goes when it is met. */
