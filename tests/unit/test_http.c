@@ -343,11 +343,14 @@ static int send_request(const char *request)
 
 static void handlers_run_side_by_side(void **state)
 {
-    int first = send_request(GATE), second = send_request(GATE), third = send_request(GATE);
+    int first, second, third;
 
     (void)state;
     memset(gate.seen, 0, sizeof gate.seen);
     gate_set(false);
+    first = send_request(GATE);
+    second = send_request(GATE);
+    third = send_request(GATE);
     gate_await(2);
     assert_true(gate.seen[0] == 1 && gate.seen[1] == 1);
     answer_has(ask("GET /nothing HTTP/1.1\r\n" CLOSE "\r\n"), "HTTP/1.1 404 "); /* others are read meanwhile */
