@@ -9,7 +9,8 @@
  * Delivery callbacks run inside bgop_poll, bgop_flush, bgop_wait and bgop_close, on the calling thread only. They must
  * not call the library with the same handle, except for bgop_error and bgop_submit.
  *
- * Link with `pkg-config --libs libbgop`, or in CMake with find_package(bgop) and bgop::bgop; example.c shows how. */
+ * Link with `pkg-config --libs libbgop`, or in CMake with find_package(bgop) and bgop::bgop; example.c
+ * (installed in share/doc/libbgop-dev/examples) shows how. */
 #ifndef BGOP_H
 #define BGOP_H
 

@@ -49,6 +49,7 @@ struct http_exchange {
     bool too_long;    /* its first line */
     bool begun;       /* its head was looked at */
     bool refused;     /* answer says why */
+    bool hopeless;    /* its body is said to be so large that it would not be read */
     bool queued;      /* its handler was called for */
     bool follows;     /* its answer is a stream (feed.h) */
 };

@@ -87,6 +87,14 @@ static const char *rest_of(const struct http_route *route, const char *path)
     return size > 0 && route->path[size - 1] == '*' ? path + size - 1 : "";
 }
 
+/* What Content-Length says; libmicrohttpd has refused what is no number. */
+static bool says_more_than(struct MHD_Connection *connection, size_t size)
+{
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    return length && strtoull(length, NULL, 10) > size;
+}
+
 void http_exchange_begin(struct http_exchange *exchange, const struct http_settings *settings,
                          struct MHD_Connection *connection, const char *method, const char *path)
 {
@@ -107,6 +115,9 @@ void http_exchange_begin(struct http_exchange *exchange, const struct http_setti
     else if (settings->admit && !settings->admit(settings->arg, &exchange->request, &exchange->answer))
         exchange->refused = true;
     exchange->body.max = route ? route->body_max_bytes : 0;
+    exchange->hopeless = says_more_than(connection, exchange->body.max + BODY_THROWN_MAX_BYTES);
+    if (exchange->hopeless && !exchange->refused)
+        refuse(exchange, settings, MHD_HTTP_CONTENT_TOO_LARGE);
 }
 
 bool http_exchange_take_body(struct http_exchange *exchange, const struct http_settings *settings, const char *data,

@@ -85,7 +85,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     (void)version;
     if (!exchange->begun) {
         http_exchange_begin(exchange, &server->settings, connection, method, path);
-        return MHD_YES;
+        return exchange->hopeless ? answer_request(server, connection, exchange) : MHD_YES;
     }
     if (*upload_size > 0) {
         bool fine = http_exchange_take_body(exchange, &server->settings, upload, *upload_size);

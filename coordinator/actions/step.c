@@ -193,6 +193,11 @@ static void count_targets(const struct run *run, struct action_step *step)
     }
 }
 
+static enum status nothing_was_seen(size_t sent, struct err *err)
+{
+    return err_set(err, ST_FAILED, "of %zu commands in Kafka none had an effect within %d s", sent, EFFECT_MS / 1000);
+}
+
 enum status step_record(struct run *run, struct err *err)
 {
     struct action_step step = { .from = run->job.cursor };
@@ -205,6 +210,15 @@ enum status step_record(struct run *run, struct err *err)
         step.done = !run->unseen;
         step.failed = run->unseen;
     }
+    if (run->unseen) { /* before it is counted: the last step would say that the action is complete */
+        char text[sizeof err->text];
+
+        (void)nothing_was_seen(step.failed, err);
+        memcpy(text, err->text, sizeof text);
+        st = action_fail(run->loop->redis, &run->owner, text, err);
+        if (st != ST_OK)
+            return st;
+    }
     st = action_step(run->loop->redis, &run->owner, &step, &runs, err);
     if (st != ST_OK)
         return st;
@@ -214,11 +228,7 @@ enum status step_record(struct run *run, struct err *err)
               clock_boot_ms() - run->sent_ms);
     run->job.cursor += (int64_t)(step.done + step.skipped + step.failed);
     targets_clear(&run->targets);
-    if (!runs)
-        return err_set(err, ST_STALE, "it has ended");
-    if (run->unseen) {
-        return err_set(err, ST_FAILED, "of %zu commands in Kafka none had an effect within %d s", step.failed,
-                       EFFECT_MS / 1000);
-    }
-    return ST_OK;
+    if (run->unseen)
+        return nothing_was_seen(step.failed, err);
+    return runs ? ST_OK : err_set(err, ST_STALE, "it has ended");
 }

@@ -50,6 +50,10 @@ static const struct http_route routes[] = {
     { "POST", OWN "/actions", take_action, BODY_MAX_BYTES, ACCESS_OPERATOR },
     { "GET", OWN "/actions/{id}", show_action, 0, ACCESS_TOKEN },
     { "POST", OWN "/actions/{id}/abort", take_abort, BODY_ABORT_MAX_BYTES, ACCESS_OPERATOR },
+    { "GET", "/actions", show_actions, 0, ACCESS_TOKEN }, /* the public contract's name for the same */
+    { "POST", "/actions", take_action, BODY_MAX_BYTES, ACCESS_OPERATOR },
+    { "GET", "/actions/{id}", show_action, 0, ACCESS_TOKEN },
+    { "POST", "/actions/{id}/abort", take_abort, BODY_ABORT_MAX_BYTES, ACCESS_OPERATOR },
 #define XX(name, path, type) { "GET", path, show_page, 0, ACCESS_OPEN },
     PAGE_FILES(XX)
 #undef XX

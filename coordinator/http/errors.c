@@ -127,7 +127,7 @@ void surface_refuse(void *arg, const struct http_request *request, const char *m
     char list[64];
 
     if (!starts_with(request->path, "/services/") && !starts_with(request->path, "/id/") &&
-        !starts_with(request->path, "/bgop/"))
+        !starts_with(request->path, "/bgop/") && !starts_with(request->path, "/actions"))
         return;
     if (refuse_stranger(arg, request, answer))
         return;

@@ -11,7 +11,8 @@ done
 mv "$to/built" "$to/usr" # it can be moved as a whole
 library=$(dirname "$(find "$to/usr" -name libbgop.pc)")/..
 export PKG_CONFIG_PATH="$library/pkgconfig" LD_LIBRARY_PATH="$library"
-example=$source/common/client/example.c
+example=$to/usr/share/doc/libbgop-dev/examples/example.c # the one that the manual page names
+cmp "$example" "$source/common/client/example.c"
 
 # A program that runs says what is wrong with this address, and ends with 1.
 says_what_is_wrong() {

@@ -26,7 +26,10 @@ has bgop /usr/bin/bgop /usr/bin/bgopctl /usr/bin/bgop-coordinator /usr/bin/bgop-
     /usr/share/bash-completion/completions/bgopctl /usr/share/zsh/vendor-completions/_bgopctl
 has libbgop0 '/usr/lib/.*libbgop\.so\.0'
 has libbgop-dev /usr/include/bgop/bgop.h '/usr/lib/.*libbgop\.so' '/usr/lib/.*libbgop\.a' '/usr/lib/.*libbgop\.pc' \
-    /usr/share/man/man3/libbgop.3
+    /usr/share/man/man3/libbgop.3 /usr/share/doc/libbgop-dev/examples/example.c
+for name in bgop libbgop0 libbgop-dev; do
+    has $name "/usr/share/doc/$name/copyright"
+done
 if grep -h '[^/]$' "$to/bgop" "$to/libbgop0" "$to/libbgop-dev" | sort | uniq -d | grep .; then
     echo "is in two packages"
     exit 1

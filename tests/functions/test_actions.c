@@ -202,6 +202,29 @@ static void what_was_aborted_goes_no_further_and_counts_what_was_done(void **sta
     assert_string_equal(command("HMGET bgop:{0}:counts actions_Aborted actions_Error"), "1 (nil)"); /* once */
 }
 
+/* A resume that overtook the pause before it would leave the Type paused. */
+static void pauses_of_one_thing_go_one_after_the_other(void **state)
+{
+    (void)state;
+    rest_is(CREATE("act1", "pause '' WebCart '' '' '' ''"), "Running");
+    later(1);
+    rest_is(CREATE("act2", "resume '' WebCart '' '' '' ''"), "Running");
+    later(1);
+    rest_is(CREATE("act3", "pause '' WebCart '' '' '' ''"), "Running");
+    later(1);
+    rest_is(CREATE("act4", "resume '' '' WebCart '' '' ''"), "Running"); /* a ParentKey of this name */
+    later(1);
+    rest_is(CREATE("act5", "pause '' Sweeper '' '' '' ''"), "Running");
+    rest_is(take("c1"), "act1 1 act4 1 act5 1");
+    rest_is(take("c2"), "");
+    rest_is(take("c1"), "act1 1 act4 1 act5 1");
+    rest_is(step("act1 c1 1", 0, 1, 0, 0, ""), "Complete");
+    rest_is(take("c2"), "act2 1");
+    rest_is(take("c1"), "act4 1 act5 1");
+    rest_is(command("FCALL bgop_action_abort 1 bgop:{0} act2 anna ''"), "Aborted");
+    rest_is(take("c1"), "act3 1 act4 1 act5 1");
+}
+
 static void one_that_cannot_go_on_says_why(void **state)
 {
     (void)state;
@@ -210,7 +233,12 @@ static void one_that_cannot_go_on_says_why(void **state)
     rest_is(command("FCALL bgop_action_fail 1 bgop:{0} act1 c1 1 'no effect'"), "Error");
     assert_string_equal(field("act1", "error"), "no effect");
     says(command("FCALL bgop_action_fail 1 bgop:{0} actx c1 1 'no effect'"), "MISSING");
-    assert_string_equal(command("HMGET bgop:{0}:counts actions_Aborted actions_Error"), "(nil) 1");
+    rest_is(CREATE("act2", "pause '' WebCart '' '' '' ''"), "Running");
+    rest_is(take("c1"), "act2 1");
+    rest_is(command("FCALL bgop_action_fail 1 bgop:{0} act2 c1 1 'no effect'"), "Error");
+    rest_is(step("act2 c1 1", 0, 0, 0, 1, ""), "Error"); /* its last step is counted, and it is not Complete */
+    assert_string_equal(field("act2", "failed"), "1");
+    assert_string_equal(command("HMGET bgop:{0}:counts actions_Aborted actions_Error"), "(nil) 2");
 }
 
 /* Redis lost power in the middle of a call: what is left of it goes when it is met. */
@@ -298,6 +326,7 @@ int main(void)
         read_test(a_search_that_was_cut_off_begins_anew),
         read_test(nothing_found_is_complete),
         read_test(what_was_aborted_goes_no_further_and_counts_what_was_done),
+        read_test(pauses_of_one_thing_go_one_after_the_other),
         read_test(one_that_cannot_go_on_says_why),
         read_test(half_of_a_call_leaves_nothing_behind),
         read_test(what_is_asked_for_twice_is_one),

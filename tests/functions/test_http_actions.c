@@ -167,6 +167,35 @@ static void what_is_wrong_with_a_request_is_said(void **state)
     assert_string_equal(shard_command(&queue->shard, "EXISTS bgop:{0}:actions"), "0");
 }
 
+/* /actions is what the public contract calls it. */
+static void the_short_path_is_the_same(void **state)
+{
+    char path[100];
+    json_t *made, *got;
+
+    (void)state;
+    refused("POST", "/actions", "", "{}", 401, "INVALID_SESSION_ID", "invalid");
+    refused("POST", "/actions", READER, "{}", 403, "INSUFFICIENT_ACCESS", "operator_token_file");
+    refused("DELETE", "/actions", READER, NULL, 405, "METHOD_NOT_ALLOWED", "POST");
+    refused("POST", "/actions", OPERATOR, "[]", 400, "JSON_PARSER_ERROR", "JSON object");
+    made = ask("POST", "/actions", OPERATOR, "{\"action\":\"pause\",\"type\":\"WebCart\"}", 202);
+    snprintf(path, sizeof path, ACTIONS "/%s", text_of(made, "id"));
+    got = ask("GET", path, READER, NULL, 200);
+    assert_true(json_equal(made, got));
+    json_decref(got);
+    snprintf(path, sizeof path, "/actions/%s", text_of(made, "id"));
+    got = ask("GET", path, READER, NULL, 200);
+    assert_true(json_equal(made, got));
+    json_decref(got);
+    got = ask("GET", "/actions", READER, NULL, 200);
+    assert_int_equal(json_array_size(json_object_get(got, "actions")), 1);
+    json_decref(got);
+    snprintf(path, sizeof path, "/actions/%s/abort", text_of(made, "id"));
+    refused("POST", path, READER, "{}", 403, "INSUFFICIENT_ACCESS", "may read");
+    json_decref(ask("POST", path, OPERATOR, "{}", 200));
+    json_decref(made);
+}
+
 static void a_body_that_is_too_large_is_refused(void **state)
 {
     size_t size = 257 * 1024;
@@ -282,10 +311,15 @@ int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        test(who_may_only_read_may_not_act),           test(what_is_wrong_with_a_request_is_said),
-        test(a_body_that_is_too_large_is_refused),     test(a_dry_run_counts_and_changes_nothing),
-        test(an_action_is_created_shown_and_aborted),  test(ids_are_kept_and_a_pause_too),
-        test(more_than_a_hundred_at_once_are_refused), test(without_a_queue_one_is_told_to_come_again),
+        test(who_may_only_read_may_not_act),
+        test(what_is_wrong_with_a_request_is_said),
+        test(a_body_that_is_too_large_is_refused),
+        test(a_dry_run_counts_and_changes_nothing),
+        test(an_action_is_created_shown_and_aborted),
+        test(ids_are_kept_and_a_pause_too),
+        test(more_than_a_hundred_at_once_are_refused),
+        test(without_a_queue_one_is_told_to_come_again),
+        test(the_short_path_is_the_same),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -319,6 +319,16 @@ static void an_endless_body_is_cut_off(void **state)
     answer_has(ask("GET /hello HTTP/1.1\r\n" CLOSE "\r\n"), "hello nobody");
 }
 
+/* None of its body is sent: nobody waits for what would not be read. */
+static void a_body_that_would_not_be_read_is_refused_at_once(void **state)
+{
+    (void)state;
+    answer_has(ask("POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"), "HTTP/1.1 413 ");
+    answer_has(ask("POST /take HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"),
+               "HTTP/1.1 413 ");
+    answer_has(ask("POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"), "HTTP/1.1 404 ");
+}
+
 /* ---- handlers with threads of their own ---- */
 
 static int send_request(const char *request)
@@ -333,11 +343,14 @@ static int send_request(const char *request)
 
 static void handlers_run_side_by_side(void **state)
 {
-    int first = send_request(GATE), second = send_request(GATE), third = send_request(GATE);
+    int first, second, third;
 
     (void)state;
     memset(gate.seen, 0, sizeof gate.seen);
     gate_set(false);
+    first = send_request(GATE);
+    second = send_request(GATE);
+    third = send_request(GATE);
     gate_await(2);
     assert_true(gate.seen[0] == 1 && gate.seen[1] == 1);
     answer_has(ask("GET /nothing HTTP/1.1\r\n" CLOSE "\r\n"), "HTTP/1.1 404 "); /* others are read meanwhile */
@@ -606,6 +619,7 @@ int main(void)
         cmocka_unit_test(what_is_no_text_in_a_path_leads_nowhere),
         cmocka_unit_test(a_path_that_is_too_long_is_refused),
         cmocka_unit_test(an_endless_body_is_cut_off),
+        cmocka_unit_test(a_body_that_would_not_be_read_is_refused_at_once),
         cmocka_unit_test(a_body_comes_whole_or_not_at_all),
         cmocka_unit_test(every_answer_says_that_nothing_comes_from_elsewhere),
         cmocka_unit_test(texts_cannot_leave_their_place),
@@ -618,6 +632,7 @@ int main(void)
         threads_test(a_route_is_found_by_method_and_path),
         threads_test(a_body_comes_whole_or_not_at_all),
         threads_test(an_answer_that_is_too_large_is_an_error),
+        threads_test(a_body_that_would_not_be_read_is_refused_at_once),
         threads_test(what_is_no_http_disturbs_nobody),
         threads_test(idle_and_slow_clients_shut_nobody_out),
         threads_test(handlers_run_side_by_side),

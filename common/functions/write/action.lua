@@ -161,11 +161,23 @@ do
         end
     end
 
+    -- Pauses and resumes of one thing go one after the other, in the order in which they were asked for: a resume that
+    -- overtook the pause before it would leave the thing paused. Does one stand before this?
+    local function waits_its_turn(key, before)
+        local f = call('HMGET', key, 'kind', 'type', 'parent')
+        if ACTION_KINDS[f[1]] ~= false then return false end
+        local what = f[2] and 'T:' .. f[2] or 'P:' .. f[3]
+        local waits = before[what]
+        before[what] = true
+        return waits
+    end
+
     -- One that is taken over gets a higher fence: what its owner before still says of it counts no more.
-    local function take_one(prefix, action, instance, now)
+    local function take_one(prefix, action, instance, now, before)
         local key = prefix .. KEY.ACTION .. action
         local f = state_of(key)
         if f[ACTION_STATE.STATE] ~= 'Running' then return let_go(prefix, action) end
+        if waits_its_turn(key, before) then return nil end
         local fence, till = tonumber(f[ACTION_STATE.FENCE] or 0), tonumber(f[ACTION_STATE.UNTIL] or 0)
         local mine = f[ACTION_STATE.OWNER] == instance
         if not mine and till > now then return nil end
@@ -184,8 +196,9 @@ do
             leave(prefix, instance)
             return taken
         end
+        local before = {}
         for _, action in ipairs(call('ZRANGE', prefix .. KEY.ACTIONS_RUNNING, 0, -1)) do
-            local fence, at = take_one(prefix, action, instance, now), #taken + 1
+            local fence, at = take_one(prefix, action, instance, now, before), #taken + 1
             if fence then taken[at + ACTION_TAKEN.ACTION], taken[at + ACTION_TAKEN.FENCE] = action, integer(fence) end
         end
         return taken
