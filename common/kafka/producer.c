@@ -270,7 +270,8 @@ enum status kafka_producer_send(struct kafka_producer *producer, const char *top
     error = rd_kafka_produceva(producer->rk, parts, count);
     pthread_rwlock_unlock(&producer->lock);
     if (error) {
-        code = rd_kafka_error_code(error);
+        code = rd_kafka_error_is_fatal(error) ? RD_KAFKA_RESP_ERR__FATAL /* of which it says the reason instead */
+                                              : rd_kafka_error_code(error);
         rd_kafka_error_destroy(error);
         if (list)
             rd_kafka_headers_destroy(list); /* ours again on failure */

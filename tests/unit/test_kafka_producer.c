@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/kafka/kafka.h"
@@ -191,6 +192,30 @@ static void a_fatal_producer_is_replaced_and_nothing_is_reported_twice(void **st
     kafka_producer_free(producer);
 }
 
+/* As while a coordinator starts: nobody polls but who is told that there is no room, and the error is not told to whom it
+ * befell. */
+static void who_only_sends_learns_that_the_producer_is_fatal(void **state)
+{
+    struct err err = ERR_INIT;
+    struct kafka_producer *producer = new_producer();
+    enum status st = ST_OK;
+    int64_t until = clock_boot_ms() + WAIT_MS;
+    size_t n = 0;
+
+    (void)state;
+    kafka_mock_fail_produce(world.mock, OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
+    for (; st == ST_OK && n < MESSAGES && clock_boot_ms() < until; n++) {
+        st = send_one(producer, n);
+        usleep(1000);
+    }
+    assert_int_equal(st, ST_LIMIT);
+    kafka_producer_poll(producer, 0);
+    assert_int_equal(send_one(producer, n - 1), ST_OK);
+    assert_int_equal(kafka_producer_flush(producer, WAIT_MS, &err), ST_OK);
+    expect_reported_once(n);
+    kafka_producer_free(producer);
+}
+
 static void make_fatal(struct kafka_producer *producer)
 {
     forget_reports();
@@ -305,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_message_that_is_too_large_is_refused_at_once),
         cmocka_unit_test(a_full_queue_says_so_and_takes_nothing),
         cmocka_unit_test(a_fatal_producer_is_replaced_and_nothing_is_reported_twice),
+        cmocka_unit_test(who_only_sends_learns_that_the_producer_is_fatal),
         cmocka_unit_test(a_topic_that_could_not_be_told_of_is_learned_by_sending),
         cmocka_unit_test(trouble_that_is_over_explains_no_later_error),
         cmocka_unit_test(threads_may_send_while_it_is_replaced),
