@@ -112,10 +112,16 @@ class Check:
                 self.submission_of[operation] = candidates[0]
                 self.record_of.setdefault(candidates[0].serial, operation)
 
+    def cuts_at(self, submission):
+        """When Kafka lost what stood where this submission stands, itself or another before it."""
+        return [f.end for f in self.h.faults if f.kind == "kafka-tail" and f.detail.get("topic") == "submit" and
+                f.detail["partition"] == submission.partition and f.detail["kept"] <= submission.offset < f.detail["was"]]
+
     def lost_by_kafka(self, submission):
-        return any(f.kind == "kafka-tail" and f.detail.get("topic") == "submit" and submission.sent_at <= f.end and
-                   f.detail["partition"] == submission.partition and
-                   f.detail["kept"] <= submission.offset < f.detail["was"] for f in self.h.faults)
+        return any(submission.sent_at <= end for end in self.cuts_at(submission))
+
+    def in_place_of_another(self, submission):
+        return any(end < submission.sent_at for end in self.cuts_at(submission))
 
     # ---- the records ----
     def check_loss(self):
@@ -156,7 +162,10 @@ class Check:
                 self.wrong("REFUSED", f"submission {s.serial} ({s.refused}) is recorded")
             if s.refused and at not in refused:
                 self.wrong("REFUSED", f"submission {s.serial} ({s.refused}) has no reject")
-            if not s.refused and at in refused and not any(other.refused for other in self.by_coordinates[at]):
+            another = any(other.refused for other in self.by_coordinates[at])
+            # Whom Kafka lost, nobody need have been told of: then the record says who was refused.
+            another = another or self.in_place_of_another(s) and s.serial in self.record_of
+            if not s.refused and at in refused and not another:
                 self.wrong("REFUSED", f"submission {s.serial} was good and was refused")
             if s.repeats is not None and s.serial in self.record_of:
                 self.wrong("IDENTITY", f"submission {s.serial} repeats {s.repeats} and is recorded a second time")

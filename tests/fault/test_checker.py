@@ -180,6 +180,21 @@ class Checker(unittest.TestCase):
         history.executions[-1].id = A
         self.assertIn("IDENTITY", checker.check(history))
 
+    def test_a_reject_may_be_of_what_stood_there_before_kafka_lost_it(self):
+        def reject_h(cut_at):
+            history = good()
+            history.rejects.append((0, 7))
+            cut = {"topic": "submit", "partition": 0, "kept": 7, "was": 9}
+            history.faults.append(Fault("kafka-tail", "submit", cut_at - 0.1, cut_at, cut))
+            return history
+        self.assertEqual(checker.check(reject_h(0.9)), {})
+        history = reject_h(0.9)
+        drop_record(history, H)
+        self.assertIn("REFUSED", checker.check(history), "it is not recorded")
+        history = good()
+        history.rejects.append((0, 7))
+        self.assertIn("REFUSED", checker.check(history), "nothing was lost")
+
     def test_a_group_whose_outcome_was_lost_runs_again_in_order(self):
         history = good()
         history.executions += [run(2, C, 2, 6.0, 6.1), run(3, D, 2, 7.0, 7.1)]
