@@ -64,7 +64,7 @@ digest() { sha256sum <"$1" | cut -d' ' -f1; }
 redis_users() {
     local word name rest more=''
     [ -z "${redis_cluster:-}" ] || more='+cluster|slots +asking '
-    echo "user default off"
+    echo "user default off ~* &* +@all" # logs in nobody; but as this user Redis reads its append-only file when it starts
     while read -r word name rest; do
         echo "$word $name $rest $more#$(digest "$1/users/$name")"
     done <"$repository/deploy/redis/users.acl"

@@ -43,3 +43,16 @@ said=$(BGOP_REDIS=$(redis_url) "$BGOP_BIN/bgopctl" stats --config "$home/tls/bgo
 for word in $(<"$home/tls/replica.password") $(<"$home/tls/users/admin"); do
     ! grep -qF "$word" /proc/[0-9]*/cmdline "$home"/log/*.log 2>/dev/null || wrong "a secret shows"
 done
+
+# What was written in one go (as all that a function writes) is there after a restart: Redis reads its file as its default user.
+key=''
+takes() { [ "$(redis_cli admin -p "$redis_port" EVAL 'redis.call("SET", KEYS[1], 1) return redis.call("INCR", KEYS[1])' 1 "$1" 2>&1)" = 2 ]; }
+for n in {1..100}; do
+    ! takes "kept-$n" || { key=kept-$n; break; }
+done
+[ -n "$key" ] || wrong "no key is redis-1's"
+stop 60 redis-1
+start_redis redis-1
+ready redis-1 60 "an answer to PING" server_answers redis-1
+ready redis-1 60 "a cluster that serves all slots" cluster_says redis-1 '^cluster_state:ok'
+[ "$(redis_cli admin -c -p "$redis_port" GET "$key")" = 2 ] || wrong "a restart forgot what had been written"
