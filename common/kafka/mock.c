@@ -65,10 +65,15 @@ void kafka_mock_set_down(struct kafka_mock *mock, bool down)
         rd_kafka_mock_broker_set_up(mock->cluster, 1);
 }
 
+enum { PRODUCE_REQUEST = 0 };
+
+void kafka_mock_serve_produce(struct kafka_mock *mock)
+{
+    rd_kafka_mock_clear_request_errors(mock->cluster, PRODUCE_REQUEST);
+}
+
 void kafka_mock_fail_produce(struct kafka_mock *mock, int kafka_error_code, int times)
 {
-    enum { PRODUCE_REQUEST = 0 };
-
     for (int i = 0; i < times; i++)
         rd_kafka_mock_push_request_errors(mock->cluster, PRODUCE_REQUEST, 1, (rd_kafka_resp_err_t)kafka_error_code);
 }
