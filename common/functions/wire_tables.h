@@ -544,7 +544,7 @@
 
 #define WIRE_CLAIMABLE_MORE(XX, L) WIRE_CLAIMABLE(XX, L) WIRE_GRANTED(XX, L)        /* both at once */
 
-#define WIRE_CANDIDATE(XX, L)       /* a claim, of one that may go along in a group: what CLAIMABLE_MORE has, and whether it may */ \
+#define WIRE_CANDIDATE(XX, L)       /* a claim, of one that may go along in a group: and may it? */ \
     WIRE_CLAIMABLE_MORE(XX, L) \
     XX(L, RETRY_COUNT, "RetryCount") \
     XX(L, LOST,        "lost") \

@@ -7,19 +7,6 @@
 #include "common/record/keys.h"
 #include "common/redis/each.h"
 
-struct counting {
-    json_t *by_type;
-    char key[KEY_SIZE]; /* of the command that is being written */
-};
-
-static void write_read(void *arg, int shard, struct redis_command *command)
-{
-    struct counting *counting = arg;
-
-    redis_command_add_text(command, "HGETALL");
-    redis_command_add_text(command, key_format(counting->key, sizeof counting->key, KEY_COUNTS, shard, NULL));
-}
-
 /* "Type:Status"; totals since ever stand beside them, without a colon. */
 static void add_count(json_t *by_type, const char *name, json_int_t number)
 {
@@ -42,21 +29,20 @@ static void add_count(json_t *by_type, const char *name, json_int_t number)
 
 static void take_counts(void *arg, int shard, const struct redis_reply *reply)
 {
-    struct counting *counting = arg;
-
     (void)shard;
     for (size_t i = 0; i + 1 < redis_reply_count(reply); i += 2) {
-        add_count(counting->by_type, redis_reply_text(redis_reply_at(reply, i), NULL),
+        add_count(arg, redis_reply_text(redis_reply_at(reply, i), NULL),
                   redis_reply_int(redis_reply_at(reply, i + 1), 0));
     }
 }
 
 enum status ask_counts(struct ask *ask, json_t **by_type)
 {
-    struct counting counting = { .by_type = json_object() };
     int shards = 0;
     enum status st = ask_shards(ask, &shards);
 
-    *by_type = counting.by_type;
-    return st == ST_OK ? redis_ask_each(ask->redis, shards, write_read, take_counts, &counting, ask->err) : st;
+    *by_type = json_object();
+    return st == ST_OK
+               ? redis_ask_shards(ask->redis, shards, "HGETALL", KEY_COUNTS, NULL, take_counts, *by_type, ask->err)
+               : st;
 }

@@ -16,29 +16,15 @@ enum { ERRORS_MAX = 500, TEXTS_MAX = 50 };
 
 /* ---- how many errors of each ---- */
 
-struct error_counts {
-    int64_t *counts;
-    char key[KEY_SIZE]; /* of the command that is being written */
-};
-
-static void write_count(void *arg, int shard, struct redis_command *command)
-{
-    struct error_counts *errors = arg;
-
-    redis_command_add_text(command, "ZCARD");
-    redis_command_add_text(command, key_format(errors->key, sizeof errors->key, KEY_ERRORS, shard, NULL));
-}
-
 static void take_count(void *arg, int shard, const struct redis_reply *reply)
 {
-    ((struct error_counts *)arg)->counts[shard] = redis_reply_int(reply, 0);
+    ((int64_t *)arg)[shard] = redis_reply_int(reply, 0);
 }
 
 static enum status count_errors(const struct reading *reading, int64_t *counts)
 {
-    struct error_counts errors = { .counts = counts };
-
-    return redis_ask_each(reading->redis, reading->shards, write_count, take_count, &errors, reading->err);
+    return redis_ask_shards(reading->redis, reading->shards, "ZCARD", KEY_ERRORS, NULL, take_count, counts,
+                            reading->err);
 }
 
 static int rising(const void *a, const void *b)

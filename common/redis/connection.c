@@ -681,13 +681,11 @@ static enum status exchange(struct redis *redis, struct err *err)
     return ST_OK;
 }
 
-bool redis_arrived(struct redis *redis)
+bool redis_answer_here(struct redis *redis)
 {
     struct err err = ERR_INIT;
     char text[256];
 
-    if (redis->nodes)
-        return nodes_arrived(redis->nodes);
     if (redis->ahead || redis->lost > 0 || !redis->context)
         return true;
     if (redis->outstanding == 0)
@@ -704,11 +702,11 @@ bool redis_arrived(struct redis *redis)
     return redis->ahead != NULL;
 }
 
-int redis_arrived_any(struct redis *redis)
+int redis_arrived(struct redis *redis)
 {
     if (redis->nodes)
-        return nodes_arrived_any(redis->nodes);
-    return redis_arrived(redis) ? 0 : -1;
+        return nodes_arrived(redis->nodes);
+    return redis_answer_here(redis) ? 0 : -1;
 }
 
 void redis_give_up_oldest(struct redis *redis)

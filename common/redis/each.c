@@ -29,3 +29,37 @@ enum status redis_ask_each(struct redis *redis, int count, redis_each_write *wri
     }
     return st;
 }
+
+struct shard_question {
+    const char *command;
+    enum redis_key key;
+    const char *const *words;
+    char room[KEY_SIZE]; /* for the key of the command that is being written */
+    redis_each_take *take;
+    void *arg;
+};
+
+static void write_question(void *arg, int shard, struct redis_command *command)
+{
+    struct shard_question *question = arg;
+
+    redis_command_add_text(command, question->command);
+    redis_command_add_text(command, key_format(question->room, sizeof question->room, question->key, shard, NULL));
+    for (const char *const *word = question->words; word && *word; word++)
+        redis_command_add_text(command, *word);
+}
+
+static void take_answer(void *arg, int shard, const struct redis_reply *reply)
+{
+    const struct shard_question *question = arg;
+
+    question->take(question->arg, shard, reply);
+}
+
+enum status redis_ask_shards(struct redis *redis, int shards, const char *command, enum redis_key key,
+                             const char *const *words, redis_each_take *take, void *arg, struct err *err)
+{
+    struct shard_question question = { .command = command, .key = key, .words = words, .take = take, .arg = arg };
+
+    return redis_ask_each(redis, shards, write_question, take_answer, &question, err);
+}

@@ -3,6 +3,7 @@
 #ifndef BGOP_REDIS_EACH_H
 #define BGOP_REDIS_EACH_H
 
+#include "common/record/keys.h"
 #include "common/redis/redis.h"
 
 /* Adds the arguments of the n-th command; what they point to is borrowed until the next one is written. */
@@ -13,5 +14,8 @@ typedef void redis_each_take(void *arg, int n, const struct redis_reply *reply);
 /* Not ST_OK: the first failure; answers behind it are not taken. */
 enum status redis_ask_each(struct redis *redis, int count, redis_each_write *write, redis_each_take *take, void *arg,
                            struct err *err) MUST_CHECK;
+/* The same command on this key of each shard from 0 on, and behind the key these words (NULL at their end; NULL: none). */
+enum status redis_ask_shards(struct redis *redis, int shards, const char *command, enum redis_key key,
+                             const char *const *words, redis_each_take *take, void *arg, struct err *err) MUST_CHECK;
 
 #endif

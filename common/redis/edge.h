@@ -31,6 +31,8 @@ enum status redis_send_written(struct redis *redis, const char *bytes, size_t si
 enum status redis_write_out(struct redis *redis, struct err *err) MUST_CHECK;
 /* What the last receive got, as the server wrote it; "": it was no error reply. */
 const char *redis_error_reply(const struct redis *redis);
+/* Of one connection: what redis_arrived says of it. */
+bool redis_answer_here(struct redis *redis);
 /* Closes: it has had a call for too long. */
 void redis_give_up(struct redis *redis, struct err *err);
 /* Closes, with this as the reason. */

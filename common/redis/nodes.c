@@ -536,19 +536,6 @@ enum status nodes_receive(struct nodes *nodes, struct redis_reply **reply, struc
     return st;
 }
 
-bool nodes_arrived(struct nodes *nodes)
-{
-    const struct call *call = nodes->first < nodes->count ? nodes->calls[nodes->first] : NULL;
-
-    while (call && !call->answered) {
-        write_all(nodes);
-        if (!redis_arrived(nodes->at[call->node].redis))
-            break;
-        take_reply(nodes, call->node);
-    }
-    return call && call->answered;
-}
-
 /* An answer is read from a server only when none is at hand. */
 static int answered_call(const struct nodes *nodes)
 {
@@ -559,14 +546,14 @@ static int answered_call(const struct nodes *nodes)
     return -1;
 }
 
-int nodes_arrived_any(struct nodes *nodes)
+int nodes_arrived(struct nodes *nodes)
 {
     struct call **calls = nodes->calls + nodes->first, *call;
     int index = answered_call(nodes);
 
     write_all(nodes);
     for (int i = 0; index < 0 && i < nodes->map.count; i++) {
-        while (nodes->at[i].first < nodes->at[i].count && redis_arrived(nodes->at[i].redis))
+        while (nodes->at[i].first < nodes->at[i].count && redis_answer_here(nodes->at[i].redis))
             take_reply(nodes, i);
     }
     write_all(nodes); /* what was repeated elsewhere */

@@ -27,8 +27,7 @@ uint64_t nodes_connection_number(const struct nodes *nodes);
 /* Always ST_OK: that a server is away is told by its receive, so that a round goes on with the others. */
 enum status nodes_send(struct nodes *nodes, const struct redis_command *command, struct err *err) MUST_CHECK;
 enum status nodes_receive(struct nodes *nodes, struct redis_reply **reply, struct err *err) MUST_CHECK;
-bool nodes_arrived(struct nodes *nodes);
-int nodes_arrived_any(struct nodes *nodes);
+int nodes_arrived(struct nodes *nodes);
 void nodes_give_up(struct nodes *nodes); /* the oldest call has no answer, and no other has one that was not received */
 /* Of all that are connected: each may owe an answer, or tell something unasked. */
 size_t nodes_descriptors(const struct nodes *nodes, int *descriptors, size_t room);

@@ -92,12 +92,10 @@ struct redis_reply; /* a view into hiredis' own; elements live as long as the wh
  * ST_RECOVERING, ST_AGAIN (LOADING, BUSY, OOM, MISCONF, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, function not
  * loaded, I/O), ST_STALE ("STALE"), ST_INVALID (any other error reply); *reply is then NULL and err has its text. */
 enum status redis_receive(struct redis *redis, struct redis_reply **reply, struct err *err) MUST_CHECK;
-/* Sends what is queued, and looks: would the next redis_receive answer at once? (An error is such an answer.) It does not
- * notice a server that stands still: its caller has a time limit of its own. */
-bool redis_arrived(struct redis *redis);
-/* The same out of turn: of a cluster, the answer of one server is not to wait for that of another. Makes an answer that has come
- * the next to be received, and answers whose it is: of the call with this number, from the oldest, 0. -1: none has come. */
-int redis_arrived_any(struct redis *redis);
+/* Sends what is queued, and looks: has an answer come (an error is one), which the next redis_receive gives at once? It answers
+ * whose it is: of the call with this number, from the oldest, 0; -1: none has come. Of a cluster the answer of one server does
+ * not wait for that of another. It does not notice a server that stands still: its caller has a time limit of its own. */
+int redis_arrived(struct redis *redis);
 /* No answer has come, and the server that has the oldest call is not waited for any longer: its connection ends, and all that
  * is outstanding there is answered with that. */
 void redis_give_up_oldest(struct redis *redis);

@@ -44,6 +44,8 @@ struct held {
     char *name;
 };
 
+static const char *const ALL[] = { "0", "-1", NULL };
+
 struct looking {
     json_t *pauses;
     struct held *held;
@@ -57,14 +59,6 @@ static void hold(struct looking *looking, int shard, const char *name)
     looking->held[looking->count++] = (struct held){ shard, pause_of(looking->pauses, name), xstrdup(name) };
 }
 
-static void write_paused(void *arg, int shard, struct redis_command *command)
-{
-    struct looking *looking = arg;
-
-    redis_command_add_text(command, "HGETALL");
-    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_PAUSED, shard, NULL));
-}
-
 static void take_paused(void *arg, int shard, const struct redis_reply *reply)
 {
     struct looking *looking = arg;
@@ -75,16 +69,6 @@ static void take_paused(void *arg, int shard, const struct redis_reply *reply)
         take_pause(looking->pauses, name, redis_reply_text(redis_reply_at(reply, i + 1), NULL));
         hold(looking, shard, name);
     }
-}
-
-static void write_resuming(void *arg, int shard, struct redis_command *command)
-{
-    struct looking *looking = arg;
-
-    redis_command_add_text(command, "ZRANGE");
-    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_RESUMING, shard, NULL));
-    redis_command_add_text(command, "0");
-    redis_command_add_text(command, "-1");
 }
 
 static void take_resuming(void *arg, int shard, const struct redis_reply *reply)
@@ -133,9 +117,9 @@ enum status view_pauses(struct ask *ask, json_t **list)
     enum status st = ask_shards(ask, &shards);
 
     if (st == ST_OK)
-        st = redis_ask_each(ask->redis, shards, write_paused, take_paused, &looking, ask->err);
+        st = redis_ask_shards(ask->redis, shards, "HGETALL", KEY_PAUSED, NULL, take_paused, &looking, ask->err);
     if (st == ST_OK)
-        st = redis_ask_each(ask->redis, shards, write_resuming, take_resuming, &looking, ask->err);
+        st = redis_ask_shards(ask->redis, shards, "ZRANGE", KEY_RESUMING, ALL, take_resuming, &looking, ask->err);
     if (st == ST_OK)
         st = redis_ask_each(ask->redis, (int)looking.count, write_aside, take_aside, &looking, ask->err);
     *list = st == ST_OK ? json_array() : NULL;

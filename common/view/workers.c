@@ -46,6 +46,8 @@ static void take_lease(json_t *workers, const char *id, const char *lease, size_
         json_array_append_new(json_object_get(worker, "ids"), json_string(id));
 }
 
+static const char *const ALL_SEEN[] = { "0", "-1", "WITHSCORES", NULL };
+
 /* What is being looked at. */
 struct looking {
     json_t *workers;
@@ -55,17 +57,6 @@ struct looking {
     const char **instances;
     int shard;
 };
-
-static void write_seen(void *arg, int shard, struct redis_command *command)
-{
-    struct looking *looking = arg;
-
-    redis_command_add_text(command, "ZRANGE");
-    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_WORKERS, shard, NULL));
-    redis_command_add_text(command, "0");
-    redis_command_add_text(command, "-1");
-    redis_command_add_text(command, "WITHSCORES");
-}
 
 static void take_seen(void *arg, int shard, const struct redis_reply *reply)
 {
@@ -79,14 +70,6 @@ static void take_seen(void *arg, int shard, const struct redis_reply *reply)
         if (seen > json_integer_value(json_object_get(worker, "seenAtMs")))
             json_object_set_new(worker, "seenAtMs", json_integer(seen));
     }
-}
-
-static void write_leases(void *arg, int shard, struct redis_command *command)
-{
-    struct looking *looking = arg;
-
-    redis_command_add_text(command, "HGETALL");
-    redis_command_add_text(command, key_format(looking->key, sizeof looking->key, KEY_LEASES, shard, NULL));
 }
 
 static void take_leases(void *arg, int shard, const struct redis_reply *reply)
@@ -167,9 +150,9 @@ enum status view_workers(struct ask *ask, size_t ids_max, json_t **list)
     enum status st = ask_shards(ask, &shards);
 
     if (st == ST_OK)
-        st = redis_ask_each(ask->redis, shards, write_seen, take_seen, &looking, ask->err);
+        st = redis_ask_shards(ask->redis, shards, "ZRANGE", KEY_WORKERS, ALL_SEEN, take_seen, &looking, ask->err);
     if (st == ST_OK)
-        st = redis_ask_each(ask->redis, shards, write_leases, take_leases, &looking, ask->err);
+        st = redis_ask_shards(ask->redis, shards, "HGETALL", KEY_LEASES, NULL, take_leases, &looking, ask->err);
     if (st == ST_OK)
         st = read_about(ask, shards, &looking);
     *list = st == ST_OK ? values_of(looking.workers) : NULL;
@@ -179,42 +162,25 @@ enum status view_workers(struct ask *ask, size_t ids_max, json_t **list)
 
 /* ---- shards ---- */
 
-struct gates {
-    json_t *list;
-    char key[KEY_SIZE];
-};
-
-static void write_gate(void *arg, int shard, struct redis_command *command)
-{
-    struct gates *gates = arg;
-
-    redis_command_add_text(command, "HMGET");
-    redis_command_add_text(command, key_format(gates->key, sizeof gates->key, KEY_GATE, shard, NULL));
-    redis_command_add_text(command, "mode");
-    redis_command_add_text(command, "gen");
-    redis_command_add_text(command, "armed");
-}
+static const char *const GATE_FIELDS[] = { "mode", "gen", "armed", NULL };
 
 static void take_gate(void *arg, int shard, const struct redis_reply *reply)
 {
-    struct gates *gates = arg;
     const char *mode = redis_reply_text(redis_reply_at(reply, 0), NULL);
 
-    json_array_append_new(gates->list,
-                          json_pack("{s:i, s:s, s:I, s:I}", "shard", shard, "mode", *mode ? mode : "EMPTY",
-                                    "generation", (json_int_t)redis_reply_int(redis_reply_at(reply, 1), 0), "armedAtMs",
-                                    (json_int_t)redis_reply_int(redis_reply_at(reply, 2), 0)));
+    json_array_append_new(arg, json_pack("{s:i, s:s, s:I, s:I}", "shard", shard, "mode", *mode ? mode : "EMPTY",
+                                         "generation", (json_int_t)redis_reply_int(redis_reply_at(reply, 1), 0),
+                                         "armedAtMs", (json_int_t)redis_reply_int(redis_reply_at(reply, 2), 0)));
 }
 
 enum status view_shards(struct ask *ask, json_t **list)
 {
-    struct gates gates = { .list = json_array() };
     int shards = 0;
     enum status st = ask_shards(ask, &shards);
 
+    *list = json_array();
     if (st == ST_OK)
-        st = redis_ask_each(ask->redis, shards, write_gate, take_gate, &gates, ask->err);
-    *list = gates.list;
+        st = redis_ask_shards(ask->redis, shards, "HMGET", KEY_GATE, GATE_FIELDS, take_gate, *list, ask->err);
     if (st == ST_OK)
         return ST_OK;
     json_decref(*list);

@@ -211,11 +211,10 @@ enum status step_record(struct run *run, struct err *err)
         step.failed = run->unseen;
     }
     if (run->unseen) { /* before it is counted: the last step would say that the action is complete */
-        char text[sizeof err->text];
+        struct err why = ERR_INIT;
 
-        (void)nothing_was_seen(step.failed, err);
-        memcpy(text, err->text, sizeof text);
-        st = action_fail(run->loop->redis, &run->owner, text, err);
+        (void)nothing_was_seen(step.failed, &why);
+        st = action_fail(run->loop->redis, &run->owner, why.text, err);
         if (st != ST_OK)
             return st;
     }

@@ -35,9 +35,8 @@ struct cursor {
     int64_t next;                   /* the stored fence: the first offset not yet applied */
     struct fingerprint fingerprint; /* as stored beside it */
     bool verified;                  /* the log holds that message still, or held it until retention took it */
-    bool
-        waits; /* its shard's server is away: nothing is applied, and next may not be known, until it is loaded again */
-    int64_t moved_at_ms; /* when next was last moved or seen at the end (caller's clock) */
+    bool waits;                     /* until it is loaded again; next may not be known (waiting.h) */
+    int64_t moved_at_ms;            /* when next was last moved or seen at the end (caller's clock) */
 };
 
 struct source {

@@ -5,30 +5,11 @@
 
 #include <signal.h>
 
-#include "common/record/keys.h"
-#include "common/server/cluster_map.h"
-
 enum { ROUNDS = 8, SUBMITTED_MAX = 256 };
 
 static struct redis_cluster cluster;
 static char submitted[SUBMITTED_MAX][ID_SIZE];
 static int submitted_count;
-
-static int primary_of(int shard)
-{
-    char key[KEY_SIZE];
-
-    key_format(key, sizeof key, KEY_SHARD, shard, NULL);
-    return redis_cluster_owner(&cluster, cluster_slot(key, strlen(key)));
-}
-
-static void set_node_timeout(const char *ms)
-{
-    for (int i = 0; i < cluster.count; i++) {
-        if (cluster.servers[i].pid)
-            redis_cluster_call(&cluster, i, "CONFIG SET cluster-node-timeout %s", ms);
-    }
-}
 
 /* A ParentKey of this shard. */
 static const char *key_of(int shard)
@@ -79,16 +60,6 @@ static int end(void **state)
     return 0;
 }
 
-static int shard_elsewhere(int primary)
-{
-    for (int shard = 0; shard < STACK_SHARDS; shard++) {
-        if (primary_of(shard) != primary)
-            return shard;
-    }
-    fail_msg("all shards are of one primary");
-    return -1;
-}
-
 /* All that was submitted is recorded once, and runs through. */
 static void expect_all(int64_t accepted_before, int from)
 {
@@ -103,7 +74,8 @@ static void expect_all(int64_t accepted_before, int from)
 /* Messages for both kinds of shards lie in turns in both partitions. */
 static void others_go_on_without(int lost_shard)
 {
-    int lost = primary_of(lost_shard), other = shard_elsewhere(lost), from = submitted_count;
+    int lost = redis_cluster_owner_of(&cluster, lost_shard), from = submitted_count,
+        other = redis_cluster_shard_elsewhere(&cluster, lost_shard, STACK_SHARDS);
     int64_t accepted = stack_count("accepted");
     const char *id;
 
@@ -128,7 +100,7 @@ static void others_go_on_without(int lost_shard)
 static void shards_of_other_primaries_go_on(void **state)
 {
     (void)state;
-    set_node_timeout("60000"); /* nobody takes its place */
+    redis_cluster_set_timeout(&cluster, 60000); /* nobody takes its place */
     others_go_on_without(3);
     others_go_on_without(1); /* its server has bgop:meta, too */
     others_go_on_without(0);
@@ -136,7 +108,8 @@ static void shards_of_other_primaries_go_on(void **state)
 
 static void partitions_change_hands_meanwhile(void **state)
 {
-    int lost_shard = 3, lost = primary_of(lost_shard), other = shard_elsewhere(lost), from = submitted_count;
+    int lost_shard = 3, lost = redis_cluster_owner_of(&cluster, lost_shard), from = submitted_count,
+        other = redis_cluster_shard_elsewhere(&cluster, lost_shard, STACK_SHARDS);
     int64_t accepted = stack_count("accepted");
 
     (void)state;
@@ -161,12 +134,13 @@ static void partitions_change_hands_meanwhile(void **state)
 
 static void a_replica_that_takes_over_is_armed_and_catches_up(void **state)
 {
-    int lost_shard = 3, lost = primary_of(lost_shard), other = shard_elsewhere(lost), from = submitted_count;
+    int lost_shard = 3, lost = redis_cluster_owner_of(&cluster, lost_shard), from = submitted_count,
+        other = redis_cluster_shard_elsewhere(&cluster, lost_shard, STACK_SHARDS);
     int64_t generation = stack_generation(lost_shard), others = stack_generation(other),
             accepted = stack_count("accepted");
 
     (void)state;
-    set_node_timeout("2000");
+    redis_cluster_set_timeout(&cluster, 2000);
     redis_cluster_call(&cluster, lost, "WAIT 1 1000");
     redis_cluster_kill(&cluster, lost);
     for (int round = 0; round < ROUNDS; round++) {

@@ -136,7 +136,7 @@ static void a_pipeline_over_all_servers_answers_in_order(void **state)
     read_all(redis, "name", "shard ");
     must_call(redis, "HSET", key_name(KEY_META), "shards", "16");
     for (int s = 0; s < SHARDS; s++)
-        counts[redis_cluster_owner(&cluster, shard_slot(s))]++;
+        counts[redis_cluster_owner_of(&cluster, s)]++;
     for (int i = 0; i < cluster.primaries; i++)
         assert_true(counts[i] > 0); /* else it was no test of several servers */
     redis_free(redis);
@@ -292,12 +292,6 @@ static void a_single_key_on_its_way_is_followed(void **state)
 
 /* ---- one of them is away ---- */
 
-static void set_node_timeout(const char *ms)
-{
-    for (int i = 0; i < cluster.count; i++)
-        redis_cluster_call(&cluster, i, "CONFIG SET cluster-node-timeout %s", ms);
-}
-
 static enum status visited(void *arg, struct redis *server, struct err *err)
 {
     (void)server;
@@ -317,25 +311,16 @@ static int64_t ask_gate(struct redis *redis, int shard, enum status want)
     return clock_boot_ms() - began;
 }
 
-static int other_shard(int shard)
-{
-    int other = 0;
-
-    while (redis_cluster_owner(&cluster, shard_slot(other)) == redis_cluster_owner(&cluster, shard_slot(shard)))
-        other++;
-    return other;
-}
-
 static void a_server_that_stands_still_is_waited_for_once(void **state)
 {
     enum { PATIENCE_MS = 500 };
-    int shard = 0, other = other_shard(shard), visits = 0;
-    pid_t pid = cluster.servers[redis_cluster_owner(&cluster, shard_slot(shard))].pid;
+    int shard = 0, other = redis_cluster_shard_elsewhere(&cluster, shard, SHARDS), visits = 0;
+    pid_t pid = cluster.servers[redis_cluster_owner_of(&cluster, shard)].pid;
     struct err err = ERR_INIT;
     struct redis *redis = redis_new(cluster.url, PATIENCE_MS, &err);
 
     (void)state;
-    set_node_timeout("60000"); /* nobody takes its place */
+    redis_cluster_set_timeout(&cluster, 60000); /* nobody takes its place */
     ask_gate(redis, shard, ST_OK);
     kill(pid, SIGSTOP);
     assert_true(ask_gate(redis, shard, ST_AGAIN) >= PATIENCE_MS);
@@ -354,7 +339,7 @@ static void a_server_that_stands_still_is_waited_for_once(void **state)
     for (int i = 0; i < 1000 && redis_shard_away(redis, shard); i++)
         assert_int_equal(redis_connect(redis, &err), ST_OK);
     ask_gate(redis, shard, ST_OK);
-    set_node_timeout("500");
+    redis_cluster_set_timeout(&cluster, 500);
     redis_free(redis);
 }
 
@@ -363,7 +348,7 @@ static int await_arrived(struct redis *redis)
     int number = -1;
 
     for (int i = 0; i < 1000 && number < 0; i++) {
-        number = redis_arrived_any(redis);
+        number = redis_arrived(redis);
         if (number < 0)
             nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
     }
@@ -373,14 +358,14 @@ static int await_arrived(struct redis *redis)
 static void an_answer_does_not_wait_for_another_servers(void **state)
 {
     struct redis *redis = open_redis();
-    int shard = 0, other = other_shard(shard);
-    pid_t pid = cluster.servers[redis_cluster_owner(&cluster, shard_slot(shard))].pid;
+    int shard = 0, other = redis_cluster_shard_elsewhere(&cluster, shard, SHARDS);
+    pid_t pid = cluster.servers[redis_cluster_owner_of(&cluster, shard)].pid;
     char key[KEY_SIZE], text[32];
     struct redis_reply *reply;
     struct err err = ERR_INIT;
 
     (void)state;
-    set_node_timeout("60000");
+    redis_cluster_set_timeout(&cluster, 60000);
     ask_gate(redis, shard, ST_OK);
     kill(pid, SIGSTOP);
     send_words(redis, "HGET", gate_key(key, shard), "name");
@@ -389,15 +374,15 @@ static void an_answer_does_not_wait_for_another_servers(void **state)
     assert_int_equal(await_arrived(redis), 2);
     snprintf(text, sizeof text, "again %d", other);
     expect_text(redis, text);
-    assert_int_equal(redis_arrived_any(redis), -1);
+    assert_int_equal(redis_arrived(redis), -1);
     redis_give_up_oldest(redis);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(redis_arrived_any(redis), 0);
+        assert_int_equal(redis_arrived(redis), 0);
         assert_int_equal(redis_receive(redis, &reply, &err), ST_AGAIN);
     }
     assert_true(redis_shard_away(redis, shard));
     kill(pid, SIGCONT);
-    set_node_timeout("500");
+    redis_cluster_set_timeout(&cluster, 500);
     redis_free(redis);
 }
 
@@ -421,11 +406,11 @@ static void a_killed_primary_is_replaced_and_its_shards_are_fenced(void **state)
 {
     struct redis *redis = open_redis();
     struct err err = ERR_INIT;
-    int shard = 0, other = 1, owner = redis_cluster_owner(&cluster, shard_slot(shard));
+    int shard = 0, other = 1, owner = redis_cluster_owner_of(&cluster, shard);
     char run_id[64];
 
     (void)state;
-    while (redis_cluster_owner(&cluster, shard_slot(other)) == owner || other == 3 || other == 5)
+    while (redis_cluster_owner_of(&cluster, other) == owner || other == 3 || other == 5)
         other++;
     assert_int_equal(functions_run_id(redis, run_id, &err), ST_OK);
     assert_int_equal(tick(redis, shard, 10 + shard, &err), ST_OK);
@@ -436,7 +421,7 @@ static void a_killed_primary_is_replaced_and_its_shards_are_fenced(void **state)
     assert_false(redis_shard_away(redis, other));
     if (!works_again(redis, shard, ST_FENCED, &err)) /* with the functions: a replica has them */
         fail_msg("%s", err.text);
-    assert_int_not_equal(redis_cluster_owner(&cluster, shard_slot(shard)), owner);
+    assert_int_not_equal(redis_cluster_owner_of(&cluster, shard), owner);
     redis_cluster_await_served(&cluster);
     assert_int_equal(functions_run_id(redis, run_id, &err), ST_OK);
     assert_false(gate_of(redis, shard).armed_for_this_server);
@@ -452,11 +437,11 @@ static void nobody_serves_what_has_no_replica_left(void **state)
 {
     struct redis *redis = open_redis();
     struct err err = ERR_INIT;
-    int owner = redis_cluster_owner(&cluster, shard_slot(0)), other = 1;
+    int owner = redis_cluster_owner_of(&cluster, 0), other = 1;
     char key[KEY_SIZE];
 
     (void)state;
-    while (redis_cluster_owner(&cluster, shard_slot(other)) == owner)
+    while (redis_cluster_owner_of(&cluster, other) == owner)
         other++;
     gate_key(key, other);
     assert_int_equal(redis_connect(redis, &err), ST_OK);
@@ -482,8 +467,9 @@ static void nobody_serves_what_has_no_replica_left(void **state)
 /* Also when the cluster knows that it is dead and has nobody for its slots. */
 static void others_serve_without_full_coverage(void **state)
 {
-    int shard = 0, other = other_shard(shard), owner = redis_cluster_owner(&cluster, shard_slot(shard));
-    int at = redis_cluster_owner(&cluster, shard_slot(other));
+    int shard = 0, other = redis_cluster_shard_elsewhere(&cluster, shard, SHARDS),
+        owner = redis_cluster_owner_of(&cluster, shard);
+    int at = redis_cluster_owner_of(&cluster, other);
     struct redis *redis = open_redis();
     struct err err = ERR_INIT;
 

@@ -2,42 +2,11 @@
  * same, and its own go on when it is back. The worker's connections give a server 500 ms for an answer. */
 #include "tests/functions/worker_queue.h"
 
-#include "common/record/keys.h"
-#include "common/server/cluster_map.h"
-
 enum { ROUNDS = 10, IN_A_ROUND = 20 };
 
 static struct redis_cluster cluster;
 static struct queue queue;
 static char id[ID_SIZE];
-
-static int primary_of(int shard)
-{
-    char key[KEY_SIZE];
-
-    key_format(key, sizeof key, KEY_SHARD, shard, NULL);
-    return redis_cluster_owner(&cluster, cluster_slot(key, strlen(key)));
-}
-
-/* Some shard of another primary. */
-static int other_shard(int primary)
-{
-    for (int shard = 0; shard < QUEUE_SHARDS; shard++) {
-        if (primary_of(shard) != primary)
-            return shard;
-    }
-    fail_msg("all shards are of one primary");
-    return -1;
-}
-
-/* Within that time nobody takes its place. */
-static void set_node_timeout(const char *ms)
-{
-    for (int i = 0; i < cluster.count; i++) {
-        if (cluster.servers[i].pid)
-            redis_cluster_call(&cluster, i, "CONFIG SET cluster-node-timeout %s", ms);
-    }
-}
 
 static int begin(void **state)
 {
@@ -74,11 +43,12 @@ static int complete_in(int shard)
  * a lease: what it granted in its last moment is taken back behind that by a coordinator, which is not here. */
 static void shards_of_other_primaries_go_on(void **state)
 {
-    int shard = 1, lost = primary_of(shard), other = other_shard(lost), before;
+    int shard = 1, lost = redis_cluster_owner_of(&cluster, shard), before,
+        other = redis_cluster_shard_elsewhere(&cluster, shard, QUEUE_SHARDS);
     char waiting[ID_SIZE];
 
     (void)state;
-    set_node_timeout("60000");
+    redis_cluster_set_timeout(&cluster, 60000); /* nobody takes its place */
     queue_submit(&queue, "WebCart", other, 1, "x", -1, id);
     queue_wait_for(queue_status_is(&queue, id, "Complete"));
     before = complete_in(other);
@@ -97,7 +67,8 @@ static void shards_of_other_primaries_go_on(void **state)
 
 static void leases_at_other_primaries_are_renewed(void **state)
 {
-    int lost = primary_of(1), other = other_shard(lost);
+    int shard = 1, lost = redis_cluster_owner_of(&cluster, shard),
+        other = redis_cluster_shard_elsewhere(&cluster, shard, QUEUE_SHARDS);
 
     (void)state;
     kill(cluster.servers[lost].pid, SIGSTOP);
@@ -105,23 +76,23 @@ static void leases_at_other_primaries_are_renewed(void **state)
     queue_wait_for(queue_status_is(&queue, id, "Complete"));
     assert_string_equal(queue_redis(&queue, "GET bgop:{%d}:out:%s", other, id), "attempt 1\n");
     kill(cluster.servers[lost].pid, SIGCONT);
-    queue_submit(&queue, "WebCart", 1, 10, "x", -1, id);
+    queue_submit(&queue, "WebCart", shard, 10, "x", -1, id);
     queue_wait_for(queue_status_is(&queue, id, "Complete"));
 }
 
 static bool has_successor(int shard, int before)
 {
-    int now = primary_of(shard);
+    int now = redis_cluster_owner_of(&cluster, shard);
 
     return now >= 0 && now != before;
 }
 
 static void a_replica_that_takes_over_goes_on_with_what_runs(void **state)
 {
-    int shard = 1, lost = primary_of(shard);
+    int shard = 1, lost = redis_cluster_owner_of(&cluster, shard);
 
     (void)state;
-    set_node_timeout("500");
+    redis_cluster_set_timeout(&cluster, 500);
     queue_submit(&queue, "XClean", shard, 1, "sleep 4; echo attempt $BGOP_ATTEMPT", -1, id);
     queue_wait_for(queue_status_is(&queue, id, "Running"));
     redis_cluster_call(&cluster, lost, "WAIT 1 1000");

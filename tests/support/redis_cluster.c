@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/record/keys.h"
 #include "common/server/cluster_map.h"
 #include "tests/support/folder.h"
 #include "tests/support/port.h"
@@ -172,6 +173,33 @@ int redis_cluster_owner(struct redis_cluster *cluster, int slot)
         }
     }
     return -1;
+}
+
+int redis_cluster_owner_of(struct redis_cluster *cluster, int shard)
+{
+    char key[KEY_SIZE];
+
+    key_format(key, sizeof key, KEY_SHARD, shard, NULL);
+    return redis_cluster_owner(cluster, cluster_slot(key, strlen(key)));
+}
+
+int redis_cluster_shard_elsewhere(struct redis_cluster *cluster, int shard, int shards)
+{
+    int owner = redis_cluster_owner_of(cluster, shard);
+
+    for (int other = 0; other < shards; other++) {
+        if (redis_cluster_owner_of(cluster, other) != owner)
+            return other;
+    }
+    failed(cluster, EXIT_FAILURE, "all shards are of one primary");
+}
+
+void redis_cluster_set_timeout(struct redis_cluster *cluster, int ms)
+{
+    for (int i = 0; i < cluster->count; i++) {
+        if (cluster->servers[i].pid)
+            redis_cluster_call(cluster, i, "CONFIG SET cluster-node-timeout %d", ms);
+    }
 }
 
 /* ---- starting ---- */

@@ -39,6 +39,11 @@ const redisReply *redis_cluster_call(struct redis_cluster *cluster, int server, 
     __attribute__((format(printf, 3, 4)));
 /* The server that serves this slot, as it says itself; -1: none does. */
 int redis_cluster_owner(struct redis_cluster *cluster, int slot);
+/* The same of a shard; some shard, of so many, that another server serves. */
+int redis_cluster_owner_of(struct redis_cluster *cluster, int shard);
+int redis_cluster_shard_elsewhere(struct redis_cluster *cluster, int shard, int shards);
+/* Of all that live: from when on one that is away is taken for dead, and its replica takes its place. */
+void redis_cluster_set_timeout(struct redis_cluster *cluster, int ms);
 bool redis_cluster_is_primary(struct redis_cluster *cluster, int server);
 
 /* A slot on its way: importing and migrating, its keys moved one by one, given to its new server. */

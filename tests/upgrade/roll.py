@@ -17,17 +17,10 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 os.environ["BGOP_BIN"] = str(OLD)
 sys.path.insert(0, str(TESTS / "e2e"))
 import queue_stack                                      # noqa: E402: after what it reads
-from queue_stack import HANDLERS, Stack, eventually     # noqa: E402
+from queue_stack import HANDLERS, NOOP_AND_VERB, Stack, eventually      # noqa: E402
 
 PAUSE_S = 2             # of load with what a step has left running
-CONFIG = f"""
-[type SiteTaskCreate]
-handler = noop
-[type WebCart]
-handler = exec
-command = {HANDLERS}/verb.sh
-concurrency = 8
-retry_limit = 3
+CONFIG = f"""{NOOP_AND_VERB}retry_limit = 3
 [type Sweeper]
 handler = exec
 command = {HANDLERS}/verb.sh

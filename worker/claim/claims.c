@@ -9,8 +9,9 @@
  *   refused          INVALID: nothing was done under this nonce, so the call is over; else it is repeated later
  *
  * Nothing is waited for here. A lane has one call under way at most, all lanes together as many as there are slots for
- * (`sent`, a ring, in the order of the calls; in that order one server answers, of a cluster each its own). A turn takes what has arrived, answer by answer, and behind
- * each asks with the slots that it left or freed: so Redis has the next calls while one answer is worked on. */
+ * (`sent`, a ring, in the order of the calls; in that order one server answers, of a cluster each its own). A turn takes
+ * what has arrived, answer by answer, and behind each asks with the slots that it left or freed: so Redis has the next
+ * calls while one answer is worked on. */
 #include "worker/claim/claims.h"
 
 #include <inttypes.h>
@@ -458,7 +459,7 @@ static bool answers_take(struct claims *claims, struct hints_reader *hints, bool
     bool received = false;
     int number;
 
-    while (claims->sent_count > 0 && (number = redis_arrived_any(claims->redis)) >= 0) {
+    while (claims->sent_count > 0 && (number = redis_arrived(claims->redis)) >= 0) {
         received = true;
         call_receive(claims, number, hints);
         *no_slots = false;

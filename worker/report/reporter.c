@@ -2,9 +2,9 @@
  * holds its items) -> delivered and freed, or pending again. Nothing is ordered here but a group (report_items.h); tokens
  * decide.
  *
- * A lone outcome leaves at once: the producer's linger is 0. Where many come, or where hints of its Type wait for a slot, outcomes
- * gather for some milliseconds: nobody's slot waits for them, and a message for each claim's answer would cost Kafka, Redis and the
- * coordinator more than the work. */
+ * A lone outcome leaves at once: the producer's linger is 0. Where many come, or where hints of its Type wait for a slot,
+ * outcomes gather for some milliseconds: nobody's slot waits for them, and a message for each claim's answer would cost
+ * Kafka, Redis and the coordinator more than the work. */
 #include "worker/report/reporter.h"
 
 #include <pthread.h>
