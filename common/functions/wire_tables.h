@@ -206,6 +206,11 @@
 
 #define WIRE_REWIND(XX, L) XX(L, GENERATION, "generation") XX(L, FIELD, "field") WIRE_FENCE_MOVE(XX, L)
 
+/* ---- bgop_clock: CLOCK -> CLOCK_ANSWER ---- */
+
+#define WIRE_CLOCK(XX, L)        XX(L, GENERATION, "generation") XX(L, EXPECTED, "expected")
+#define WIRE_CLOCK_ANSWER(XX, L) WIRE_ANSWER(XX, L) XX(L, AHEAD, "ahead")
+
 /* ---- bgop_check: CHECK or CHECK_MEMBERS, subject* or CHECK_FENCE* -> CHECKED, (CHECKED_RECORD, WRONG*)* or FOUND* or CHECKED_COUNTS, COUNT*;
  * bgop_mend: MEND (the last may be missing) -> ANSWER, what was mended* ---- */
 
@@ -393,7 +398,8 @@
     XX(L, FLOOR,              "floor") \
     XX(L, LEASE_MS,           "lease_ms") \
     XX(L, RETRY_MAX_DELAY_MS, "retry_max_delay_ms") \
-    XX(L, PRESSURE,           "pressure")
+    XX(L, PRESSURE,           "pressure") \
+    XX(L, AHEAD,              "ahead")
 
 #define WIRE_GATE_STATE(XX, L)      /* what others ask of it: is the shard there, and open? */ \
     XX(L, GENERATION, "gen") \
@@ -406,7 +412,15 @@
 
 #define WIRE_GATE_ARMED(XX, L) \
     XX(L, GENERATION, "gen") \
-    XX(L, NOW,        "now")
+    XX(L, NOW,        "now") \
+    XX(L, AHEAD,      "ahead")
+
+#define WIRE_GATE_CLOCK(XX, L) \
+    XX(L, GENERATION, "gen") \
+    XX(L, RUN,        "run") \
+    XX(L, NOW,        "now") \
+    XX(L, AHEAD,      "ahead") \
+    XX(L, LEASE_MS,   "lease_ms")
 
 #define WIRE_GATE_SWEEP(XX, L) \
     XX(L, UNSWEPT, "unswept") \
@@ -496,6 +510,11 @@
 #define WIRE_GATE_AGE(XX, L) \
     XX(L, RUN,   "run") \
     XX(L, ARMED, "armed")
+
+#define WIRE_GATE_TIME(XX, L) \
+    XX(L, NOW,         "now") \
+    XX(L, AHEAD,       "ahead") \
+    XX(L, AHEAD_SINCE, "ahead_since")
 
 #define WIRE_LOADED(XX, L)          /* of a record: all that the slow ways need to know (write/record.lua) */ \
     XX(L, STATUS,          "Status") \
@@ -604,7 +623,7 @@
     XX(APPLY, HEAD) XX(ENTRY, GROUP) XX(PAUSE, GROUP) \
     XX(TICK, HEAD) XX(TICK_ANSWER, HEAD) XX(VERDICT, GROUP) \
     XX(ARM, HEAD) XX(MARK, GROUP) XX(ARM_QUEUE, GROUP) XX(ARM_TYPE, GROUP) XX(OPEN, HEAD) XX(OPEN_WAIT, HEAD) \
-    XX(REWIND, HEAD) \
+    XX(REWIND, HEAD) XX(CLOCK, HEAD) XX(CLOCK_ANSWER, HEAD) \
     XX(CHECK, HEAD) XX(CHECK_MEMBERS, HEAD) XX(CHECK_FENCE, GROUP) XX(CHECKED, HEAD) XX(CHECKED_RECORD, GROUP) XX(WRONG, GROUP) XX(FOUND, GROUP) XX(CHECKED_COUNTS, HEAD) \
     XX(COUNT, GROUP) XX(MEND, HEAD) \
     XX(LIBRARY_CALL, HEAD) XX(LIBRARY_ANSWER, HEAD) \
@@ -615,8 +634,8 @@
     XX(ACTIONS, HEAD) XX(ACTION_STATE, READ) XX(ACTION_JOB, READ) XX(ACTION_SHOWN, READ) XX(ACTION_RUN, READ) \
     XX(HOLDER, HEAD) XX(PARKED, HEAD) XX(HELD, HEAD) \
     XX(STREAMED, INSIDE) XX(BATCH, INSIDE) XX(NAME_GONE, INSIDE) \
-    XX(GATE, READ) XX(GATE_STATE, READ) XX(GATE_MARKS, READ) XX(GATE_ARMED, READ) XX(GATE_SWEEP, READ) \
-    XX(GATE_KEEPING, READ) XX(GATE_AGE, READ) XX(WORKER, READ) XX(WORKER_OUTAGES, READ) XX(COORDINATOR, READ) XX(SOURCE, READ) \
+    XX(GATE, READ) XX(GATE_STATE, READ) XX(GATE_MARKS, READ) XX(GATE_ARMED, READ) XX(GATE_CLOCK, READ) XX(GATE_SWEEP, READ) \
+    XX(GATE_KEEPING, READ) XX(GATE_AGE, READ) XX(GATE_TIME, READ) XX(WORKER, READ) XX(WORKER_OUTAGES, READ) XX(COORDINATOR, READ) XX(SOURCE, READ) \
     XX(LOADED, READ) XX(CLAIMABLE, READ) XX(CLAIMABLE_PARENT, READ) XX(CLAIMABLE_MORE, READ) XX(CANDIDATE, READ) XX(GRANTED, READ) XX(MEMBER, READ) XX(LEADER, READ) XX(LED_BY, READ) \
     XX(EXPIRING, READ) XX(LAID_ASIDE, READ) XX(SEQUENCED_BY, READ) XX(LANED_BY, READ) XX(NEXT, READ)
 

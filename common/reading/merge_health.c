@@ -65,6 +65,12 @@ static bool holds(const struct judged *judged, const json_t *trouble)
     return true;
 }
 
+/* All shards of a server tell of its clock. */
+static bool is_told_once(enum health_kind kind, const json_t *list)
+{
+    return (kind == HEALTH_CLOCK_AHEAD || kind == HEALTH_CLOCK_BEHIND) && json_array_size(list) > 0;
+}
+
 /* Of a worker each shard tells; the one that heard of it last is right. */
 static void add_once(json_t *list, json_t *trouble)
 {
@@ -110,7 +116,7 @@ static json_t *of_kind(const struct part *parts, int count, const struct judged 
     for (int s = 0; s < count; s++) {
         json_array_foreach(json_object_get(parts[s].answer, "health"), i, trouble)
         {
-            if (!is_kind(trouble, kind) || !holds(judged, trouble))
+            if (!is_kind(trouble, kind) || !holds(judged, trouble) || is_told_once(kind, list))
                 continue;
             if (kind == HEALTH_WORKER_GONE)
                 add_once(list, trouble);

@@ -26,6 +26,13 @@
     XX(SHARD_CLOSED, "shard not open", "shard", \
        "it was never armed, Redis was restarted and nobody has armed it since, or it replays its logs", \
        "Nothing, while a coordinator runs and Kafka is there: it opens by itself. Else look at those first") \
+    XX(CLOCK_BEHIND, "clock behind", "Redis", \
+       "the clock of Redis is clock_gap_ms behind the queue's time, which never goes back", \
+       "Set the clock of the Redis server right: slowly (NTP slews it), not by a step. Until then nothing becomes due there") \
+    XX(CLOCK_AHEAD, "clock ahead", "Redis", \
+       "the clock of Redis went on by clock_gap_ms more than its coordinator has measured", \
+       "Set the clock of the Redis server right. When it stays as it is for clock_doubted_ms, it is believed: what was to be " \
+       "done by that time is done then, and what was to be kept until then is removed") \
     XX(SOURCE_UNREAD, "source unread", "topic[partition]", \
        "no coordinator has read it for source_unread_ms, though one runs", \
        "Look whether the coordinators' consumer groups are stable (kafka-consumer-groups); restart the coordinators if not") \
@@ -57,6 +64,9 @@
     XX(SOURCE_UNREAD_MS, 25000, "of a partition: longer than Kafka takes to give it to another (session.timeout.ms 10 s)") \
     XX(SOURCE_WAITING_MS, 10000, "of a partition that is assigned and not read") \
     XX(SOURCE_LAGGING_MS, 10000, "of a partition that is read, while its position does not move") \
+    XX(CLOCK_GAP_MS, 15000, "longer than a shard goes without a tick: a clock of Redis that goes on by more between two calls " \
+                            "is ahead unless a coordinator has measured that time, and one that much behind was set back") \
+    XX(CLOCK_DOUBTED_MS, 60000, "a clock that has stayed ahead for so long was set right, and is believed") \
     XX(ACTION_HALTED_MS, 15000, "of an action: its coordinator renews it within 5 s, and another takes it over when not") \
     XX(TOLD_MS, 60000, "how long a coordinator or worker that is gone is told of, when others go on") \
     XX(FORGOTTEN_MS, 600000, "after so long nothing is left of a coordinator or worker")

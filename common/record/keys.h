@@ -21,7 +21,8 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(GATE, SHARD, "gate", NULL, "hash", "O, all (`now`)", \
        "`gen`, `run` (run id of the server), `mode` (RECOVERING, OPEN), `now` (last time seen), `floor` (no " \
        "lease is judged before), `status_mark`, `submit_marks` (\"partition:next ...\"), `lease_ms`, " \
-       "`retry_max_delay_ms`, `log_days`, `deleted_log_days`, `armed` (when); of tick: `swept`, `gone` (records removed " \
+       "`retry_max_delay_ms`, `log_days`, `deleted_log_days`, `armed` (when), `ahead` (so many ms is the server's clock ahead of " \
+       "`now` and not believed: write/clock.lua), `ahead_since`; of tick: `swept`, `gone` (records removed " \
        "since), `unswept` (latest removal " \
        "that no whole pass over `born` has followed yet), `pass` (when the present pass began), `rolled` " \
        "(last minute rolled), `pressure` (1: above 70%, 2: above 80% of maxmemory), `changes_from`, " \

@@ -280,6 +280,22 @@ enum status rewind_receive(struct redis *redis, struct fence *fence, struct err 
     return ST_OK;
 }
 
+enum status clock_receive(struct redis *redis, struct clock_answer *answer, struct err *err)
+{
+    struct redis_reply *reply;
+    enum status st = redis_receive(redis, &reply, err);
+
+    *answer = (struct clock_answer){ 0 };
+    if (st != ST_OK)
+        return st;
+    if (!says(reply, "OK") || redis_reply_count(reply) < WIRE_CLOCK_ANSWER_SIZE)
+        return not_understood(reply, "bgop_clock", err);
+    answer->now_ms = int_at(reply, WIRE_ANSWER_NOW);
+    answer->ahead_ms = int_at(reply, WIRE_CLOCK_ANSWER_AHEAD);
+    redis_reply_free(reply);
+    return ST_OK;
+}
+
 /* ---- tick ---- */
 
 static bool kind_of(const char *name, enum entry_kind *kind)

@@ -240,6 +240,16 @@ enum status rewind_send(struct redis *redis, const struct fence_rewind *call, st
     return redis_send(redis, command, err);
 }
 
+enum status clock_send(struct redis *redis, int shard, int64_t generation, int64_t expected_ms, struct err *err)
+{
+    char key[KEY_SIZE];
+    size_t head;
+    struct redis_command *command = begin(redis, "bgop_clock", key, shard, generation, WIRE_CLOCK_SIZE, &head);
+
+    redis_command_set_int(command, head + WIRE_CLOCK_EXPECTED, expected_ms);
+    return redis_send(redis, command, err);
+}
+
 /* Room for the text below: of each setting its name, and the longest value. */
 #define INT_ROOM(name, ...)                       +sizeof "\"" #name "\":-9223372036854775808,"
 #define CHOICE_ROOM(name, initial, choices, help) +sizeof "\"" #name "\":\"" choices "\","

@@ -243,6 +243,16 @@ enum status rewind_send(struct redis *redis, const struct fence_rewind *call, st
 /* ST_STALE: it stands elsewhere; *fence says where. */
 enum status rewind_receive(struct redis *redis, struct fence *fence, struct err *err) MUST_CHECK;
 
+/* ---- bgop_clock ---- */
+struct clock_answer {
+    int64_t now_ms;
+    int64_t ahead_ms; /* the server's clock is ahead of that by so much; 0: it is believed */
+};
+/* expected_ms: what the queue's time is at most, by the caller's own measure; 0: it has none. */
+enum status clock_send(struct redis *redis, int shard, int64_t generation, int64_t expected_ms,
+                       struct err *err) MUST_CHECK;
+enum status clock_receive(struct redis *redis, struct clock_answer *answer, struct err *err) MUST_CHECK;
+
 /* ---- bgop_arm, bgop_open ---- */
 struct type_settings { /* written to `types` by arm; versioned there */
     const char *name;

@@ -33,6 +33,7 @@ void recovery_init(struct recovery *recovery, struct reader *reader, struct appl
         .sources = &reader->sources,
         .applier = applier,
         .timers = timers,
+        .clocks = timers->clocks,
         .compared = xcalloc(shards, sizeof *recovery->compared),
         .submits_replayed = xcalloc(shards, sizeof *recovery->submits_replayed),
         .list = xcalloc(shards, sizeof *recovery->list),
@@ -319,6 +320,9 @@ enum status recovery_step(struct recovery *recovery, bool now, struct err *err)
     if (recovery->arming_count > 0 &&
         (recovery_identify(recovery, true, err) != ST_OK || recovery_arm(recovery, err) != ST_OK ||
          recovery_classify(recovery, err) != ST_OK))
+        return err->status;
+    if ((now || recovery->clocks->doubted > 0) &&
+        clock_watch_settle(recovery->clocks, recovery->list, recovery->list_count, err) != ST_OK)
         return err->status;
     return recovery_open(recovery, err);
 }

@@ -19,6 +19,7 @@ struct recovery {
     struct sources *sources;
     struct applier *applier;
     struct timers *timers;
+    struct clock_watch *clocks;
     struct armed_settings settings;
     struct kafka_consumer *intake_group; /* asks for the intake group's offsets; opened at the first arming */
     bool *compared;                      /* [shards] its settings were compared since it was taken over */

@@ -32,6 +32,7 @@ struct statuslog {
     struct reader reader; /* of the status topic: its partitions are the shards */
     struct outcomes outcomes;
     struct applier applier;
+    struct clock_watch clocks;
     struct timers timers;
     struct recovery recovery;
     struct rewinder rewinder;
@@ -114,6 +115,12 @@ static void statuslog_called(struct statuslog *log, bool *fail, enum status st, 
 
 /* ---- the group's and the broker's news ---- */
 
+static void statuslog_forget(struct statuslog *log, int shard)
+{
+    recovery_reset(&log->recovery, shard);
+    clock_watch_forget(&log->clocks, shard);
+}
+
 static void on_assigned(void *arg, struct kafka_position *positions, size_t count)
 {
     struct reader *reader = arg;
@@ -121,7 +128,7 @@ static void on_assigned(void *arg, struct kafka_position *positions, size_t coun
 
     log->gates_stale = true;
     for (size_t i = 0; i < count; i++)
-        recovery_reset(&log->recovery, positions[i].partition);
+        statuslog_forget(log, positions[i].partition);
     reader_assign(reader, positions, count);
     if (count > 0)
         statuslog_serve(log);
@@ -136,7 +143,7 @@ static void on_revoked(void *arg, const struct kafka_position *positions, size_t
     (void)lost;
     reader_revoke(reader, positions, count);
     for (size_t i = 0; i < count; i++)
-        recovery_reset(&log->recovery, positions[i].partition);
+        statuslog_forget(log, positions[i].partition);
 }
 
 /* ---- a batch ---- */
@@ -268,7 +275,8 @@ static void statuslog_init(struct statuslog *log, struct loop *loop)
     reader_init(&log->reader, log, loop, LOG_STATUS, "status", shards, 1);
     outcomes_init(&log->outcomes, (int)config->batch_max_messages, shards);
     applier_init(&log->applier, &log->reader, on_timer_set, log);
-    timers_init(&log->timers, &log->reader);
+    clock_watch_init(&log->clocks, loop, &log->reader.gates);
+    timers_init(&log->timers, &log->reader, &log->clocks);
     rewinder_init(&log->rewinder, &log->reader, NULL);
     recovery_init(&log->recovery, &log->reader, &log->applier, &log->timers);
 }
@@ -279,6 +287,7 @@ static void statuslog_release(struct statuslog *log)
     recovery_release(&log->recovery);
     rewinder_release(&log->rewinder);
     timers_release(&log->timers);
+    clock_watch_release(&log->clocks);
     applier_release(&log->applier);
     outcomes_release(&log->outcomes);
     reader_release(&log->reader);

@@ -13,11 +13,12 @@
 #include "coordinator/source/round.h"
 #include "coordinator/source/waiting.h"
 
-void timers_init(struct timers *timers, struct reader *reader)
+void timers_init(struct timers *timers, struct reader *reader, struct clock_watch *clocks)
 {
     size_t shards = (size_t)reader->sources.cursors.partitions;
 
-    *timers = (struct timers){ .loop = reader->loop, .gates = &reader->gates, .sources = &reader->sources };
+    *timers =
+        (struct timers){ .loop = reader->loop, .gates = &reader->gates, .sources = &reader->sources, .clocks = clocks };
     timers->at = xcalloc(shards, sizeof *timers->at);
     timers->due = xcalloc(shards, sizeof *timers->due);
     for (int s = 0; s < reader->sources.cursors.partitions; s++)
@@ -201,10 +202,12 @@ static void timer_receive(struct timers *timers, int shard, struct round *round)
     struct tick_answer answer = { 0 };
     enum status st = tick_receive(timers->loop->redis, &answer, &round->why);
 
-    if (st == ST_OK)
+    if (st == ST_OK) {
+        clock_watch_note(timers->clocks, shard, answer.now_ms, timers->sent_us);
         timer_answered(timers, shard, &answer);
-    else if (!shard_waits(timers->sources, timers->gates, shard, &round->why))
+    } else if (!shard_waits(timers->sources, timers->gates, shard, &round->why)) {
         round_note(round, st);
+    }
     tick_answer_release(&answer);
 }
 
@@ -226,6 +229,7 @@ enum status timers_run(struct timers *timers, struct err *err)
         return ST_AGAIN;
     if (timers->gates->connection != redis_connection_number(redis))
         return err_set(err, ST_FENCED, "a new connection");
+    timers->sent_us = clock_boot_us();
     while (round.sent < timers->due_count &&
            round_sent(&round, timer_send(timers, timers->due[round.sent], &round.why)))
         ;

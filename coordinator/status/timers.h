@@ -9,6 +9,7 @@
 #define BGOP_COORDINATOR_STATUS_TIMERS_H
 
 #include "coordinator/source/reader.h"
+#include "coordinator/status/clock_watch.h"
 
 enum {
     TICK_BUDGET = 500, /* items of each kind in one call */
@@ -29,9 +30,11 @@ struct timers {
     struct sources *sources;
     struct timer *at; /* [shards] */
     int *due, due_count;
+    int64_t sent_us; /* CLOCK_BOOTTIME, before the ticks of this round were sent */
+    struct clock_watch *clocks;
 };
 
-void timers_init(struct timers *timers, struct reader *reader);
+void timers_init(struct timers *timers, struct reader *reader, struct clock_watch *clocks);
 void timers_release(struct timers *timers);
 /* A shard was taken over, or armed again: what was known of its log's end is void. */
 void timers_reset(struct timers *timers, int shard);

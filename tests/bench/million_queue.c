@@ -166,8 +166,10 @@ static void library_load(struct million *million)
         fprintf(stderr, "the library has no clock\n");
         exit(1);
     }
-    snprintf(code, room, "%.*s%slocal function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n%s",
-             (int)(from - functions_code), functions_code, begin, to);
+    snprintf(
+        code, room,
+        "%.*s%slocal GAP_MS = 1e15 local function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n%s",
+        (int)(from - functions_code), functions_code, begin, to);
     freeReplyObject(million_command(million, "FUNCTION LOAD REPLACE %s", code));
     free(code);
 }

@@ -5,6 +5,7 @@ says why these are two programs.
     found = check(history)          {} when every promise was kept, else promise -> what was wrong, line by line
 """
 import collections
+import math
 
 from history import INFINITE
 
@@ -12,6 +13,8 @@ FINAL = {"Complete", "Error", "Canceled", "Merged"}
 SLACK_S = 0.005
 FORGOTTEN_S = 10                # as far back as Redis may have lost what it answered, with a disk that takes 3 s to sync
 TIMEOUT_SLACK_S = 2.5           # SIGTERM, 2 s, SIGKILL
+CLOCK_GAP_MS = 15000             # Redis' clock may leap by so much and is believed: common/record/health.h
+CLOCK_SETTLED_S = 2              # a tick of a shard that is at work, and some
 FAILED = {"error", "crashed", "timed_out", "unanswered"}
 
 # What a fault may be, and what it may explain beside a second execution of what was running:
@@ -84,6 +87,17 @@ class Check:
         """Was there a fault that has this effect, and had not passed (a lease's time and some seconds) at begin?"""
         grace = self.h.lease_s + 15
         return any(effect in FAULTS[f.kind] and f.begin <= end and f.end + grace >= begin for f in self.h.faults)
+
+    def time_was_off(self, begin, end):
+        """Did the queue's time stand still or leap between these? It stands while Redis' clock is behind it, and until a
+        coordinator has settled a jump; and it leaps with one that is believed."""
+        jumps = [f for f in self.h.faults if f.kind == "clock" and f.target == "redis"]
+        for jump, after in zip(jumps, [f.begin for f in jumps[1:]] + [math.inf]):
+            offset_ms = jump.detail["offset_ms"]
+            until = jump.begin if offset_ms == 0 or offset_ms > CLOCK_GAP_MS else after + max(offset_ms, 0) / 1000
+            if jump.begin <= end and begin <= until + CLOCK_SETTLED_S:
+                return True
+        return False
 
     # ---- who is who ----
     def join(self):
@@ -236,16 +250,18 @@ class Check:
             reported = {e.token for e in self.logged[operation] if e.kind in FAILED}
             for a, b in zip(runs, runs[1:]):
                 failures += a.token in reported
-                if a.token not in reported or failures < 2 or self.explained("forgotten", a.start, b.start):
+                if (a.token not in reported or failures < 2 or self.explained("forgotten", a.start, b.start)
+                        or self.time_was_off(a.end, b.start)):
                     continue
                 least = (2 ** failures - 1) * submission.backoff_ms / 1000
                 if b.start - a.end < least - SLACK_S:
                     self.wrong("RETRY_TIME", f"{operation}: retry {failures} after {b.start - a.end:.3f} s, not {least:.3f}")
 
     def redis_offset_ms(self, moment):
-        """How far Redis' clock was shifted at most until then: the queue's time never goes back."""
+        """How far Redis' clock was shifted at most until then, and believed: the queue's time never goes back."""
         return max([0] + [f.detail["offset_ms"] for f in self.h.faults
-                          if f.kind == "clock" and f.target == "redis" and f.begin <= moment])
+                          if f.kind == "clock" and f.target == "redis" and f.begin <= moment
+                          and f.detail["offset_ms"] <= CLOCK_GAP_MS])
 
     def check_schedule(self):
         for operation, runs in self.runs.items():

@@ -157,6 +157,21 @@ class Checker(unittest.TestCase):
         history.faults = [Fault("kill", "worker-1", 5.0, 12.0)]
         self.assertIn("EXCLUSION", checker.check(history))
 
+    def test_a_clock_that_was_an_hour_ahead_excuses_nothing(self):
+        for offset_ms, kept in ((10_000, True), (3_600_000, False)):
+            h = good()
+            h.faults.append(Fault("clock", "redis", 3.0, 3.0, {"offset_ms": offset_ms}))
+            of(h, E)[0].start_ms = 999_000
+            self.assertEqual("SCHEDULE" not in checker.check(h), kept, offset_ms)
+
+    def test_a_retry_is_not_measured_while_the_time_stands_still(self):
+        for begin, offset_ms, kept in ((1.0, -3_600_000, True), (2.5, 10_000, True), (0.0, 3_600_000, False),
+                                       (2.0, 3_600_000, True), (9.0, 10_000, False)):
+            h = good()
+            h.faults.append(Fault("clock", "redis", begin, begin, {"offset_ms": offset_ms}))
+            of(h, B)[2].start = 2.85
+            self.assertEqual("RETRY_TIME" not in checker.check(h), kept, (begin, offset_ms))
+
     def test_what_kafka_lost_before_it_was_recorded_is_not_our_loss(self):
         def cut(kept):
             history = good()

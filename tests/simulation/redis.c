@@ -23,7 +23,7 @@ static struct {
 
 static const char clock_begin[] = "-- clock: begin\n", clock_end[] = "-- clock: end";
 static const char clock_of_simulation[] =
-    "-- clock: begin\nlocal function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n";
+    "-- clock: begin\nlocal GAP_MS = 1e15\nlocal function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n";
 
 /* ---- replies: what is sent together is one round trip, and round trips are most of a run's time ---- */
 

@@ -7,15 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/record/health.h"
 #include "common/record/tables.h"
 #include "common/redis/functions.h"
 #include "tests/support/test.h"
 
 enum { ARGS_MAX = 8192, TEXT_MAX = 1 << 20 };
 
+#define GAP_NONE_MS INT64_C(1000000000000000)
+
 static const char clock_begin[] = "-- clock: begin\n", clock_end[] = "-- clock: end";
-static const char clock_of_test[] =
-    "-- clock: begin\nlocal function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n";
+static const char clock_of_test[] = "local function clock_ms() return tonumber(redis.call('GET', 'sim:now')) end\n";
 
 /* ---- commands ---- */
 
@@ -147,18 +149,19 @@ int64_t shard_number(struct shard *shard, const char *format, ...)
 
 /* ---- its life ---- */
 
-static void library_load(struct shard *shard)
+/* The time may leap by gap_ms from one call to the next. */
+static void library_load(struct shard *shard, int64_t gap_ms)
 {
     const char *begin = strstr(functions_code, clock_begin), *end = strstr(functions_code, clock_end);
-    size_t room = functions_code_size + sizeof clock_of_test;
+    size_t room = functions_code_size + sizeof clock_of_test + 64;
     char *code = malloc(room);
     const char *argv[] = { "FUNCTION", "LOAD", "REPLACE", code };
     size_t sizes[] = { 8, 4, 7, 0 };
 
     assert_non_null(begin);
     assert_non_null(end);
-    sizes[3] =
-        (size_t)snprintf(code, room, "%.*s%s%s", (int)(begin - functions_code), functions_code, clock_of_test, end);
+    sizes[3] = (size_t)snprintf(code, room, "%.*s%slocal GAP_MS = %" PRId64 "\n%s%s", (int)(begin - functions_code),
+                                functions_code, clock_begin, gap_ms, clock_of_test, end);
     assert_string_equal(command_run(shard, TEST_COUNT(argv), argv, sizes), "bgop");
     free(code);
 }
@@ -181,8 +184,13 @@ void shard_open(struct shard *shard, struct redis_server *server)
     shard->generation = SHARD_GENERATION;
     shard->redis = redis_server_connect(server);
     shard_command(shard, "FLUSHALL");
-    library_load(shard);
+    library_load(shard, GAP_NONE_MS);
     shard_clock(shard, 0);
+}
+
+void shard_doubt_clock(struct shard *shard)
+{
+    library_load(shard, HEALTH_CLOCK_GAP_MS);
 }
 
 void shard_reconnect(struct shard *shard)

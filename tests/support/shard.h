@@ -34,6 +34,9 @@ void shard_arm(struct shard *shard);
 void shard_arm_only(struct shard *shard, int64_t status_mark, int64_t submit_mark);
 /* Moves the clock to ms after SHARD_T0. */
 void shard_clock(struct shard *shard, int64_t ms);
+/* From now on its time may leap as little from one call to the next as in a real queue (HEALTH_CLOCK_GAP_MS): tests that
+ * move the clock by hours are otherwise believed. */
+void shard_doubt_clock(struct shard *shard);
 /* now, as shard_clock counts. */
 int64_t shard_now(const struct shard *shard);
 

@@ -115,6 +115,13 @@ read.part({}, function()
         return gate[GATE_STATE.RUN] == run_id() and gate[GATE_STATE.MODE] or 'RECOVERING', generation
     end
 
+    -- The queue's time, and this server's clock: they differ while the clock is ahead (write/clock.lua).
+    function read.now(shards)
+        local clock = clock_ms()
+        local ahead = shards[1] and call('HGET', read.prefix(shards[1]) .. KEY.GATE, 'ahead')
+        return clock - tonumber(ahead or 0), clock
+    end
+
     -- Record reads are refused while a shard replays its log.
     function read.require_open(shards)
         if #shards == 0 then read.fail('RECOVERING', 'no coordinator has set up a queue on this Redis yet') end

@@ -52,7 +52,7 @@ read.part({'bgop_get_updated', 'bgop_get_deleted'}, function()
     -- { earliest, least, greatest, reached, known, covered, position } of a call.
     local function window_of(shards, args, days, cut_field)
         if #args > 3 then read.fail('MALFORMED_QUERY', 'give start, end and at most one cursor') end
-        local from, to, now = date_of(args[WINDOW.START], 'start'), date_of(args[WINDOW.END], 'end'), clock_ms()
+        local from, to, now = date_of(args[WINDOW.START], 'start'), date_of(args[WINDOW.END], 'end'), read.now(shards)
         if to - from < MINUTE then
             read.fail('INVALID_REPLICATION_DATE', 'start must precede end by at least one minute (seconds are cut)')
         end

@@ -127,7 +127,7 @@ read.part({'bgop_find'}, function()
 
     local function page_of_walk(query, shards, walk)
         -- Rising, rows of this very ms are left to the next call: more of them may come, in front of the last one.
-        if not walk.newest_first then walk.greatest = math.min(walk.greatest, clock_ms() - 1) end
+        if not walk.newest_first then walk.greatest = math.min(walk.greatest, read.now(shards) - 1) end
         if walk.position then walk.position = {id = walk.position.id, ms = walk.position.key} end
         local look, load = read.loader(query.looked_at), read.loader(query.loaded)
         if #query.filter == 0 and not walk.changes then look = load end

@@ -182,17 +182,42 @@ read.part({}, function()
         end
     end
 
-    -- part: of who adds up several, so nothing is cut.
-    function read.health(shards, now, part)
+    -- ---- the clock ----
+
+    local function seconds(ms) return string.format('%.1f s', ms / 1000) end
+
+    -- One server's shards are told of together: by the first.
+    local function look_at_clock(troubles, shards, clock)
+        local ahead, behind = false, false
+        for _, shard in ipairs(shards) do
+            local g = call('HMGET', read.prefix(shard) .. KEY.GATE, GATE_TIME.NAMES)
+            local by, last = tonumber(g[GATE_TIME.AHEAD] or 0), tonumber(g[GATE_TIME.NOW] or 0)
+            local of = 'the clock of shard ' .. shard .. "'s server was set "
+            if by > 0 and not ahead then
+                ahead = true
+                tell(troubles, HEALTH.CLOCK_AHEAD, 'Redis', tonumber(g[GATE_TIME.AHEAD_SINCE] or nil), of .. 'forward by ' ..
+                     seconds(by) .. ': timers and leases go on by the time before, until it has stayed so for ' .. seconds(BOUND.CLOCK_DOUBTED_MS))
+            end
+            if last - clock > BOUND.CLOCK_GAP_MS and not behind then
+                behind = true
+                tell(troubles, HEALTH.CLOCK_BEHIND, 'Redis', nil, of .. 'back by ' .. seconds(last - clock) ..
+                     ': timers, leases and retries stand still until it is ' .. read.date(integer(last)))
+            end
+        end
+    end
+
+    -- clock: this server's, by which beats are; now: the queue's time. part: of who adds up several, so nothing is cut.
+    function read.health(shards, now, clock, part)
         local troubles, most = {}, part and 1e9 or SHOWN_MAX
         if not shards[1] then
             tell(troubles, HEALTH.QUEUE_MISSING, 'this Redis', nil, 'no coordinator has set up a queue on it')
             return troubles_json(troubles, most)
         end
-        local attended = look_at_coordinators(troubles, shards, now)
-        look_at_sources(troubles, shards, attended, now)
-        look_at_shards(troubles, shards, now)
-        look_at_actions(troubles, shards, now)
+        local attended = look_at_coordinators(troubles, shards, clock)
+        look_at_sources(troubles, shards, attended, clock)
+        look_at_shards(troubles, shards, clock)
+        look_at_clock(troubles, shards, clock)
+        look_at_actions(troubles, shards, clock)
         look_at_workers(troubles, shards, now)
         return troubles_json(troubles, most)
     end

@@ -26,12 +26,13 @@ read.part({'bgop_history'}, function()
 
     function read.calls.bgop_history(keys, args)
         if #args > 0 then read.fail('MALFORMED_QUERY', 'bgop_history takes no arguments') end
-        local minute, sums, out = math.floor(clock_ms() / 60000), {}, {}
+        local shards, sums, out = read.shards(keys), {}, {}
+        local minute = math.floor(read.now(shards) / 60000)
         for i = 1, #COUNTED do
             sums[i] = {}
             for place = 1, MINUTES do sums[i][place] = 0 end
         end
-        for _, shard in ipairs(read.shards(keys)) do
+        for _, shard in ipairs(shards) do
             take_shard(sums, read.prefix(shard) .. KEY.STATS, minute - MINUTES + 1)
         end
         for i, name in ipairs(COUNTED) do

@@ -344,7 +344,8 @@ read.part({'bgop_stats'}, function()
     end
 
     function read.calls.bgop_stats(keys, args)
-        local shards, now, answer = read.shards(keys), clock_ms(), {}
+        local shards, answer = read.shards(keys), {}
+        local now, clock = read.now(shards)
         local given = args[STATS.ERRORS]
         local part = given and given:match('^%d%d?%d?$') and tonumber(given)
         if #args > 1 or given and (not part or part > ERRORS_MAX or not keys[1]) then
@@ -368,7 +369,7 @@ read.part({'bgop_stats'}, function()
             ',"claimable":', numbers_json(answer.claimable), ',"blocked":', blocked_count(shards),
             ',"actionsRunning":', actions_count(shards),
             ',"waitEver":', ever_json(answer.ever, 'w'), ',"runEver":', ever_json(answer.ever, 'r'),
-            ',"recovering":[', table.concat(answer.recovering, ','), '],"health":', read.health(shards, now, part),
+            ',"recovering":[', table.concat(answer.recovering, ','), '],"health":', read.health(shards, now, clock, part),
             part and ',"hour":' .. numbers_json(answer.hour) or '',
             part and ',"workersJudged":' .. tostring(read.workers_can_beat(shards, now)) or '', '}',
         })

@@ -210,7 +210,7 @@ read.part({'bgop_why'}, function()
             if mode ~= 'OPEN' then reason = 'not known so far: shard ' .. shard .. ' is not open yet' end
             return answer(nil, reason, {}, nil, mode)
         end
-        local o = {h = h, prefix = read.prefix(shard), now = clock_ms()}
+        local o = {h = h, prefix = read.prefix(shard), now = read.now({shard})}
         local timed = h.Status == 'Scheduled' or h.Status == 'Error'
         local due = timed and call('ZSCORE', o.prefix .. KEY.DUE, id) or nil
         local reason, blockers = WHY[h.Status](o, due)

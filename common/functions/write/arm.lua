@@ -62,9 +62,9 @@ do
         local g, generation = call('HMGET', gate, GATE_ARMED.NAMES), args[ARM.GENERATION]
         local armed = g[GATE_ARMED.GENERATION]
         if armed and tonumber(armed) >= tonumber(generation) then return refuse('STALE ' .. armed) end
-        local now = now_from(g[GATE_ARMED.NOW])
+        local now, _, clock = now_from(g[GATE_ARMED.NOW], g[GATE_ARMED.AHEAD])      -- held: bgop_clock follows
         call('HSET', gate, 'gen', generation, 'run', run_id(), 'mode', 'RECOVERING', 'now', integer(now), 'floor', 0,
-             'armed', integer(now),
+             'armed', integer(clock),
              'status_mark', args[ARM.STATUS_MARK], 'submit_marks', marks, 'lease_ms', args[queue + ARM_QUEUE.LEASE_MS],
              'retry_max_delay_ms', args[queue + ARM_QUEUE.RETRY_MAX_DELAY_MS],
              'log_days', args[queue + ARM_QUEUE.LOG_DAYS], 'deleted_log_days', args[queue + ARM_QUEUE.DELETED_LOG_DAYS])

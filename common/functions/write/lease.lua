@@ -159,7 +159,7 @@ do
     end
 
     local function lease_call(keys, args, size, open_only, each)
-        local gate, refusal = gate_pass(keys, args, open_only)
+        local gate, refusal = gate_pass(keys, args, open_only, true)       -- who runs something may go on
         if not gate then return refusal end
         local wrong = check(args, size)
         if wrong then return invalid('%s', wrong) end
