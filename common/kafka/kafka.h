@@ -200,14 +200,16 @@ const char *kafka_version(void);
 
 /* ---- the mock broker (bgop dev, tests) ---- */
 struct kafka_mock;
-struct kafka_mock *kafka_mock_new(struct err *err);
+struct kafka_mock *kafka_mock_new(struct err *err); /* one broker */
+struct kafka_mock *kafka_mock_new_of(int brokers, struct err *err);
 void kafka_mock_free(struct kafka_mock *mock);
 const char *kafka_mock_brokers(const struct kafka_mock *mock);
 enum status kafka_mock_create_topic(struct kafka_mock *mock, const char *topic, int partitions,
                                     struct err *err) MUST_CHECK;
-/* Trouble to order, for tests: the broker closes its port; produce requests are answered by a Kafka error code, so often or
- * until they are served again. */
+/* Trouble to order, for tests: the (first) broker closes its port; a partition gets another leader (brokers count from 1);
+ * produce requests are answered by a Kafka error code, so often or until they are served again. */
 void kafka_mock_set_down(struct kafka_mock *mock, bool down);
+void kafka_mock_lead(struct kafka_mock *mock, const char *topic, int partition, int broker);
 void kafka_mock_fail_produce(struct kafka_mock *mock, int kafka_error_code, int times);
 void kafka_mock_serve_produce(struct kafka_mock *mock);
 

@@ -15,12 +15,17 @@ struct kafka_mock {
 
 struct kafka_mock *kafka_mock_new(struct err *err)
 {
+    return kafka_mock_new_of(1, err);
+}
+
+struct kafka_mock *kafka_mock_new_of(int brokers, struct err *err)
+{
     struct kafka_mock *mock = xcalloc(1, sizeof *mock);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
     rd_kafka_conf_set(conf, "log_level", "4", NULL, 0); /* no word about having no bootstrap servers */
     mock->rk = kafka_handle_new(RD_KAFKA_PRODUCER, conf, err);
-    mock->cluster = mock->rk ? rd_kafka_mock_cluster_new(mock->rk, 1) : NULL;
+    mock->cluster = mock->rk ? rd_kafka_mock_cluster_new(mock->rk, brokers) : NULL;
     if (!mock->cluster) {
         if (mock->rk)
             err_set(err, ST_FAILED, "the mock broker does not start");
@@ -63,6 +68,11 @@ void kafka_mock_set_down(struct kafka_mock *mock, bool down)
         rd_kafka_mock_broker_set_down(mock->cluster, 1);
     else
         rd_kafka_mock_broker_set_up(mock->cluster, 1);
+}
+
+void kafka_mock_lead(struct kafka_mock *mock, const char *topic, int partition, int broker)
+{
+    rd_kafka_mock_partition_set_leader(mock->cluster, topic, partition, broker);
 }
 
 enum { PRODUCE_REQUEST = 0 };

@@ -7,6 +7,8 @@
 #include "common/base/memory.h"
 #include "common/kafka/consumer.h"
 
+enum { ASK_KNOWN_MS = 1000 }; /* longer than a broker that is well takes */
+
 /* Log starts (RD_KAFKA_OFFSET_BEGINNING) or ends (RD_KAFKA_OFFSET_END) of partitions: "offsets for times" -2 and -1, in
  * one request per broker. (rd_kafka_query_watermark_offsets asks twice for each and forgets its timeout once a request
  * is on its way.) */
@@ -27,32 +29,48 @@ static rd_kafka_resp_err_t ask_offsets(rd_kafka_t *rk, const char *topic, const 
     return code;
 }
 
+static enum status asking_open(struct kafka_consumer *consumer, struct err *err)
+{
+    if (!consumer->asking_rk)
+        consumer->asking_rk = kafka_handle_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(consumer->asking_conf), err);
+    return consumer->asking_rk ? ST_OK : err->status;
+}
+
+/* A handle that only asks believes for minutes what it once heard: that a topic is not there, or who leads a partition, also
+ * when that broker says that it does not, or is gone. */
+static void asking_close(struct kafka_consumer *consumer)
+{
+    rd_kafka_destroy(consumer->asking_rk);
+    consumer->asking_rk = NULL;
+}
+
+/* Asks the handle that there is, for a moment; then, in what is left of the time, a new one. */
 static enum status ask(struct kafka_consumer *consumer, const char *topic, const int *partitions, size_t count,
                        int64_t which, int timeout_ms, int64_t *offsets, struct err *err)
 {
-    int64_t asked_ms = clock_boot_ms();
-    rd_kafka_resp_err_t code;
+    int64_t begin_ms = clock_boot_ms(), until_ms = begin_ms + timeout_ms;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    bool known = consumer->asking_rk != NULL;
+    struct err why = ERR_INIT;
 
-    if (!consumer->asking_rk) {
-        struct err why = ERR_INIT;
+    for (int handle = known ? 0 : 1; handle < 2 && code != RD_KAFKA_RESP_ERR_NO_ERROR; handle++) {
+        int left_ms = (int)(until_ms - clock_boot_ms());
 
-        consumer->asking_rk = kafka_handle_new(RD_KAFKA_PRODUCER, rd_kafka_conf_dup(consumer->asking_conf), &why);
-        if (!consumer->asking_rk) {
+        if (handle == 0 && left_ms > ASK_KNOWN_MS)
+            left_ms = ASK_KNOWN_MS;
+        if (asking_open(consumer, &why) != ST_OK) {
             if (err)
                 *err = why;
             return why.status;
         }
+        code = ask_offsets(consumer->asking_rk, topic, partitions, count, which, left_ms > 1 ? left_ms : 1, offsets);
+        rd_kafka_poll(consumer->asking_rk, 0); /* let the error callback say what the trouble is */
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            consumer->asking.trouble[0] = '\0';
+        else
+            asking_close(consumer);
     }
-    code = ask_offsets(consumer->asking_rk, topic, partitions, count, which, timeout_ms, offsets);
-    rd_kafka_poll(consumer->asking_rk, 0); /* let the error callback say what the trouble is */
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        consumer->asking.trouble[0] = '\0';
-    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
-        /* A handle believes for minutes what it once heard of a topic that was just being made. */
-        rd_kafka_destroy(consumer->asking_rk);
-        consumer->asking_rk = NULL;
-    }
-    return kafka_error(&consumer->asking, code, "asking for log offsets", (int)(clock_boot_ms() - asked_ms), err);
+    return kafka_error(&consumer->asking, code, "asking for log offsets", (int)(clock_boot_ms() - begin_ms), err);
 }
 
 enum status kafka_consumer_log_range(struct kafka_consumer *consumer, const char *topic, int partition, int timeout_ms,

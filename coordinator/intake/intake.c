@@ -83,13 +83,17 @@ static void intake_load(struct intake *intake)
         loop_failed(intake->loop, &err);
         return;
     }
-    for (int p = 0; p < cursors->partitions && !failed; p++) {
+    for (int i = 0; i < cursors->partitions && !failed; i++) {
+        int p = source_in_turn(&intake->reader.sources, i);
+
         loop_beat(intake->loop);
         if (cursors->sources[p].state == SOURCE_LOADING)
             failed = intake_load_one(intake, p, &err) == ST_AGAIN;
     }
     if (failed && err.text[0])
-        log_error_text(LOG_LEVEL_WARNING, "log range unknown", err.text, "loop=%s", intake->loop->name);
+        loop_failed(intake->loop, &err);
+    else if (!failed)
+        loop_kafka_works(intake->loop);
 }
 
 /* There is no room in Redis, or Kafka does not take what was refused: nothing more is to be read. */
@@ -283,7 +287,8 @@ static void intake_apply(struct intake *intake)
     intake_forward_commands(intake);
     st = intake_ingest(intake, &err);
     if (st == ST_OK) {
-        loop_kafka_works(intake->loop);
+        if (sources_in(&intake->reader.sources, SOURCE_LOADING) == 0)
+            loop_kafka_works(intake->loop);
     } else {
         intake->calls_fail = err.server && strcmp(err.server, "redis") == 0 && redis_connected(intake->loop->redis);
         if (st == ST_AGAIN)

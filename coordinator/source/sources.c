@@ -122,8 +122,10 @@ enum status source_start(struct sources *sources, int partition, int64_t *start,
     int64_t log_start, log_end;
 
     if (kafka_consumer_log_range(sources->consumer, sources->topic, partition, SOURCES_QUERY_MS, &log_start, &log_end,
-                                 err) != ST_OK)
+                                 err) != ST_OK) {
+        sources->turn = partition + 1;
         return ST_AGAIN;
+    }
     if (cursors_start(&sources->cursors, partition, log_start, log_end, start, &warning, err) != ST_OK) {
         source_contradicted(sources, partition, err->text);
         return ST_INVALID;
@@ -138,6 +140,11 @@ enum status source_start(struct sources *sources, int partition, int64_t *start,
     log_event(LOG_LEVEL_INFO, "reading", "loop=%s topic=%s partition=%d from=%" PRId64 " end=%" PRId64,
               sources->loop->name, sources->topic, partition, *start, log_end);
     return ST_OK;
+}
+
+int source_in_turn(const struct sources *sources, int place)
+{
+    return (sources->turn + place) % sources->cursors.partitions;
 }
 
 int64_t source_position(struct sources *sources, int partition)

@@ -23,6 +23,7 @@ struct sources {
     const char *reload_why; /* a constant: why they are read again, or at all */
     bool brokers_away;      /* since they went, nothing is read: they may come back with another log */
     int owned;              /* sources that are not ABSENT */
+    int turn;               /* of source_in_turn */
     struct notice *notices; /* [partitions] what was said of each source last */
 };
 
@@ -40,6 +41,9 @@ void sources_outage(struct sources *sources, const char *text);
 /* The fences of a LOADING source are loaded: fetches the log's range, compares, and says where to start.
  * ST_INVALID: it is HALTED (logged). ST_AGAIN: it is LOADING still. */
 enum status source_start(struct sources *sources, int partition, int64_t *start, struct err *err) MUST_CHECK;
+/* Which to start at this place (from 0): behind the one whose log's range was not told last, so that a partition without a
+ * leader does not keep the others waiting. */
+int source_in_turn(const struct sources *sources, int place);
 /* For on_assigned, behind source_start: where the consumer is to begin. */
 int64_t source_position(struct sources *sources, int partition);
 /* Halts a source: a person must decide. */

@@ -72,7 +72,9 @@ static enum status statuslog_load(struct statuslog *log, struct err *err)
         return ST_OK;
     if (fences_load(&log->reader.sources, &log->reader.gates, err) != ST_OK)
         return err->status;
-    for (int s = 0; s < log->reader.sources.cursors.partitions; s++) {
+    for (int i = 0; i < log->reader.sources.cursors.partitions; i++) {
+        int s = source_in_turn(&log->reader.sources, i);
+
         if (statuslog_loadable(log, s) && source_start(&log->reader.sources, s, &start, err) == ST_AGAIN)
             return ST_AGAIN;
     }

@@ -30,6 +30,8 @@ FAULTS = {
     "redis-empty": {"overlap", "forgotten", "slow"},
     "redis-full": {"slow"},
     "kafka-down": {"slow"},
+    "shard-moved": {"slow"},                        # a slot of a cluster, to another server
+    "broker-restart": {"slow"},                     # of three
     "kafka-tail": {"overlap", "forgotten", "slow"},
     "link": {"overlap", "slow"},
     "clock": {"overlap", "slow"},

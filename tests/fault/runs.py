@@ -8,6 +8,7 @@ import redis
 from confluent_kafka.admin import AdminClient, NewTopic
 from failover import ClusterRig, SentinelRig, failovers
 from history import Fault
+from moves import BrokersRig, brokers, shards, shards_after
 from queue_stack import ROOT, _quiet, eventually, free_ports, within
 from session import crash_points
 
@@ -472,7 +473,9 @@ RUNS = {
     "F5-cluster": (failovers, 3, {"kind": ClusterRig}, 0),
     "F5-sentinel": (failovers, 3, {"kind": SentinelRig}, 0),
     "F5-empty": (emptied, 1, {}, 0),
+    "F5-shards": (shards, 1, {"kind": ClusterRig}, 0),
     "F6": (kafka_down, 1, {}, 60.0),
+    "F6-brokers": (brokers, 1, {"kind": BrokersRig}, 0),
     "F7": (kafka_tail, 3, {}, 0),
     "F7-recreated": (recreated, 1, {}, 0),
     "F8": (links, 5, {"linked": True}, 12.0),
@@ -486,4 +489,4 @@ RUNS = {
     "F13-steady": (steady, 1, {"removed_after_s": 15, "noop": 0.95}, 0),
     "F14": (backlog, 200000, {}, 0),
 }
-AFTER = {"F0": none_after}
+AFTER = {"F0": none_after, "F5-shards": shards_after}

@@ -17,7 +17,7 @@ sys.path.insert(1, str(HERE.parent / "e2e"))
 from failover import commands_lost  # noqa: E402
 from link import Link  # noqa: E402
 from queue_stack import BIN, eventually  # noqa: E402
-from rig import batches_of, commands_behind, status_batch, kind_name  # noqa: E402
+from rig import batches_of, commands_behind, kind_name, mend_aof, status_batch  # noqa: E402
 from session import crash_points  # noqa: E402
 
 
@@ -58,6 +58,45 @@ class Preloads(unittest.TestCase):
             self.assertAlmostEqual(shifted - time.time(), hours * 3600, delta=30)
             self.assertAlmostEqual(shifted, real, delta=5)
             self.assertAlmostEqual(monotonic, time.monotonic(), delta=30)
+
+
+
+class TornFiles(unittest.TestCase):
+    """Redis refuses a file of its own that is torn and not the last; mended it starts with all that was whole."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        files = self.folder / "appendonlydir"
+        files.mkdir()
+        (files / "appendonly.aof.manifest").write_text("file appendonly.aof.1.incr.aof seq 1 type i\n"
+                                                       "file appendonly.aof.2.incr.aof seq 2 type i\n")
+        (files / "appendonly.aof.1.incr.aof").write_bytes(self.command("SELECT", "0") + self.command("SET", "whole", "1") +
+                                                          self.command("MULTI") + self.command("SET", "half", "1"))
+        (files / "appendonly.aof.2.incr.aof").write_bytes(b"")
+
+    @staticmethod
+    def command(*words):
+        return f"*{len(words)}\r\n".encode() + b"".join(f"${len(w)}\r\n{w}\r\n".encode() for w in words)
+
+    def start(self):
+        """Its log, as far as it said whether it serves."""
+        socket_path, log = self.folder / "socket", self.folder / "log"
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", socket_path, "--dir", self.folder, "--appendonly",
+                                   "yes", "--logfile", log])
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        eventually(lambda: server.poll() is not None or log.exists() and "ready to accept connections" in log.read_text(),
+                   "Redis starts or refuses", 30)
+        return log.read_text()
+
+    def test_mended_it_starts_with_what_was_whole(self):
+        log = self.start()
+        self.assertIn("the truncated file is not the last file", log)
+        self.assertTrue(mend_aof(log, self.folder / "appendonlydir"))
+        log = self.start()
+        self.assertFalse(mend_aof(log, self.folder / "appendonlydir"), "and there is nothing more to mend")
+        keys = subprocess.run(["redis-cli", "-s", self.folder / "socket", "KEYS", "*"], capture_output=True, text=True, check=True)
+        self.assertEqual(keys.stdout, "whole\n")
 
 
 class Echo:
