@@ -104,6 +104,8 @@ class Queue:
         names = "\n".join(f"[type AnotherTypeWithALongName{n}]\nhandler = noop" for n in range(8))
         config.write_text(f"[type WebCart]\nhandler = exec\ncommand = sleep 3\n"
                           f"[type XClean]\nhandler = exec\ncommand = sh -c 'exit 65'\n"
+                          f"[type Mender]\nhandler = exec\n"
+                          f"command = sh -c 'mkdir {folder}/$BGOP_ID && exit 65; exit 0'\n"   # the second time it is done
                           f"[type Sweeper]\nhandler = exec\ncommand = sleep 600\n{names}\n")
         ports = folder / "ports"
         self.bgopctl = f"{bin_folder}/bgopctl"
@@ -227,18 +229,28 @@ def check_tables(queue):
            "query: not a whole table without a terminal", "\n".join(table))
 
 
+def expect_command(queue, operation, command):
+    """It is kept with the operation, with who sent it."""
+    output = queue.plain("get", operation, "--json")
+    kept = json.loads(output)["commands"]
+    expect([one["command"] for one in kept] == [command] and kept[0]["reason"] == "from bgopctl top",
+           f"top: no {command} is kept with {operation}", output)
+
+
 def check_top(queue):
     """The cursor, why, and what changes something: asked first, and done when it is answered with y."""
     running = queue.plain("submit", "--type", "Sweeper", "--parent", "long").strip()
     failed = queue.plain("submit", "--type", "XClean", "--parent", "bad").strip()
     wait_status(queue, running, "Running")
     wait_status(queue, failed, "Error")
+    mended = queue.plain("submit", "--type", "Mender").strip()     # failed last: above the other
+    wait_status(queue, mended, "Error")
     top = Live([queue.bgopctl, "top", "--interval", "0.5"], queue.environment)
     marked = r"\x1b\[7m"
     top.until(marked + running, "top: the cursor is not on the first line")
     top.until(failed, "top: what failed is not shown")
     top.press("j")
-    top.until(marked + failed, "top: j does not move")
+    top.until(marked + mended, "top: j does not move")
     top.press("\x1b[A")
     top.until(marked + running, "top: the arrow does not move")
     top.press("\x1b[3~\x1bOP\x1b[1;5C")              # Delete, F1, Ctrl and an arrow: no letter of these is a key
@@ -248,6 +260,30 @@ def check_top(queue):
     top.until(f"{running}  Running", "top: why")
     top.press(" ")
     top.until(marked + running, "top: back from why")
+    top.press("j")
+    top.until(marked + mended, "top: j to what failed")
+    top.press("\r")
+    top.until(f"{mended}  Error", "top: why of what failed")
+    top.press("x")
+    top.until(marked + mended, "top: back from why")
+    top.press("c")
+    top.until("y or n", "top: no question")
+    top.press("y")
+    top.until(f"cancel {mended} .Mender.: not done: .", "top: why it cannot be canceled")
+    expect("Error" in queue.plain("get", mended), "top: what has ended is canceled", top.output)
+    top.press("r")
+    top.until(f"redrive {mended} .Mender.. y or n", "top: no question")
+    top.press("N")
+    top.until("not asked for", "top: N")
+    top.press("r")
+    top.until("y or n", "top: no question")
+    top.press("Y")
+    top.until(f"redrive {mended} .Mender.: done .act", "top: the redrive is not told")
+    wait_status(queue, mended, "Complete")
+    expect_command(queue, mended, "redrive")
+    top.until(marked + failed, "top: the cursor is not on what comes next")
+    top.press("k")
+    top.until(marked + running, "top: k does not move")
     top.press("c")
     top.until(f"cancel {running} .Sweeper, long.. y or n", "top: no question")
     top.press("n")
@@ -262,13 +298,18 @@ def check_top(queue):
     top.press("y")
     top.until(r"cancel \w+ .Sweeper, long.: done .act", "top: the cancel is not told")
     wait_status(queue, running, "Canceled")
-    top.press("\x1b[B")
+    expect_command(queue, running, "cancel")
     top.until(marked + failed, "top: the cursor is not on what is left")
     top.press("P")
     top.until("pause ParentKey bad. y or n", "top: no question")
     top.press("y")
     top.until("pause ParentKey bad: done", "top: the pause is not told")
     expect("bad" in queue.plain("paused"), "top: not paused", top.output)
+    top.press("p")
+    top.until("pause Type XClean. y or n", "top: no question")
+    top.press("y")
+    top.until("pause Type XClean: done", "top: the pause is not told")
+    expect("XClean" in queue.plain("paused"), "top: not paused", top.output)
     os.kill(top.pid, signal.SIGTSTP)
     os.waitpid(top.pid, os.WUNTRACED)
     expect(termios.tcgetattr(top.terminal)[3] & termios.ECHO, "top: a stopped one leaves the terminal raw", top.output)
@@ -283,8 +324,9 @@ def check_top(queue):
         time.sleep(0.01)
     expect(top.ended() == 0, "top: q", top.output)
     queue.plain("resume", "--parent", "bad")
+    queue.plain("resume", "--type", "XClean")
     actions = queue.plain("actions")
-    expect(actions.count("from bgopctl top") >= 3, "top: what it did is not listed", actions)
+    expect(actions.count("from bgopctl top") >= 6, "top: what it did is not listed", actions)
 
 
 def main():
