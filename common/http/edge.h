@@ -57,7 +57,7 @@ struct http_exchange *http_exchange_new(const char *uri);
 void http_exchange_free(struct http_exchange *exchange);
 /* The head is there: finds its route, or refuses it. */
 void http_exchange_begin(struct http_exchange *exchange, const struct http_settings *settings,
-                         struct MHD_Connection *connection, const char *method, const char *path);
+                         struct MHD_Connection *connection, const char *version, const char *method, const char *path);
 /* false: this body has no end; close the connection. */
 bool http_exchange_take_body(struct http_exchange *exchange, const struct http_settings *settings, const char *data,
                              size_t size);

@@ -84,8 +84,8 @@ struct http_route {
 
 /* Called with each request's head, in the server's thread, before a body is read. false: refused, answer says why. */
 typedef bool http_admit(void *arg, const struct http_request *request, struct http_answer *answer);
-/* The server refuses (404, 405, 413, 414) and has filled answer, as text; another may be put in its place. methods: of
- * a 405, "HEAD, GET"; else "". */
+/* The server refuses (400, 404, 405, 413, 414) and has filled answer, as text; another may be put in its place.
+ * methods: of a 405, "HEAD, GET"; else "". */
 typedef void http_refuse(void *arg, const struct http_request *request, const char *methods,
                          struct http_answer *answer);
 

@@ -1,6 +1,7 @@
 /* One request, from its first line to the answer of its handler; nothing here sends or waits. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/memory.h"
 #include "common/http/edge.h"
@@ -64,6 +65,8 @@ static void refuse(struct http_exchange *exchange, const struct http_settings *s
         list_methods(settings, &exchange->path, &methods);
         http_answer_text(answer, code, "this path takes %s", methods.data);
         http_answer_header(answer, "Allow", methods.data);
+    } else if (code == MHD_HTTP_BAD_REQUEST) {
+        http_answer_text(answer, code, "a request of HTTP/1.1 has one Host header");
     } else if (code == MHD_HTTP_URI_TOO_LONG) {
         http_answer_text(answer, code, "a path with its query may have %d bytes", HTTP_URL_MAX_BYTES);
     } else if (code == MHD_HTTP_CONTENT_TOO_LARGE) {
@@ -95,8 +98,26 @@ static bool says_more_than(struct MHD_Connection *connection, size_t size)
     return length && strtoull(length, NULL, 10) > size;
 }
 
+static enum MHD_Result count_host(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    int *count = arg;
+
+    (void)kind, (void)value;
+    *count += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+    return MHD_YES;
+}
+
+/* RFC 9112, 3.2: an empty one will do. libmicrohttpd only looks when it is told to, and then answers itself, in HTML. */
+static bool names_its_host(struct MHD_Connection *connection, const char *version)
+{
+    int count = 0;
+
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_host, &count);
+    return count == 1 || (count == 0 && strcmp(version, MHD_HTTP_VERSION_1_0) == 0);
+}
+
 void http_exchange_begin(struct http_exchange *exchange, const struct http_settings *settings,
-                         struct MHD_Connection *connection, const char *method, const char *path)
+                         struct MHD_Connection *connection, const char *version, const char *method, const char *path)
 {
     bool known = false;
     const struct http_route *route = http_route_find(settings->routes, method, &exchange->path, &known);
@@ -108,7 +129,9 @@ void http_exchange_begin(struct http_exchange *exchange, const struct http_setti
                                                .route = route,
                                                .segments = &exchange->path,
                                                .connection = connection };
-    if (exchange->too_long)
+    if (!names_its_host(connection, version))
+        refuse(exchange, settings, MHD_HTTP_BAD_REQUEST);
+    else if (exchange->too_long)
         refuse(exchange, settings, MHD_HTTP_URI_TOO_LONG);
     else if (!route)
         refuse(exchange, settings, known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND);

@@ -82,9 +82,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     struct http_server *server = arg;
     struct http_exchange *exchange = *state;
 
-    (void)version;
     if (!exchange->begun) {
-        http_exchange_begin(exchange, &server->settings, connection, method, path);
+        http_exchange_begin(exchange, &server->settings, connection, version, method, path);
         return exchange->hopeless ? answer_request(server, connection, exchange) : MHD_YES;
     }
     if (*upload_size > 0) {

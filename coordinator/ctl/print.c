@@ -9,7 +9,8 @@
 #include "common/base/memory.h"
 #include "common/base/text.h"
 
-enum { COLUMN_GAP = 2, COLUMN_SHRUNK_MIN = 8, PROGRESS_MS = 100, SHOWN_KEPT = 8, SHOWN_MAX_BYTES = 1 << 28 };
+enum { COLUMN_GAP = 2, COLUMN_SHRUNK_MIN = 8, TITLE_CUT_MIN = 4 };
+enum { PROGRESS_MS = 100, SHOWN_KEPT = 8, SHOWN_MAX_BYTES = 1 << 28 };
 
 const char *shown(const char *text)
 {
@@ -74,20 +75,24 @@ static size_t row_count(const struct table *table)
     return table->cell_count / table->column_count;
 }
 
+static size_t widest_cell(const struct table *table, size_t column)
+{
+    size_t widest = 0;
+
+    for (size_t r = 0; r < row_count(table); r++) {
+        size_t width = width_of(table->cells[r * table->column_count + column]);
+
+        widest = width > widest ? width : widest;
+    }
+    return widest;
+}
+
 static void measure(const struct table *table, size_t *widths)
 {
     for (size_t c = 0; c < table->column_count; c++) {
-        bool used = table->columns[c].flags & COLUMN_ALWAYS;
+        size_t title = width_of(table->columns[c].title), cell = widest_cell(table, c);
 
-        widths[c] = width_of(table->columns[c].title);
-        for (size_t r = 0; r < row_count(table); r++) {
-            size_t width = width_of(table->cells[r * table->column_count + c]);
-
-            used = used || width;
-            widths[c] = width > widths[c] ? width : widths[c];
-        }
-        if (!used)
-            widths[c] = 0;
+        widths[c] = !cell && !(table->columns[c].flags & COLUMN_ALWAYS) ? 0 : cell > title ? cell : title;
     }
 }
 
@@ -100,6 +105,19 @@ static size_t total_width(const struct table *table, const size_t *widths)
     return total ? total - COLUMN_GAP : 0;
 }
 
+/* Down to here a column may shrink. */
+static size_t least_width(const struct table *table, size_t column, size_t width)
+{
+    size_t cell;
+
+    if (table->columns[column].flags & COLUMN_SHRINK)
+        return COLUMN_SHRUNK_MIN;
+    if (!(table->columns[column].flags & COLUMN_TITLE))
+        return width;
+    cell = widest_cell(table, column);
+    return cell > TITLE_CUT_MIN ? cell : TITLE_CUT_MIN;
+}
+
 /* Takes one place at a time from the widest column that may shrink, until all fit. */
 static void shrink(const struct table *table, size_t *widths, size_t room)
 {
@@ -107,7 +125,7 @@ static void shrink(const struct table *table, size_t *widths, size_t room)
         size_t widest = table->column_count;
 
         for (size_t c = 0; c < table->column_count; c++) {
-            if ((table->columns[c].flags & COLUMN_SHRINK) && widths[c] > COLUMN_SHRUNK_MIN &&
+            if (widths[c] > least_width(table, c, widths[c]) &&
                 (widest == table->column_count || widths[c] > widths[widest]))
                 widest = c;
         }
@@ -129,18 +147,35 @@ static bool leave_out(const struct table *table, size_t *widths)
     return false;
 }
 
-/* What may be cut is cut first. When that is not enough, an extra column goes and the others have their room back. */
-static void fit(const struct table *table, size_t *widths, size_t room)
+/* The widths that the columns of whole get in this room. */
+static bool fits(const struct table *table, size_t *widths, const size_t *whole, size_t room)
 {
-    size_t *whole = xcalloc(table->column_count, sizeof *whole);
-
-    memcpy(whole, widths, table->column_count * sizeof *whole);
+    memcpy(widths, whole, table->column_count * sizeof *whole);
     shrink(table, widths, room);
-    while (total_width(table, widths) > room && leave_out(table, whole)) {
-        memcpy(widths, whole, table->column_count * sizeof *whole);
-        shrink(table, widths, room);
+    return total_width(table, widths) <= room;
+}
+
+/* What may be cut is cut first. When that is not enough, extra columns go, and come back where the others leave room. */
+static bool fit(const struct table *table, size_t *widths, size_t room)
+{
+    size_t size = table->column_count * sizeof *widths, *all = xmalloc(size), *whole = xmalloc(size);
+    bool fine;
+
+    memcpy(all, widths, size);
+    memcpy(whole, widths, size);
+    while (!(fine = fits(table, widths, whole, room)) && leave_out(table, whole))
+        ;
+    for (size_t c = 0; c < table->column_count && fine; c++) {
+        size_t without = whole[c];
+
+        whole[c] = all[c];
+        if (without != all[c] && !fits(table, widths, whole, room))
+            whole[c] = without;
     }
+    fine = fits(table, widths, whole, room);
+    free(all);
     free(whole);
+    return fine;
 }
 
 static const char *status_colour(const char *status)
@@ -193,16 +228,67 @@ static void print_row(const struct table *table, FILE *to, const size_t *widths,
     fputc('\n', to);
 }
 
+/* A title and what it is of, broken into as many lines as it needs. */
+static void print_member(FILE *to, const char *title, size_t title_width, const char *text, size_t room,
+                         const char *colour)
+{
+    size_t left = strlen(text);
+
+    print_cell(to, title, title_width, false, left == 0, "");
+    while (left > 0) {
+        size_t size = text_utf8_cut(text, left, room);
+
+        fprintf(to, "%s%.*s%s", colour, (int)size, text, *colour ? "\033[0m" : "");
+        text += size;
+        left -= size;
+        if (left > 0)
+            fprintf(to, "\n%*s", (int)title_width + COLUMN_GAP, "");
+    }
+    fputc('\n', to);
+}
+
+static void print_record(const struct table *table, FILE *to, size_t title_width, size_t width, char *const *cells,
+                         bool colour)
+{
+    for (size_t c = 0; c < table->column_count; c++) {
+        const struct column *column = &table->columns[c];
+
+        if (*cells[c] || (column->flags & COLUMN_ALWAYS)) {
+            print_member(to, column->title, title_width, cells[c], width - title_width - COLUMN_GAP,
+                         colour && (column->flags & COLUMN_STATUS) ? status_colour(cells[c]) : "");
+        }
+    }
+}
+
+/* One record below the other, a line for each column: whatever the columns are, nothing is lost. */
+static void print_records(const struct table *table, FILE *to, size_t width, bool colour)
+{
+    size_t title_width = 0;
+
+    for (size_t c = 0; c < table->column_count; c++) {
+        size_t size = width_of(table->columns[c].title);
+
+        title_width = size > title_width ? size : title_width;
+    }
+    title_width = title_width < width / 2 ? title_width : width / 2;
+    for (size_t r = 0; r < row_count(table); r++) {
+        fputs(r ? "\n" : "", to);
+        print_record(table, to, title_width, width, table->cells + r * table->column_count, colour);
+    }
+}
+
 void table_print(const struct table *table, FILE *to, int width, bool colour)
 {
     size_t *widths = xcalloc(table->column_count, sizeof *widths);
 
     measure(table, widths);
-    if (width > 0)
-        fit(table, widths, (size_t)width);
-    print_row(table, to, widths, NULL, false);
-    for (size_t r = 0; r < row_count(table); r++)
-        print_row(table, to, widths, table->cells + r * table->column_count, colour);
+    if (width > 0 && !fit(table, widths, (size_t)width) && row_count(table) > 0) {
+        print_records(table, to, (size_t)width, colour);
+    } else {
+        print_row(table, to, widths, NULL, false);
+        for (size_t r = 0; r < row_count(table); r++)
+            print_row(table, to, widths, table->cells + r * table->column_count, colour);
+    }
     free(widths);
 }
 

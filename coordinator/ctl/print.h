@@ -16,6 +16,7 @@ enum column_flags {
     COLUMN_ALWAYS = 1u << 2, /* shown even when all its cells are empty */
     COLUMN_STATUS = 1u << 3, /* coloured by status on a terminal */
     COLUMN_EXTRA = 1u << 4,  /* left out when the terminal is too narrow for all, the rightmost first */
+    COLUMN_TITLE = 1u << 5,  /* its title may be cut, its cells not: numbers */
 };
 struct column {
     const char *title;
@@ -35,7 +36,8 @@ void table_release(struct table *table);
 void table_add(struct table *table, const char *text);
 /* A JSON value as text: "" for null, compact JSON for arrays and objects. */
 void table_add_json(struct table *table, const json_t *value);
-/* width: of the terminal, 0 = unlimited. Columns without any text are left out. */
+/* width: of the terminal, at least 20; 0 = unlimited. Columns without any text are left out. When the others do not fit,
+ * cut and without the extra ones, the rows are printed one below the other, whole, with a line for each column. */
 void table_print(const struct table *table, FILE *to, int width, bool colour);
 
 /* The text with escapes for what is not plain (common/base/text.h); NULL: "". Good for the next few calls only. */

@@ -9,24 +9,12 @@
 #include "common/base/process.h"
 #include "common/base/text.h"
 #include "coordinator/dev/dev.h"
+#include "coordinator/dev/dev_line.h"
 
 static const char usage_text[] =
     "Usage: bgop dev [options]\n\n"
     "Runs a whole queue for development: redis-server, a mock Kafka broker, coordinator and worker, in one command.\n"
     "`bgop dev --help` lists the options. To submit, read and steer operations: bgopctl.\n";
-
-static struct {
-    const char *workers, *keep, *port_file, *quiet, *verbose;
-} options;
-
-static const struct flag flags[] = {
-    { "workers", "N", "worker processes (1)", &options.workers },
-    { "port-file", "FILE", "write BGOP_KAFKA=..., BGOP_REDIS=..., BGOP_HTTP=... there when everything is ready",
-      &options.port_file },
-    { "keep", "DIR", "an empty folder for logs and data, to be kept", &options.keep },
-    { "verbose", NULL, "show the logs here instead of writing them to files", &options.verbose },
-    { "quiet", NULL, "say nothing but errors", &options.quiet },
-};
 
 static bool has_config(int argc, char **argv)
 {
@@ -58,31 +46,22 @@ static int take_options(struct dev_options *to)
 {
     int64_t workers = 1;
 
-    if (options.workers && !text_parse_int64(options.workers, 0, DEV_WORKERS_MAX, &workers)) {
-        return dev_fail(EXIT_USAGE_ERROR, "--workers %s: a number from 0 to %d is expected", options.workers,
+    if (dev_words.workers && !text_parse_int64(dev_words.workers, 0, DEV_WORKERS_MAX, &workers)) {
+        return dev_fail(EXIT_USAGE_ERROR, "--workers %s: a number from 0 to %d is expected", dev_words.workers,
                         DEV_WORKERS_MAX);
     }
     *to = (struct dev_options){
         .workers = (int)workers,
-        .keep = options.keep,
-        .port_file = options.port_file,
-        .quiet = options.quiet,
-        .verbose = options.verbose,
+        .keep = dev_words.keep,
+        .port_file = dev_words.port_file,
+        .quiet = dev_words.quiet,
+        .verbose = dev_words.verbose,
     };
     return EXIT_OK;
 }
 
 static int run_dev(int argc, char **argv)
 {
-    static const struct command_line line = {
-        .program = "bgop dev",
-        .usage = "[options]",
-        .about = "A whole queue for development, in one command.",
-        .flags = flags,
-        .flag_count = sizeof flags / sizeof *flags,
-        .tail = "Without --config every Type has the handler noop. Its servers are its own: --kafka and --redis are "
-                "not used.\n",
-    };
     static struct dev dev;
     struct config config;
     int code;
@@ -91,7 +70,7 @@ static int run_dev(int argc, char **argv)
     dev.config = &config;
     code = has_config(argc, argv) ? EXIT_OK : read_default_config(&config);
     if (code == EXIT_OK)
-        code = config_command_line(&config, &line, &argc, argv);
+        code = config_command_line(&config, &dev_command_line, &argc, argv);
     if (code < 0 && argc > 0)
         code = dev_fail(EXIT_USAGE_ERROR, "dev takes no word %s; `bgop dev --help` lists the options", argv[0]);
     else if (code < 0 && (code = take_options(&dev.options)) == EXIT_OK)

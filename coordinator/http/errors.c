@@ -121,7 +121,7 @@ static const char *without_blanks(char *to, size_t room, const char *from)
     return to;
 }
 
-/* Who may not ask is not told what there is. */
+/* Who may not ask is not told what there is; only that this is no request. */
 void surface_refuse(void *arg, const struct http_request *request, const char *methods, struct http_answer *answer)
 {
     char list[64];
@@ -129,9 +129,11 @@ void surface_refuse(void *arg, const struct http_request *request, const char *m
     if (!starts_with(request->path, "/services/") && !starts_with(request->path, "/id/") &&
         !starts_with(request->path, "/bgop/") && !starts_with(request->path, "/actions"))
         return;
-    if (refuse_stranger(arg, request, answer))
+    if (answer->code != 400 && refuse_stranger(arg, request, answer))
         return;
-    if (answer->code == 405) {
+    if (answer->code == 400) {
+        answer_error(answer, 400, "BAD_REQUEST", "A request of HTTP/1.1 has one Host header");
+    } else if (answer->code == 405) {
         answer_error(answer, 405, "METHOD_NOT_ALLOWED", "HTTP Method '%.32s' not allowed. Allowed are %s",
                      request->method, without_blanks(list, sizeof list, methods));
     } else if (answer->code == 413) {

@@ -13,13 +13,18 @@ void page_flags(FILE *to, const struct flag *flags, size_t count)
         roff_tagged(to, "--", flags[i].name, flags[i].argument, flags[i].help);
 }
 
+void page_environment_log(FILE *to)
+{
+    roff_tagged(to, "", "BGOP_LOG_LEVEL", NULL, "as level of [log]");
+    roff_tagged(to, "", "BGOP_LOG_FORMAT", NULL, "as format of [log]");
+}
+
 void page_environment(FILE *to)
 {
     roff_section(to, "ENVIRONMENT");
     roff_tagged(to, "", "BGOP_KAFKA", NULL, "bootstrap servers, as --kafka");
     roff_tagged(to, "", "BGOP_REDIS", NULL, "the address of Redis, as --redis");
-    roff_tagged(to, "", "BGOP_LOG_LEVEL", NULL, "as level of [log]");
-    roff_tagged(to, "", "BGOP_LOG_FORMAT", NULL, "as format of [log]");
+    page_environment_log(to);
 }
 
 void page_exit(FILE *to, const char *more)
@@ -50,7 +55,11 @@ void page_see_also(FILE *to, const char *self)
     static const struct {
         const char *name, *section;
     } pages[] = {
-        { "bgopctl", "1" },       { "libbgop", "3" }, { "bgop.conf", "5" }, { "bgop\\-coordinator", "8" },
+        { "bgop", "1" },
+        { "bgopctl", "1" },
+        { "libbgop", "3" },
+        { "bgop.conf", "5" },
+        { "bgop\\-coordinator", "8" },
         { "bgop\\-worker", "8" },
     };
     const char *separator = "";
@@ -124,6 +133,8 @@ int main(int argc, char **argv)
 
     if (strcmp(name, "bgopctl.1") == 0)
         page_bgopctl(stdout);
+    else if (strcmp(name, "bgop.1") == 0)
+        page_dev(stdout);
     else if (strcmp(name, "bgop-coordinator.8") == 0)
         page_coordinator(stdout);
     else if (strcmp(name, "bgop-worker.8") == 0)

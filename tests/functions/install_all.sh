@@ -15,7 +15,7 @@ done
 for file in etc/bgop/bgop.ini share/bgop/bgop.lua share/bgop/redis.conf share/bgop/users.acl \
     share/doc/bgop/CHANGELOG.md share/doc/bgop/RELIABILITY.md share/doc/bgop/UPGRADE.md share/doc/bgop/copyright \
     lib/systemd/system/bgop-coordinator.service lib/systemd/system/bgop-worker@.service lib/sysusers.d/bgop.conf \
-    share/man/man1/bgopctl.1 share/man/man5/bgop.conf.5 share/man/man8/bgop-coordinator.8 share/man/man8/bgop-worker.8 \
+    share/man/man1/bgop.1 share/man/man1/bgopctl.1 share/man/man5/bgop.conf.5 share/man/man8/bgop-coordinator.8 share/man/man8/bgop-worker.8 \
     share/man/man3/libbgop.3 share/bash-completion/completions/bgopctl share/zsh/site-functions/_bgopctl \
     include/bgop/bgop.h; do
     [ -s "$file" ] || { echo "$file is not there"; find . -type f; exit 1; }

@@ -22,7 +22,7 @@ field() { dpkg-deb --field "$to/$1_"*.deb "$2"; }
 
 has bgop /usr/bin/bgop /usr/bin/bgopctl /usr/bin/bgop-coordinator /usr/bin/bgop-worker /usr/bin/bgop-exec-host \
     /etc/bgop/bgop.ini /usr/lib/systemd/system/bgop-coordinator.service /usr/lib/systemd/system/bgop-worker@.service \
-    /usr/lib/sysusers.d/bgop.conf /usr/share/man/man1/bgopctl.1 /usr/share/bgop/bgop.lua \
+    /usr/lib/sysusers.d/bgop.conf /usr/share/man/man1/bgop.1 /usr/share/man/man1/bgopctl.1 /usr/share/bgop/bgop.lua \
     /usr/share/bash-completion/completions/bgopctl /usr/share/zsh/vendor-completions/_bgopctl
 has libbgop0 '/usr/lib/.*libbgop\.so\.0'
 has libbgop-dev /usr/include/bgop/bgop.h '/usr/lib/.*libbgop\.so' '/usr/lib/.*libbgop\.a' '/usr/lib/.*libbgop\.pc' \

@@ -78,18 +78,49 @@ static void long_texts_are_cut_to_the_terminal_in_whole_characters(void **state)
     table_release(&table);
 }
 
-static void a_table_never_shrinks_below_what_can_be_read(void **state)
+/* Narrower than what can be read, a table is printed record by record, whole: without what is empty and need not be. */
+static void what_does_not_fit_is_printed_record_by_record(void **state)
 {
     struct table table;
-    char *text;
 
     (void)state;
     table_init(&table, columns, TEST_COUNT(columns));
-    add_row(&table, "08P000000000000AAA", "Error", "3", "something long enough");
-    text = printed(&table, 10, false);
-    assert_non_null(strstr(text, "08P000000000000AAA"));
-    assert_non_null(strstr(text, "somethi\xe2\x80\xa6"));
-    free(text);
+    add_row(&table, "08P000000000000AAA", "Error", "3", "something l\xc3\xb6ng enough to be broken twice");
+    add_row(&table, "", "New", "", "");
+    assert_printed(&table, 45, false,
+                   "ID                  STATUS  RETRIES  ERROR\n"
+                   "08P000000000000AAA  Error         3  somethi\xe2\x80\xa6\n"
+                   "                    New              \n");
+    assert_printed(&table, 44, false,
+                   "ID       08P000000000000AAA\n"
+                   "STATUS   Error\n"
+                   "RETRIES  3\n"
+                   "ERROR    something l\xc3\xb6ng enough to be broken \n"
+                   "         twice\n"
+                   "\n"
+                   "ID\n"
+                   "STATUS   New\n");
+    assert_printed(&table, 0, false,
+                   "ID                  STATUS  RETRIES  ERROR\n"
+                   "08P000000000000AAA  Error         3  something l\xc3\xb6ng enough to be broken twice\n"
+                   "                    New              \n");
+    table_release(&table);
+}
+
+static void a_record_fits_the_narrowest_terminal(void **state)
+{
+    static const struct column long_title[] = { { "ATitleOfManyCharacters", COLUMN_ALWAYS }, { "S", COLUMN_STATUS } };
+    struct table table;
+
+    (void)state;
+    table_init(&table, long_title, TEST_COUNT(long_title));
+    table_add(&table, "08P000000000000AAA");
+    table_add(&table, "Error");
+    assert_printed(&table, 20, true,
+                   "ATitleOfM\xe2\x80\xa6  08P00000\n"
+                   "            0000000A\n"
+                   "            AA\n"
+                   "S           \033[31mError\033[0m\n");
     table_release(&table);
 }
 
@@ -119,6 +150,55 @@ static void extra_columns_go_when_the_terminal_is_too_narrow(void **state)
     assert_printed(&table, 20, false,
                    "ID  ERROR\n"
                    "a   a long error te…\n");
+    table_release(&table);
+}
+
+/* Where leaving out one makes room for another that went before it. */
+static void an_extra_column_comes_back_where_there_is_room(void **state)
+{
+    static const struct column some_extra[] = {
+        { "ID", COLUMN_ALWAYS },
+        { "AT", COLUMN_EXTRA },
+        { "N", COLUMN_EXTRA },
+    };
+    struct table table;
+
+    (void)state;
+    table_init(&table, some_extra, TEST_COUNT(some_extra));
+    table_add(&table, "a");
+    table_add(&table, "2026-11-23T10:00:00Z");
+    table_add(&table, "12");
+    assert_printed(&table, 28, false,
+                   "ID  AT                    N\n"
+                   "a   2026-11-23T10:00:00Z  12\n");
+    assert_printed(&table, 27, false,
+                   "ID  AT\n"
+                   "a   2026-11-23T10:00:00Z\n");
+    assert_printed(&table, 23, false, "ID  N\na   12\n");
+    table_release(&table);
+}
+
+static void titles_of_numbers_are_cut_and_numbers_are_not(void **state)
+{
+    static const struct column numbers[] = {
+        { "TYPE", COLUMN_SHRINK | COLUMN_ALWAYS },
+        { "Scheduled", COLUMN_RIGHT | COLUMN_TITLE },
+        { "Complete", COLUMN_RIGHT | COLUMN_TITLE },
+    };
+    struct table table;
+
+    (void)state;
+    table_init(&table, numbers, TEST_COUNT(numbers));
+    table_add(&table, "WebCart");
+    table_add(&table, "12");
+    table_add(&table, "123,456");
+    assert_printed(&table, 22, false,
+                   "TYPE     Sch\xe2\x80\xa6  Comple\xe2\x80\xa6\n"
+                   "WebCart    12  123,456\n");
+    assert_printed(&table, 21, false,
+                   "TYPE       WebCart\n"
+                   "Scheduled  12\n"
+                   "Complete   123,456\n");
     table_release(&table);
 }
 
@@ -209,8 +289,11 @@ int main(void)
         cmocka_unit_test(columns_are_aligned),
         cmocka_unit_test(columns_without_text_are_left_out),
         cmocka_unit_test(long_texts_are_cut_to_the_terminal_in_whole_characters),
-        cmocka_unit_test(a_table_never_shrinks_below_what_can_be_read),
+        cmocka_unit_test(what_does_not_fit_is_printed_record_by_record),
+        cmocka_unit_test(a_record_fits_the_narrowest_terminal),
         cmocka_unit_test(extra_columns_go_when_the_terminal_is_too_narrow),
+        cmocka_unit_test(an_extra_column_comes_back_where_there_is_room),
+        cmocka_unit_test(titles_of_numbers_are_cut_and_numbers_are_not),
         cmocka_unit_test(times_are_the_readers_or_utc),
         cmocka_unit_test(control_characters_cannot_reach_the_terminal),
         cmocka_unit_test(a_status_is_coloured_only_when_asked),

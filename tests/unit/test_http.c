@@ -301,6 +301,26 @@ static void a_path_that_is_too_long_is_refused(void **state)
     answer_has(ask(request), "HTTP/1.1 414 ");
 }
 
+/* HTTP/1.1 has one Host header, which may be empty; HTTP/1.0 has none. */
+static void who_does_not_name_one_host_is_refused(void **state)
+{
+    static const struct {
+        const char *request, *answer;
+    } cases[] = {
+        { "GET /hello HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 " },
+        { "GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 " },
+        { "POST /take HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab", "HTTP/1.1 400 " },
+        { "GET /hello HTTP/1.1\r\nHost: x\r\nhost: y\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 " },
+        { "GET /hello HTTP/1.1\r\nhOST:\r\nConnection: close\r\n\r\n", "hello nobody" },
+        { "GET /hello HTTP/1.0\r\n\r\n", "hello nobody" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++)
+        answer_has(ask(cases[i].request), cases[i].answer);
+    answer_has(ask(cases[0].request), "one Host header");
+}
+
 static void an_endless_body_is_cut_off(void **state)
 {
     static const char head[] = "POST /take HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -618,6 +638,7 @@ int main(void)
         cmocka_unit_test(segments_have_names),
         cmocka_unit_test(what_is_no_text_in_a_path_leads_nowhere),
         cmocka_unit_test(a_path_that_is_too_long_is_refused),
+        cmocka_unit_test(who_does_not_name_one_host_is_refused),
         cmocka_unit_test(an_endless_body_is_cut_off),
         cmocka_unit_test(a_body_that_would_not_be_read_is_refused_at_once),
         cmocka_unit_test(a_body_comes_whole_or_not_at_all),

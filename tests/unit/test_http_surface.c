@@ -140,6 +140,18 @@ static void a_token_comes_in_several_ways(void **state)
            "\"user_id\":\"005xx0000000001");
 }
 
+/* The client adds one Host; two are none. */
+static void who_does_not_name_one_host_is_told_in_the_same_form(void **state)
+{
+    static const char told[] =
+        "[{\"message\":\"A request of HTTP/1.1 has one Host header\",\"errorCode\":\"BAD_REQUEST\"}]";
+
+    (void)state;
+    expect("GET", "/services/data", "Host: y\r\n", 400, told);
+    expect("GET", V "/nothing", "Host: y\r\n", 400, told);
+    expect("GET", "/bgop/v1/session", "Host: y\r\n", 400, told);
+}
+
 static void versions_are_35_to_66(void **state)
 {
     static const char *const wrong[] = { "v34.0", "v67.0", "59.0", "v59", "v59.1", "v059.0", "v59.0.0", "v+59.0", "v" };
@@ -393,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_no_token_is_refused_everywhere),
         cmocka_unit_test(a_token_comes_in_several_ways),
+        cmocka_unit_test(who_does_not_name_one_host_is_told_in_the_same_form),
         cmocka_unit_test(versions_are_35_to_66),
         cmocka_unit_test(what_is_not_there_is_an_array_of_errors),
         cmocka_unit_test(writing_is_not_allowed),

@@ -42,7 +42,8 @@ static void add_attempt_cell(struct table *table, const json_t *value, bool is_t
 static void print_tries(const json_t *tries)
 {
     static const struct column columns[] = {
-        { "ATTEMPT", COLUMN_RIGHT }, { "STARTED", 0 }, { "FINISHED", 0 }, { "WORKER", 0 }, { "ERROR", COLUMN_SHRINK },
+        { "ATTEMPT", COLUMN_RIGHT }, { "STARTED", 0 },           { "FINISHED", 0 },
+        { "WORKER", COLUMN_SHRINK }, { "ERROR", COLUMN_SHRINK },
     };
     struct table table;
     const json_t *attempt;

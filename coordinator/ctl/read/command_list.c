@@ -106,7 +106,7 @@ static const struct column list_columns[] = {
     { "STATUS", COLUMN_STATUS },
     { "SUBMITTED", COLUMN_EXTRA },
     { "PARENT", COLUMN_SHRINK },
-    { "NAME", COLUMN_SHRINK },
+    { "NAME", COLUMN_SHRINK | COLUMN_EXTRA },
     { "RETRIES", COLUMN_RIGHT | COLUMN_EXTRA },
     { "AFTER", COLUMN_EXTRA },
     { "FINISHED", COLUMN_EXTRA },

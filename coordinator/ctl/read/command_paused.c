@@ -13,9 +13,9 @@ static void print_pauses(const json_t *pauses)
         { "WHAT", 0 },
         { "NAME", COLUMN_SHRINK },
         { "SINCE", 0 },
-        { "LAID ASIDE", COLUMN_RIGHT },
+        { "LAID ASIDE", COLUMN_RIGHT | COLUMN_EXTRA },
         { "REASON", COLUMN_SHRINK },
-        { "", 0 },
+        { "NOW", 0 },
     };
     struct table table;
     const json_t *pause;

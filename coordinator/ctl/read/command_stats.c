@@ -100,16 +100,16 @@ static void add_sums(struct table *table, const long long *sums)
 
 void stats_print_types(const json_t *stats, FILE *to, int width)
 {
-    struct column columns[OP_STATUS_COUNT + 3] = { { "TYPE", COLUMN_ALWAYS } };
+    struct column columns[OP_STATUS_COUNT + 3] = { { "TYPE", COLUMN_SHRINK | COLUMN_ALWAYS } };
     long long sums[OP_STATUS_COUNT] = { 0 };
     json_t *by_type = json_object_get(stats, "byType"), *statuses;
     struct table table;
     const char *type;
 
     for (int i = 0; i < OP_STATUS_COUNT; i++)
-        columns[1 + i] = (struct column){ record_statuses[i].name, COLUMN_RIGHT };
+        columns[1 + i] = (struct column){ record_statuses[i].name, COLUMN_RIGHT | COLUMN_TITLE };
     columns[OP_STATUS_COUNT + 1] = (struct column){ "TOTAL", COLUMN_RIGHT | COLUMN_ALWAYS };
-    columns[OP_STATUS_COUNT + 2] = (struct column){ "OLDEST WAITS", COLUMN_RIGHT };
+    columns[OP_STATUS_COUNT + 2] = (struct column){ "OLDEST WAITS", COLUMN_RIGHT | COLUMN_EXTRA };
     table_init(&table, columns, sizeof columns / sizeof *columns);
     json_object_foreach(by_type, type, statuses) add_type(&table, stats, type, statuses, sums);
     if (json_object_size(by_type) != 1)

@@ -59,7 +59,7 @@ static void draw(struct top *top)
         moment_print(&top->moment, &top->before, to, width);
     fclose(to);
     draw_last(top, last, sizeof last, width);
-    screen_draw(text, top->shown ? -1 : marked_line(text, top->selected), last);
+    screen_draw(text, top->shown ? -1 : marked_line(text, top->selected), top->shown ? 0 : width, last);
     free(text);
 }
 

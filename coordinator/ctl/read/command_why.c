@@ -238,12 +238,12 @@ const struct subcommand command_deleted = {
 /* ---- blocked ---- */
 static const struct column blocked_columns[] = {
     { "HELD BY", COLUMN_ALWAYS },
-    { "TYPE", 0 },
+    { "TYPE", COLUMN_SHRINK },
     { "PARENT", COLUMN_SHRINK },
     { "GROUP", COLUMN_SHRINK },
-    { "NUMBER", COLUMN_RIGHT },
+    { "NUMBER", COLUMN_RIGHT | COLUMN_EXTRA },
     { "WAITING", COLUMN_RIGHT },
-    { "SINCE", 0 },
+    { "SINCE", COLUMN_EXTRA },
     { "ERROR", COLUMN_SHRINK },
 };
 static const char *const blocked_members[] = {

@@ -23,8 +23,9 @@ int key_next(const char **at, const char *end);
 
 void screen_begin(void);
 void screen_end(void);
-/* The text, a line of it in reverse (-1: none) and kept in view, and below it the last line. */
-void screen_draw(char *text, int marked, const char *last);
+/* The text, a line of it in reverse (-1: none) and kept in view, and below it the last line. width: what is longer is
+ * cut; 0: the terminal breaks it. */
+void screen_draw(char *text, int marked, int width, const char *last);
 /* Waits so long for a key; KEY_NOTHING: the time is up (or the window has another size); KEY_GONE: to be left. */
 int screen_wait(int64_t ms);
 

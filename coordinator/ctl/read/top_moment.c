@@ -212,19 +212,34 @@ static double rate(const struct moment *moment, const struct moment *before, con
     return json_number_value(json_object_get(json_object_get(json_object_get(moment->stats, "rates"), name), "1m"));
 }
 
-static void print_head(const struct moment *moment, const struct moment *before, FILE *to)
+/* width: as many words on a line as it has room for; 0: all of them. */
+static void print_rates(const struct moment *moment, const struct moment *before, FILE *to, int width)
 {
     static const char *const names[] = { "accepted", "finished", "failed", "retried" };
+    int at = fprintf(to, "a second (%s):", before->stats ? "now" : "last minute");
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[64];
+        int size = snprintf(text, sizeof text, "  %s %.1f", names[i], rate(moment, before, names[i]));
+
+        if (width > 0 && at + size > width) {
+            fputc('\n', to);
+            at = 0;
+        }
+        at += fprintf(to, "%s", text);
+    }
+    fprintf(to, "\n\n");
+}
+
+static void print_head(const struct moment *moment, const struct moment *before, FILE *to, int width)
+{
     char clock[64];
 
     fprintf(to, "bgop  %s  %s  %lld shards  %lld workers\n", format_moment(clock, clock_wall_ms(), false),
             shown(json_string_value(json_object_get(moment->stats, "mode"))),
             (long long)json_integer_value(json_object_get(moment->stats, "shards")),
             (long long)json_integer_value(json_object_get(moment->stats, "workers")));
-    fprintf(to, "a second (%s):", before->stats ? "now" : "last minute");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        fprintf(to, "  %s %.1f", names[i], rate(moment, before, names[i]));
-    fprintf(to, "\n\n");
+    print_rates(moment, before, to, width);
 }
 
 static void print_workers(const json_t *workers, FILE *to, int width)
@@ -260,9 +275,12 @@ static void print_workers(const json_t *workers, FILE *to, int width)
 static void print_running(const json_t *running, FILE *to, int width)
 {
     static const struct column columns[] = {
-        { "RUNNING", COLUMN_ALWAYS }, { "TYPE", 0 },
-        { "FOR", COLUMN_RIGHT },      { "ATTEMPT", COLUMN_RIGHT },
-        { "PARENT", COLUMN_SHRINK },  { "WORKER", COLUMN_SHRINK },
+        { "RUNNING", COLUMN_ALWAYS },
+        { "TYPE", COLUMN_SHRINK | COLUMN_EXTRA },
+        { "FOR", COLUMN_RIGHT | COLUMN_EXTRA },
+        { "ATTEMPT", COLUMN_RIGHT | COLUMN_EXTRA },
+        { "PARENT", COLUMN_SHRINK | COLUMN_EXTRA },
+        { "WORKER", COLUMN_SHRINK | COLUMN_EXTRA },
     };
     struct table table;
     const json_t *one;
@@ -289,7 +307,10 @@ static void print_running(const json_t *running, FILE *to, int width)
 static void print_failed(const json_t *failed, FILE *to, int width)
 {
     static const struct column columns[] = {
-        { "FAILED", COLUMN_ALWAYS }, { "TYPE", 0 }, { "AGO", COLUMN_RIGHT }, { "PARENT", COLUMN_SHRINK },
+        { "FAILED", COLUMN_ALWAYS },
+        { "TYPE", COLUMN_SHRINK | COLUMN_EXTRA },
+        { "AGO", COLUMN_RIGHT | COLUMN_EXTRA },
+        { "PARENT", COLUMN_SHRINK | COLUMN_EXTRA },
         { "ERROR", COLUMN_SHRINK },
     };
     struct table table;
@@ -316,7 +337,7 @@ static void print_failed(const json_t *failed, FILE *to, int width)
 void moment_print(const struct moment *moment, const struct moment *before, FILE *to, int width)
 {
     health_print(moment->stats, to, HEALTH_SHOWN, false);
-    print_head(moment, before, to);
+    print_head(moment, before, to, width);
     if (json_object_size(json_object_get(moment->stats, "byType")))
         stats_print_types(moment->stats, to, width);
     else

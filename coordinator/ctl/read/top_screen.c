@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/process.h"
+#include "common/base/text.h"
 #include "coordinator/ctl/read/top.h"
 
 enum { SEQUENCE_MS = 50 }; /* the rest of a key that came in two pieces */
@@ -131,16 +132,16 @@ static char *skip_lines(char *text, int count)
     return text;
 }
 
-void screen_draw(char *text, int marked, const char *last)
+void screen_draw(char *text, int marked, int width, const char *last)
 {
     int left = terminal_height() - 1, number = marked >= left ? marked - left + 1 : 0;
 
     fputs("\033[H", stdout);
     for (char *line = skip_lines(text, number); *line && left > 0; left--, number++) {
-        size_t size = strcspn(line, "\n");
+        size_t size = strcspn(line, "\n"), drawn = width > 0 ? text_utf8_cut(line, size, (size_t)width) : size;
 
-        printf("%s%.*s%s\033[K\n", number == marked ? "\033[7m" : "", (int)size, line,
-               number == marked ? "\033[0m" : "");
+        printf("\033[K%s%.*s%s%s\n", number == marked ? "\033[7m" : "", (int)drawn, line,
+               number == marked ? "\033[0m" : "", width > 0 ? "" : "\033[K");
         line += size + (line[size] == '\n');
     }
     printf("\033[J%s", last);

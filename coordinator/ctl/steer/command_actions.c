@@ -43,11 +43,11 @@ static void print_list(const json_t *actions)
         { "KIND", 0 },
         { "STATE", 0 },
         { "DONE", COLUMN_RIGHT },
-        { "OF", COLUMN_RIGHT },
+        { "OF", COLUMN_RIGHT | COLUMN_EXTRA },
         { "NOT", COLUMN_RIGHT },
         { "SKIPPED", COLUMN_RIGHT | COLUMN_EXTRA },
         { "STARTED", COLUMN_EXTRA },
-        { "WHO", COLUMN_SHRINK },
+        { "WHO", COLUMN_SHRINK | COLUMN_EXTRA },
         { "WHAT", COLUMN_SHRINK },
         { "REASON", COLUMN_SHRINK | COLUMN_EXTRA },
     };

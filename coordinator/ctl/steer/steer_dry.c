@@ -39,7 +39,7 @@ static void print_dry_table(json_t *const *groups, size_t count)
     static const struct column columns[] = {
         { "COUNT", COLUMN_RIGHT | COLUMN_ALWAYS },
         { "REFUSED", COLUMN_RIGHT },
-        { "TYPE", COLUMN_ALWAYS },
+        { "TYPE", COLUMN_SHRINK | COLUMN_ALWAYS },
         { "PARENT", COLUMN_SHRINK },
         { "ERROR", COLUMN_SHRINK },
     };
