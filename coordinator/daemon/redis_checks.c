@@ -162,5 +162,5 @@ static enum status server_check(void *asked, struct redis *redis, struct err *er
 
 enum status redis_checks_run(struct redis *redis, struct err *err)
 {
-    return redis_each_server(redis, server_check, redis, err);
+    return redis_each_there(redis, server_check, redis, err);
 }

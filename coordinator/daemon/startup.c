@@ -72,7 +72,7 @@ static enum status server_functions(void *arg, struct redis *redis, struct err *
 
 static enum status step_functions(struct startup *startup, struct err *err)
 {
-    return redis_each_server(startup->redis, server_functions, NULL, err);
+    return redis_each_there(startup->redis, server_functions, NULL, err);
 }
 
 static const struct step {

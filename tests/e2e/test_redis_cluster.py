@@ -10,7 +10,7 @@ from queue_stack import NOOP_AND_VERB, eventually, shard_of
 
 
 class WithoutFailover(ClusterStack):
-    down_after_ms = 120000
+    down_after_ms = 600000      # longer than anything here waits
 
 
 class Load:
@@ -73,6 +73,23 @@ class RedisCluster(unittest.TestCase):
             self.assertEqual(stats["mode"], "OPEN")
             for name in ("coordinator-1", "worker-1"):
                 stack.assert_alive(name)
+
+    def test_a_coordinator_starts_while_a_primary_is_away(self):
+        with WithoutFailover(NOOP_AND_VERB, shards=8) as stack:
+            port = stack.port_of(stack.slot(3))
+            lost = set(stack.shards_of(port))
+            self.assertNotIn(1, lost, "shard 1's server has bgop:meta, too, and without it nothing is known of the queue")
+            stack.stop("coordinator-1")
+            stack.stand_still(port)
+            stack.start_coordinator(1)
+            ids = stack.submit([{"Type": "SiteTaskCreate", "ParentKey": f"k{n}"} for n in range(400)])
+            others = [operation for operation in ids if shard_of(operation) not in lost]
+            stack.wait_terminal(others, 60)
+            self.assertEqual(set(stack.statuses(others)), {"Complete"})
+            stack.stand_still(port, False)
+            stack.wait_terminal(ids, 60)
+            self.assertEqual(set(stack.statuses(ids)), {"Complete"})
+            eventually(lambda: stack.stats()["mode"] == "OPEN", "all shards open", 30)
 
     def check_lifecycle(self, stack):
         self.assertEqual(len({stack.port_of(stack.slot(s)) for s in range(stack.shards)}), 3)
