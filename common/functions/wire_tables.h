@@ -507,14 +507,17 @@
     XX(L, OWNER,      "owner") \
     XX(L, UNTIL,      "until")
 
-#define WIRE_GATE_AGE(XX, L) \
-    XX(L, RUN,   "run") \
-    XX(L, ARMED, "armed")
-
-#define WIRE_GATE_TIME(XX, L) \
+#define WIRE_GATE_SEEN(XX, L)       /* the gate for who tells of the whole shard (read.gates) */ \
+    XX(L, GENERATION,  "gen") \
+    XX(L, RUN,         "run") \
+    XX(L, MODE,        "mode") \
     XX(L, NOW,         "now") \
+    XX(L, FLOOR,       "floor") \
+    XX(L, LEASE_MS,    "lease_ms") \
+    XX(L, ARMED,       "armed") \
     XX(L, AHEAD,       "ahead") \
-    XX(L, AHEAD_SINCE, "ahead_since")
+    XX(L, AHEAD_SINCE, "ahead_since") \
+    XX(L, ROLLED,      "rolled")
 
 #define WIRE_LOADED(XX, L)          /* of a record: all that the slow ways need to know (write/record.lua) */ \
     XX(L, STATUS,          "Status") \
@@ -635,7 +638,7 @@
     XX(HOLDER, HEAD) XX(PARKED, HEAD) XX(HELD, HEAD) \
     XX(STREAMED, INSIDE) XX(BATCH, INSIDE) XX(NAME_GONE, INSIDE) \
     XX(GATE, READ) XX(GATE_STATE, READ) XX(GATE_MARKS, READ) XX(GATE_ARMED, READ) XX(GATE_CLOCK, READ) XX(GATE_SWEEP, READ) \
-    XX(GATE_KEEPING, READ) XX(GATE_AGE, READ) XX(GATE_TIME, READ) XX(WORKER, READ) XX(WORKER_OUTAGES, READ) XX(COORDINATOR, READ) XX(SOURCE, READ) \
+    XX(GATE_KEEPING, READ) XX(GATE_SEEN, READ) XX(WORKER, READ) XX(WORKER_OUTAGES, READ) XX(COORDINATOR, READ) XX(SOURCE, READ) \
     XX(LOADED, READ) XX(CLAIMABLE, READ) XX(CLAIMABLE_PARENT, READ) XX(CLAIMABLE_MORE, READ) XX(CANDIDATE, READ) XX(GRANTED, READ) XX(MEMBER, READ) XX(LEADER, READ) XX(LED_BY, READ) \
     XX(EXPIRING, READ) XX(LAID_ASIDE, READ) XX(SEQUENCED_BY, READ) XX(LANED_BY, READ) XX(NEXT, READ)
 

@@ -422,6 +422,31 @@ static void measure_ticks(struct bench *bench)
     print_times(bench, "tick", false);
 }
 
+/* ---- a busy hour ---- */
+
+/* Filling gives each shard something to count every few minutes; a busy queue counts everything in every minute. Last, because
+ * these numbers are of no operation. */
+static void measure_busy_hour(struct bench *bench)
+{
+    static const char script[] =
+        "local stats, last = 'bgop:{' .. ARGV[1] .. '}:stats:', tonumber(ARGV[2]) "
+        "local names = {'accepted', 'finished', 'failed', 'retried', 'ws', 'rs'} "
+        "for n = 0, 59 do names[#names + 1] = 'w' .. n names[#names + 1] = 'r' .. n end "
+        "for i, name in ipairs(names) do "
+        "for minute = last - 60, last do redis.call('HSET', stats .. string.format('%.0f', minute), name, i) end "
+        "redis.call('HSET', stats .. '5', name, 5 * i) redis.call('HSET', stats .. '60', name, 60 * i) end";
+
+    for (int s = 0; s < MILLION_SHARDS; s++)
+        freeReplyObject(
+            million_command(&bench->queue, "EVAL %s 0 %d %" PRId64, script, s, bench->queue.now_ms / 60000));
+    /* what is over is remembered: it was another hour that was counted so far */
+    freeReplyObject(million_command(&bench->queue, "FUNCTION DELETE bgop"));
+    million_open(&bench->queue, bench->queue.redis, bench->queue.per_shard * MILLION_SHARDS);
+    print_head("an hour in which each shard counted everything in every minute");
+    call_measure(bench, "stats", "bgop_stats", 0, NULL, 1);
+    call_measure(bench, "history", "bgop_history", 0, NULL, 1);
+}
+
 static void schedstat_find(struct bench *bench)
 {
     redisReply *info = million_command(&bench->queue, "INFO server");
@@ -461,6 +486,7 @@ int main(int argc, char **argv)
     measure_filters(&bench);
     measure_orders(&bench);
     measure_ticks(&bench);
+    measure_busy_hour(&bench);
     printf("\nthe longest of the reading calls: %ld us; %d shapes above %ld us\n", bench.longest, bench.exceeded,
            bench.limit_us);
     redisFree(redis);

@@ -29,10 +29,16 @@ static void shard_number_arm(struct shard *shard, int s)
 void reads_open(struct shard *shard, struct redis_server *server)
 {
     shard_open(shard, server);
+    reads_arm(shard);
+    shard_clock(shard, SHARD_LEASE_MS);
+}
+
+void reads_arm(struct shard *shard)
+{
+    shard_clock(shard, shard_now(shard));
     shard_command(shard, "HSET bgop:meta shards %d", READS_SHARDS);
     for (int s = 0; s < READS_SHARDS; s++)
         shard_number_arm(shard, s);
-    shard_clock(shard, SHARD_LEASE_MS);
 }
 
 void reads_close(struct shard *shard)

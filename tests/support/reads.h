@@ -11,6 +11,8 @@ enum { READS_SHARDS = 4 };
 
 void reads_open(struct shard *shard, struct redis_server *server);
 void reads_close(struct shard *shard);
+/* Sets such a queue up by the present clock: a server that was emptied has one again. */
+void reads_arm(struct shard *shard);
 
 /* The Id of submission `number` in a shard (partition 0, offset number): a valid one. In a buffer of its own, good for
  * some calls. */

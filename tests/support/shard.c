@@ -149,8 +149,8 @@ int64_t shard_number(struct shard *shard, const char *format, ...)
 
 /* ---- its life ---- */
 
-/* The time may leap by gap_ms from one call to the next. */
-static void library_load(struct shard *shard, int64_t gap_ms)
+/* name, of four letters: of the library, and how its functions begin. The time may leap by gap_ms from one call to the next. */
+static void library_load(struct shard *shard, const char *name, int64_t gap_ms)
 {
     const char *begin = strstr(functions_code, clock_begin), *end = strstr(functions_code, clock_end);
     size_t room = functions_code_size + sizeof clock_of_test + 64;
@@ -162,7 +162,10 @@ static void library_load(struct shard *shard, int64_t gap_ms)
     assert_non_null(end);
     sizes[3] = (size_t)snprintf(code, room, "%.*s%slocal GAP_MS = %" PRId64 "\n%s%s", (int)(begin - functions_code),
                                 functions_code, clock_begin, gap_ms, clock_of_test, end);
-    assert_string_equal(command_run(shard, TEST_COUNT(argv), argv, sizes), "bgop");
+    memcpy(strstr(code, "name=bgop") + 5, name, 4);
+    for (char *at = code; (at = strstr(at, "bgop_")) != NULL; at += 5)
+        memcpy(at, name, 4);
+    assert_string_equal(command_run(shard, TEST_COUNT(argv), argv, sizes), name);
     free(code);
 }
 
@@ -184,13 +187,18 @@ void shard_open(struct shard *shard, struct redis_server *server)
     shard->generation = SHARD_GENERATION;
     shard->redis = redis_server_connect(server);
     shard_command(shard, "FLUSHALL");
-    library_load(shard, GAP_NONE_MS);
+    library_load(shard, "bgop", GAP_NONE_MS);
     shard_clock(shard, 0);
 }
 
 void shard_doubt_clock(struct shard *shard)
 {
-    library_load(shard, HEALTH_CLOCK_GAP_MS);
+    library_load(shard, "bgop", HEALTH_CLOCK_GAP_MS);
+}
+
+void shard_copy(struct shard *shard)
+{
+    library_load(shard, "copy", GAP_NONE_MS);
 }
 
 void shard_reconnect(struct shard *shard)

@@ -37,6 +37,8 @@ void shard_clock(struct shard *shard, int64_t ms);
 /* From now on its time may leap as little from one call to the next as in a real queue (HEALTH_CLOCK_GAP_MS): tests that
  * move the clock by hours are otherwise believed. */
 void shard_doubt_clock(struct shard *shard);
+/* Loads the library once more beside itself, with copy_stats in the place of bgop_stats and so on: it remembers nothing. */
+void shard_copy(struct shard *shard);
 /* now, as shard_clock counts. */
 int64_t shard_now(const struct shard *shard);
 

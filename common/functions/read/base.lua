@@ -108,18 +108,44 @@ read.part({}, function()
 
     -- Mode and generation of a shard: OPEN; RECOVERING (also when not yet armed for this server: the data may be older
     -- than what was answered before); EMPTY: never armed.
+    local function mode_of(generation, run, mode)
+        return not generation and 'EMPTY' or run == run_id() and mode or 'RECOVERING'
+    end
+
     function read.gate(shard)
         local gate = call('HMGET', read.prefix(shard) .. KEY.GATE, GATE_STATE.NAMES)
         local generation = gate[GATE_STATE.GENERATION]
-        if not generation then return 'EMPTY', '' end
-        return gate[GATE_STATE.RUN] == run_id() and gate[GATE_STATE.MODE] or 'RECOVERING', generation
+        return mode_of(generation, gate[GATE_STATE.RUN], gate[GATE_STATE.MODE]), generation or ''
+    end
+
+    -- shard -> its gate, for who tells of whole shards: asked once a call, because all of its parts want something of it.
+    -- life: changes whenever the data may have become others (armed again, FLUSHALL, failover); nil: never armed.
+    -- minute: the one that is being counted in; those before it do not change any more.
+    function read.gates(shards)
+        local gates = {}
+        for _, shard in ipairs(shards) do
+            local g = call('HMGET', read.prefix(shard) .. KEY.GATE, GATE_SEEN.NAMES)
+            local generation, run, armed = g[GATE_SEEN.GENERATION], g[GATE_SEEN.RUN], g[GATE_SEEN.ARMED]
+            local now = tonumber(g[GATE_SEEN.NOW] or 0)
+            gates[shard] = {
+                mode = mode_of(generation, run, g[GATE_SEEN.MODE]), run = run, armed = tonumber(armed or nil),
+                life = generation and generation .. ' ' .. (run or '') .. ' ' .. (armed or ''),
+                now = now, minute = math.floor(now / 60000), rolled = tonumber(g[GATE_SEEN.ROLLED] or nil),
+                floor = tonumber(g[GATE_SEEN.FLOOR] or 0), lease_ms = tonumber(g[GATE_SEEN.LEASE_MS] or nil),
+                ahead = tonumber(g[GATE_SEEN.AHEAD] or 0), ahead_since = tonumber(g[GATE_SEEN.AHEAD_SINCE] or nil),
+            }
+        end
+        return gates
     end
 
     -- The queue's time, and this server's clock: they differ while the clock is ahead (write/clock.lua).
-    function read.now(shards)
-        local clock = clock_ms()
-        local ahead = shards[1] and call('HGET', read.prefix(shards[1]) .. KEY.GATE, 'ahead')
-        return clock - tonumber(ahead or 0), clock
+    function read.now(shards, gates)
+        local clock, ahead = clock_ms(), 0
+        if shards[1] then
+            ahead = gates and gates[shards[1]].ahead or
+                    not gates and tonumber(call('HGET', read.prefix(shards[1]) .. KEY.GATE, 'ahead') or 0)
+        end
+        return clock - ahead, clock
     end
 
     -- Record reads are refused while a shard replays its log.

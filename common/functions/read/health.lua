@@ -3,6 +3,7 @@
 -- wrote a state still lives: the age of its last beat decides, by the server's clock.
 read.part({}, function()
     local SHOWN_MAX = 20        -- of a kind: a thousand workers that died at once are one line more
+    local LEASE_MS = 30000      -- where the gate does not say
 
     -- ---- the list ----
 
@@ -106,14 +107,13 @@ read.part({}, function()
         return uptime and now - tonumber(uptime) * 1000
     end
 
-    local function look_at_shards(troubles, shards, now)
+    local function look_at_shards(troubles, shards, gates, now)
         for _, shard in ipairs(shards) do
-            local mode = read.gate(shard)
-            local g = call('HMGET', read.prefix(shard) .. KEY.GATE, GATE_AGE.NAMES)
-            local since, text = tonumber(g[GATE_AGE.ARMED]), 'replays its logs'
+            local gate = gates[shard]
+            local mode, since, text = gate.mode, gate.armed, 'replays its logs'
             if mode == 'EMPTY' then
                 since, text = nil, 'was never armed: its coordinator has not come to it, or cannot reach Kafka'
-            elseif g[GATE_AGE.RUN] ~= run_id() then
+            elseif gate.run ~= run_id() then
                 since, text = server_started(now), 'Redis was started since it was armed, and no coordinator has armed it again'
             end
             if mode ~= 'OPEN' then tell(troubles, HEALTH.SHARD_CLOSED, 'shard ' .. shard, since, text) end
@@ -141,32 +141,59 @@ read.part({}, function()
 
     -- ---- workers: they beat by renewing, in every shard ----
 
-    -- When each was last heard of anywhere; `lease_ms` of the queue.
-    local function workers_seen(shards, now)
-        local seen, lease_ms = {}, 0
+    -- shard -> (instance, when it was heard of there)*, of those that are to be told of, alive or gone.
+    function read.workers_heard(shards, gates, now)
+        local lease_ms, heard = LEASE_MS, {}
+        for _, shard in ipairs(shards) do lease_ms = math.max(lease_ms, gates[shard].lease_ms or 0) end
+        local since = integer(now - lease_ms - BOUND.TOLD_MS)
         for _, shard in ipairs(shards) do
-            lease_ms = math.max(lease_ms, tonumber(call('HGET', read.prefix(shard) .. KEY.GATE, 'lease_ms')) or 0)
+            local list = call('ZRANGEBYSCORE', read.prefix(shard) .. KEY.WORKERS, since, '+inf', 'WITHSCORES')
+            for i = 2, #list, 2 do list[i] = tonumber(list[i]) end
+            heard[shard] = list
         end
+        return heard
+    end
+
+    -- instance -> {last, shard}: heard of within a lease's time, last by that shard.
+    function read.workers_alive(shards, gates, heard, now)
+        local alive = {}
         for _, shard in ipairs(shards) do
-            local list = call('ZRANGEBYSCORE', read.prefix(shard) .. KEY.WORKERS, integer(now - lease_ms - BOUND.TOLD_MS), '+inf',
-                              'WITHSCORES')
-            for i = 1, #list, 2 do seen[list[i]] = math.max(seen[list[i]] or 0, tonumber(list[i + 1])) end
+            local list, since = heard[shard], now - (gates[shard].lease_ms or LEASE_MS)
+            for i = 1, #list, 2 do
+                local instance, last = list[i], list[i + 1]
+                if last > since and (not alive[instance] or alive[instance].last < last) then
+                    alive[instance] = {last = last, shard = shard}
+                end
+            end
+        end
+        return alive
+    end
+
+    -- When each was last heard of anywhere; `lease_ms` of the queue.
+    local function workers_seen(shards, gates, heard, now)
+        local seen, lease_ms = {}, 0
+        for _, shard in ipairs(shards) do lease_ms = math.max(lease_ms, gates[shard].lease_ms or 0) end
+        local since = now - lease_ms - BOUND.TOLD_MS
+        for _, shard in ipairs(shards) do
+            local list = heard[shard]
+            for i = 1, #list, 2 do
+                if list[i + 1] >= since then seen[list[i]] = math.max(seen[list[i]] or 0, list[i + 1]) end
+            end
         end
         return seen, lease_ms
     end
 
     -- A shard that is closed is renewed in by nobody: workers are judged when all have been open for a lease's time.
-    function read.workers_can_beat(shards, now)
+    function read.workers_can_beat(shards, gates, now)
         for _, shard in ipairs(shards) do
-            local floor = tonumber(call('HGET', read.prefix(shard) .. KEY.GATE, 'floor')) or 0
-            if read.gate(shard) ~= 'OPEN' or now < floor then return false end
+            if gates[shard].mode ~= 'OPEN' or now < gates[shard].floor then return false end
         end
         return true
     end
 
-    local function look_at_workers(troubles, shards, now)
-        local seen, lease_ms = workers_seen(shards, now)
-        local judged, names, first = read.workers_can_beat(shards, now), {}, read.prefix(shards[1])
+    local function look_at_workers(troubles, shards, gates, heard, now)
+        local seen, lease_ms = workers_seen(shards, gates, heard, now)
+        local judged, names, first = read.workers_can_beat(shards, gates, now), {}, read.prefix(shards[1])
         for instance in pairs(seen) do names[#names + 1] = instance end
         table.sort(names)
         for _, instance in ipairs(names) do
@@ -187,15 +214,14 @@ read.part({}, function()
     local function seconds(ms) return string.format('%.1f s', ms / 1000) end
 
     -- One server's shards are told of together: by the first.
-    local function look_at_clock(troubles, shards, clock)
+    local function look_at_clock(troubles, shards, gates, clock)
         local ahead, behind = false, false
         for _, shard in ipairs(shards) do
-            local g = call('HMGET', read.prefix(shard) .. KEY.GATE, GATE_TIME.NAMES)
-            local by, last = tonumber(g[GATE_TIME.AHEAD] or 0), tonumber(g[GATE_TIME.NOW] or 0)
+            local by, last = gates[shard].ahead, gates[shard].now
             local of = 'the clock of shard ' .. shard .. "'s server was set "
             if by > 0 and not ahead then
                 ahead = true
-                tell(troubles, HEALTH.CLOCK_AHEAD, 'Redis', tonumber(g[GATE_TIME.AHEAD_SINCE] or nil), of .. 'forward by ' ..
+                tell(troubles, HEALTH.CLOCK_AHEAD, 'Redis', gates[shard].ahead_since, of .. 'forward by ' ..
                      seconds(by) .. ': timers and leases go on by the time before, until it has stayed so for ' .. seconds(BOUND.CLOCK_DOUBTED_MS))
             end
             if last - clock > BOUND.CLOCK_GAP_MS and not behind then
@@ -206,8 +232,9 @@ read.part({}, function()
         end
     end
 
-    -- clock: this server's, by which beats are; now: the queue's time. part: of who adds up several, so nothing is cut.
-    function read.health(shards, now, clock, part)
+    -- gates: read.gates; heard: read.workers_heard. clock: this server's, by which beats are; now: the queue's time. part: of
+    -- who adds up several, so nothing is cut.
+    function read.health(shards, gates, heard, now, clock, part)
         local troubles, most = {}, part and 1e9 or SHOWN_MAX
         if not shards[1] then
             tell(troubles, HEALTH.QUEUE_MISSING, 'this Redis', nil, 'no coordinator has set up a queue on it')
@@ -215,10 +242,10 @@ read.part({}, function()
         end
         local attended = look_at_coordinators(troubles, shards, clock)
         look_at_sources(troubles, shards, attended, clock)
-        look_at_shards(troubles, shards, clock)
-        look_at_clock(troubles, shards, clock)
+        look_at_shards(troubles, shards, gates, clock)
+        look_at_clock(troubles, shards, gates, clock)
         look_at_actions(troubles, shards, clock)
-        look_at_workers(troubles, shards, now)
+        look_at_workers(troubles, shards, gates, heard, now)
         return troubles_json(troubles, most)
     end
 end)

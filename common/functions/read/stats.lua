@@ -46,31 +46,44 @@ read.part({'bgop_stats'}, function()
 
     -- ---- modes, counts ----
 
-    local function take_modes(answer, shards)
+    local function take_modes(answer, shards, gates)
         local empty = 0
         answer.recovering = {}
         for _, shard in ipairs(shards) do
-            local mode = read.gate(shard)
+            local mode = gates[shard].mode
             if mode == 'EMPTY' then empty = empty + 1 end
             if mode ~= 'OPEN' then answer.recovering[#answer.recovering + 1] = shard end
         end
         answer.mode = empty == #shards and 'EMPTY' or answer.recovering[1] and 'RECOVERING' or 'OPEN'
     end
 
+    -- What the names of counters say: {type, status}, {ever = true} of a time since ever, else a total since ever.
+    local meaning = read.remembering(function(name)
+        local type, status = name:match('^(.*):(%a+)$')
+        return {type = type, status = status, ever = name:find('^[wr][%ds]%d*$') ~= nil}
+    end)
+
     -- `counts` holds "Type:Status", and under names without a colon totals since ever, those of times among them.
+    -- failures: of each shard, how often something has come to its errors.
     local function take_counts(answer, shards)
-        local sums = {}
-        answer.by_type, answer.totals, answer.ever = {}, {accepted = 0, duplicates = 0, rejected = 0}, {}
-        for _, shard in ipairs(shards) do take_hash(sums, read.prefix(shard) .. KEY.COUNTS) end
+        local sums, failures = {failed = 0, retried = 0}, 0
+        answer.by_type, answer.totals, answer.ever, answer.failures = {}, {accepted = 0, duplicates = 0, rejected = 0}, {}, {}
+        for i, shard in ipairs(shards) do
+            take_hash(sums, read.prefix(shard) .. KEY.COUNTS)
+            answer.failures[i] = sums.failed + sums.retried - failures
+            failures = sums.failed + sums.retried
+        end
+        if sums.failed == 0 then sums.failed = nil end
+        if sums.retried == 0 then sums.retried = nil end
         for name, number in pairs(sums) do
-            local type, status = name:match('^(.*):(%a+)$')
-            if name:find('^[wr][%ds]%d*$') then
+            local of = meaning[name]
+            if of.ever then
                 answer.ever[name] = number
-            elseif not type then
+            elseif not of.type then
                 answer.totals[name] = number
             elseif number ~= 0 then
-                answer.by_type[type] = answer.by_type[type] or {}
-                answer.by_type[type][status] = number
+                answer.by_type[of.type] = answer.by_type[of.type] or {}
+                answer.by_type[of.type][of.status] = number
             end
         end
     end
@@ -147,14 +160,17 @@ read.part({'bgop_stats'}, function()
         take_minutes(sums, stats, minute - late, minute - 1, 1)
     end
 
+    -- Buckets by their names: {kind (w or r), n, ever: the name of that since ever}; {}: it is none. ws and rs are sums.
+    local buckets = read.remembering(function(name)
+        local kind, n = name:match('^([wr])(%d+)$')
+        if kind then return {kind = kind, n = tonumber(n), ever = kind .. math.ceil(n / 4)} end
+        return {ever = (name == 'ws' or name == 'rs') and name}
+    end)
+
     -- Times since ever, of one minute that is not rolled up: each of its buckets is a fourth of one of these.
     local function add_ever(ever, name, number)
-        local kind, n = name:match('^([wr])(%d+)$')
-        if kind then
-            add(ever, kind .. math.ceil(n / 4), number)
-        elseif name == 'ws' or name == 'rs' then
-            add(ever, name, number)
-        end
+        local to = buckets[name].ever
+        if to then add(ever, to, number) end
     end
 
     -- Full minutes that nobody has rolled up (none, but for a moment, where somebody ticks): most of them are not there.
@@ -171,20 +187,69 @@ read.part({'bgop_stats'}, function()
         end
     end
 
-    -- A rate is what was counted in the last full minutes and in this one, over the time that these took.
-    local function take_windows(answer, shards, now)
-        local minute, elapsed = math.floor(now / 60000), now % 60000 / 1000
-        local sums, current, hour = {}, {}, {}
-        for w = 1, #WINDOWS do sums[w] = {0, 0, 0, 0} end
-        for _, shard in ipairs(shards) do
-            local stats = read.prefix(shard) .. KEY.STATS
-            local rolled = tonumber(call('HGET', read.prefix(shard) .. KEY.GATE, 'rolled')) or minute - 1
-            take_hash(current, stats .. integer(minute))
-            take_hash(hour, stats .. '60')
-            take_rates(sums[1], stats .. integer(minute - 1), 1)
-            for w = 2, #WINDOWS do take_window(sums[w], stats, WINDOWS[w].minutes, rolled, minute) end
-            take_unrolled_ever(answer.ever, stats, math.max(rolled + 1, minute - 1440), minute - 1)
+    -- What the full minutes before `minute` say of a shard: the same until it is over, or ticks have rolled up another one.
+    local function over_read(stats, gate, minute)
+        local over, rolled = {minute = minute, sums = {}, hour = {}, ever = {}}, gate.rolled or minute - 1
+        for w = 1, #WINDOWS do over.sums[w] = {0, 0, 0, 0} end
+        take_hash(over.hour, stats .. '60')
+        take_rates(over.sums[1], stats .. integer(minute - 1), 1)
+        for w = 2, #WINDOWS do take_window(over.sums[w], stats, WINDOWS[w].minutes, rolled, minute) end
+        take_unrolled_ever(over.ever, stats, math.max(rolled + 1, minute - 1440), minute - 1)
+        return over
+    end
+
+    local function over_of(shard, gate, stats, minute)
+        local memory = read.memory(shard, gate)
+        local over = memory.over
+        if not over or over.minute ~= minute then
+            over = over_read(stats, gate, minute)
+            if minute <= gate.minute then memory.over = over end        -- else something may still be counted before it
         end
+        return over
+    end
+
+    local function add_all(sums, numbers)
+        for name, number in pairs(numbers) do sums[name] = (sums[name] or 0) + number end
+    end
+
+    -- What several shards say together. The last one is kept: mostly each of them says what it said then.
+    local whole = {}
+
+    local function is_of(sum, overs)
+        for i = 1, #overs do
+            if sum[i] ~= overs[i] then return false end
+        end
+        return #sum == #overs
+    end
+
+    local function together(overs)
+        if #overs == 1 then return overs[1] end
+        if whole.sum and is_of(whole, overs) then return whole.sum end
+        local sum = {sums = {}, hour = {}, ever = {}}
+        for w = 1, #WINDOWS do sum.sums[w] = {0, 0, 0, 0} end
+        for _, over in ipairs(overs) do
+            add_all(sum.hour, over.hour)
+            add_all(sum.ever, over.ever)
+            for w = 1, #WINDOWS do add_all(sum.sums[w], over.sums[w]) end
+        end
+        whole = overs
+        whole.sum = sum
+        return sum
+    end
+
+    -- A rate is what was counted in the last full minutes and in this one, over the time that these took.
+    local function take_windows(answer, shards, gates, now)
+        local minute, elapsed = math.floor(now / 60000), now % 60000 / 1000
+        local overs, current, hour = {}, {}, {}
+        for i, shard in ipairs(shards) do
+            local stats = read.prefix(shard) .. KEY.STATS
+            overs[i] = over_of(shard, gates[shard], stats, minute)
+            take_hash(current, stats .. integer(minute))
+        end
+        local over = together(overs)
+        local sums = over.sums
+        add_all(hour, over.hour)
+        add_all(answer.ever, over.ever)
         answer.rates, answer.hour = {}, hour
         for i, name in ipairs(RATES) do
             local rates, now_count = {}, current[name] or 0
@@ -217,9 +282,9 @@ read.part({'bgop_stats'}, function()
     end
 
     -- The time below which this share of all lies, as if a bucket's were spread evenly over it.
-    local function percentile(buckets, total, share)
+    local function percentile(of_kind, total, share)
         local wanted, below = total * share, 0
-        for _, bucket in ipairs(buckets) do
+        for _, bucket in ipairs(of_kind) do
             if below + bucket.count >= wanted then
                 local from, to = bucket_bounds(bucket.n)
                 return from + (to - from) * (wanted - below) / bucket.count
@@ -229,18 +294,18 @@ read.part({'bgop_stats'}, function()
     end
 
     local function times_json(hour, kind)
-        local buckets, total = {}, 0
+        local of_kind, total = {}, 0
         for name, count in pairs(hour) do
-            local n = name:match('^' .. kind .. '(%d+)$')
-            if n and count > 0 then
-                buckets[#buckets + 1] = {n = tonumber(n), count = count}
+            local bucket = buckets[name]
+            if bucket.kind == kind and count > 0 then
+                of_kind[#of_kind + 1] = {n = bucket.n, count = count}
                 total = total + count
             end
         end
-        table.sort(buckets, function(a, b) return a.n < b.n end)
+        table.sort(of_kind, function(a, b) return a.n < b.n end)
         local out = {}
         for i, share in ipairs({50, 95, 99}) do
-            local ms = percentile(buckets, total, share / 100)
+            local ms = percentile(of_kind, total, share / 100)
             out[i] = '"p' .. share .. '":' .. (ms and string.format('%.1f', ms) or 'null')
         end
         return '{' .. table.concat(out, ',') .. ',"count":' .. read.json_number(total) .. '}'
@@ -249,24 +314,21 @@ read.part({'bgop_stats'}, function()
     -- ---- times since ever ----
 
     local function ever_json(ever, kind)
-        local buckets, last = {}, 0
+        local numbers, last = {}, 0
         for name in pairs(ever) do
-            local n = name:match('^' .. kind .. '(%d+)$')
-            if n then last = math.max(last, tonumber(n)) end
+            local bucket = buckets[name]
+            if bucket.kind == kind then last = math.max(last, bucket.n) end
         end
-        for n = 0, last do buckets[n + 1] = read.json_number(ever[kind .. n] or 0) end
-        return '{"buckets":[' .. table.concat(buckets, ',') .. '],"sumMs":' .. read.json_number(ever[kind .. 's'] or 0) .. '}'
+        for n = 0, last do numbers[n + 1] = read.json_number(ever[kind .. n] or 0) end
+        return '{"buckets":[' .. table.concat(numbers, ',') .. '],"sumMs":' .. read.json_number(ever[kind .. 's'] or 0) .. '}'
     end
 
     -- ---- errors, workers ----
 
     -- How many of the newest errors of each shard are looked at: all where there are few, else the same number.
-    local function error_shares(shards)
-        local counts, total, share = {}, 0, ERRORS_MAX
-        for i, shard in ipairs(shards) do
-            counts[i] = call('ZCARD', read.prefix(shard) .. KEY.ERRORS)
-            total = total + counts[i]
-        end
+    local function error_shares(counts)
+        local total, share, shares = 0, ERRORS_MAX, {}
+        for _, count in ipairs(counts) do total = total + count end
         if total > ERRORS_MAX then
             local left, rising = ERRORS_MAX, {unpack(counts)}
             table.sort(rising)
@@ -276,22 +338,50 @@ read.part({'bgop_stats'}, function()
                 left = left - count
             end
         end
-        for i, count in ipairs(counts) do counts[i] = math.min(count, share) end
-        return counts
+        for i, count in ipairs(counts) do shares[i] = math.min(count, share) end
+        return shares
     end
 
-    local function errors_json(shards, part)
-        local counts, texts, looked_at = {}, {}, 0
-        for i, share in ipairs(part and {part} or error_shares(shards)) do
-            local ops = read.ops(shards[i])
-            local ids = share > 0 and call('ZREVRANGE', read.prefix(shards[i]) .. KEY.ERRORS, 0, share - 1) or {}
-            looked_at = looked_at + #ids
-            for n = 1, #ids do
-                local text = call('HGET', ops .. ids[n], 'Error')
-                if text then
-                    local count = counts[text]
-                    if not count then texts[#texts + 1] = text end
-                    counts[text] = (count or 0) + 1
+    -- So many of the newest errors of a shard: text -> count, and how many were looked at. Texts are read once, because a text
+    -- belongs to (Id, FinishedAt): what fails again was claimed before, so it finishes later than the shard's time is now.
+    local function errors_read(shard, gate, share, known)
+        local ops, texts, finished_at, text_of = read.ops(shard), {}, {}, {}
+        local list = call('ZREVRANGE', read.prefix(shard) .. KEY.ERRORS, 0, share - 1, 'WITHSCORES')
+        for i = 1, #list, 2 do
+            local id, finished = list[i], list[i + 1]
+            local is_known = known.finished_at[id] == finished
+            local text = is_known and known.text_of[id] or call('HGET', ops .. id, 'Error')
+            if text then
+                texts[text] = (texts[text] or 0) + 1
+                if is_known or tonumber(finished) < gate.now then finished_at[id], text_of[id] = finished, text end
+            end
+        end
+        return {texts = texts, looked_at = #list / 2, finished_at = finished_at, text_of = text_of}
+    end
+
+    -- The same, from memory as long as it is the same list: as many as then, and none has come since (`failures` counts what
+    -- comes; but for what the doctor puts back, which shows as one more).
+    local function errors_of(shard, gate, share, count, failures)
+        local memory = read.memory(shard, gate)
+        local of = memory.errors
+        if not of or of.share ~= share or of.count ~= count or of.failures ~= failures then
+            of = errors_read(shard, gate, share, of or {finished_at = {}, text_of = {}})
+            of.share, of.count, of.failures = share, count, failures
+            memory.errors = of
+        end
+        return of
+    end
+
+    local function errors_json(shards, gates, failures, part)
+        local counts, sizes, texts, looked_at = {}, {}, {}, 0
+        for i, shard in ipairs(shards) do sizes[i] = call('ZCARD', read.prefix(shard) .. KEY.ERRORS) end
+        for i, share in ipairs(part and {part} or error_shares(sizes)) do
+            if share > 0 and sizes[i] > 0 then
+                local of = errors_of(shards[i], gates[shards[i]], share, sizes[i], failures[i])
+                looked_at = looked_at + of.looked_at
+                for text, count in pairs(of.texts) do
+                    if not counts[text] then texts[#texts + 1] = text end
+                    counts[text] = (counts[text] or 0) + count
                 end
             end
         end
@@ -306,24 +396,8 @@ read.part({'bgop_stats'}, function()
         return '[' .. table.concat(out, ',') .. ']', looked_at
     end
 
-    -- Instances heard of within a lease's time: instance -> { last, shard }.
-    local function live_workers(shards, now)
-        local live = {}
-        for _, shard in ipairs(shards) do
-            local prefix = read.prefix(shard)
-            local lease_ms = tonumber(call('HGET', prefix .. KEY.GATE, 'lease_ms')) or 30000
-            local since = '(' .. integer(now - lease_ms)
-            local list = call('ZRANGEBYSCORE', prefix .. KEY.WORKERS, since, '+inf', 'WITHSCORES')
-            for i = 1, #list, 2 do
-                local last = tonumber(list[i + 1])
-                if not live[list[i]] or live[list[i]].last < last then live[list[i]] = {last = last, shard = shard} end
-            end
-        end
-        return live
-    end
-
-    local function workers_json(shards, now)
-        local live, out = live_workers(shards, now), {}
+    local function workers_json(live)
+        local out = {}
         for i, instance in ipairs(sorted_names(live)) do
             local worker = live[instance]
             local w = call('HMGET', read.prefix(worker.shard) .. KEY.INSTANCE .. instance, WORKER.NAMES)
@@ -336,7 +410,10 @@ read.part({'bgop_stats'}, function()
 
     -- Does a live worker known to this shard serve the Type?
     function read.type_is_served(shard, type, now)
-        for instance in pairs(live_workers({shard}, now)) do
+        local shards = {shard}
+        local gates = read.gates(shards)
+        local heard = read.workers_heard(shards, gates, now)
+        for instance in pairs(read.workers_alive(shards, gates, heard, now)) do
             local types = call('HGET', read.prefix(shard) .. KEY.INSTANCE .. instance, 'types')
             if types and (' ' .. types .. ' '):find(' ' .. type .. ' ', 1, true) then return true end
         end
@@ -345,18 +422,20 @@ read.part({'bgop_stats'}, function()
 
     function read.calls.bgop_stats(keys, args)
         local shards, answer = read.shards(keys), {}
-        local now, clock = read.now(shards)
+        local gates = read.gates(shards)
+        local now, clock = read.now(shards, gates)
         local given = args[STATS.ERRORS]
         local part = given and given:match('^%d%d?%d?$') and tonumber(given)
         if #args > 1 or given and (not part or part > ERRORS_MAX or not keys[1]) then
             read.fail('MALFORMED_QUERY', 'bgop_stats takes no arguments, or of one shard how many errors, 0 to %d', ERRORS_MAX)
         end
-        take_modes(answer, shards)
+        take_modes(answer, shards, gates)
         take_counts(answer, shards)
         take_claimable(answer, shards, now)
-        take_windows(answer, shards, now)
-        local errors, looked_at = errors_json(shards, part)
-        local workers, worker_count = workers_json(shards, now)
+        take_windows(answer, shards, gates, now)
+        local errors, looked_at = errors_json(shards, gates, answer.failures, part)
+        local heard = read.workers_heard(shards, gates, now)
+        local workers, worker_count = workers_json(read.workers_alive(shards, gates, heard, now))
         local totals = answer.totals
         return table.concat({
             '{"mode":"', answer.mode, '","shards":', #shards, ',"byType":', by_type_json(answer.by_type),
@@ -369,9 +448,9 @@ read.part({'bgop_stats'}, function()
             ',"claimable":', numbers_json(answer.claimable), ',"blocked":', blocked_count(shards),
             ',"actionsRunning":', actions_count(shards),
             ',"waitEver":', ever_json(answer.ever, 'w'), ',"runEver":', ever_json(answer.ever, 'r'),
-            ',"recovering":[', table.concat(answer.recovering, ','), '],"health":', read.health(shards, now, clock, part),
+            ',"recovering":[', table.concat(answer.recovering, ','), '],"health":', read.health(shards, gates, heard, now, clock, part),
             part and ',"hour":' .. numbers_json(answer.hour) or '',
-            part and ',"workersJudged":' .. tostring(read.workers_can_beat(shards, now)) or '', '}',
+            part and ',"workersJudged":' .. tostring(read.workers_can_beat(shards, gates, now)) or '', '}',
         })
     end
 end)
