@@ -135,6 +135,34 @@ static enum status setting_fetch_and_check(struct redis *redis, const struct set
     return ST_OK;
 }
 
+/* Redis 7.0 reads its append-only file as the default user, also when that is switched off: what a function wrote is refused
+ * when it may not write it, and gone after a restart. */
+static enum status default_user_check(struct redis *redis, struct unknown *unknown, struct err *err)
+{
+    struct redis_reply *reply;
+    enum status st =
+        redis_call(redis, &reply, err, "ACL", "DRYRUN", "default", "HSET", "bgop:{0}:gate", "now", "0", NULL);
+    const char *says;
+
+    if (st == ST_INVALID || redis_is_refusal(err)) {
+        unknown_add(unknown, "acl", err);
+        *err = (struct err)ERR_INIT;
+        return ST_OK;
+    }
+    if (st != ST_OK)
+        return st;
+    says = redis_reply_text(reply, NULL);
+    if (strcmp(says, "OK") != 0) {
+        st = err_set(
+            err, ST_INVALID,
+            "Redis at %s: %s. It reads its append-only file as that user, and would forget at its next start what "
+            "was written: ACL SETUSER default ~* &* +@all (it may stay off), and the same in the file of users",
+            redis_address(redis), says);
+    }
+    redis_reply_free(reply);
+    return st;
+}
+
 /* Of a cluster's servers each says so; and by Sentinels a replica is left as soon as they name another. */
 static bool expected(const struct redis *asked, const struct setting *setting)
 {
@@ -153,6 +181,8 @@ static enum status server_check(void *asked, struct redis *redis, struct err *er
             st = setting_fetch_and_check(redis, &settings[i], redis_reply_text(info, NULL), &unknown, err);
     }
     redis_reply_free(info);
+    if (st == ST_OK)
+        st = default_user_check(redis, &unknown, err);
     if (st == ST_OK && unknown.names[0]) {
         log_error_text(LOG_LEVEL_WARNING, "redis settings not checked", unknown.why.text, "settings=\"%s\"",
                        unknown.names);

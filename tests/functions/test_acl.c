@@ -526,6 +526,14 @@ static void settings_are_judged_without_config(void **state)
     stack_config("appendonly", "yes");
 }
 
+static void a_default_user_without_rights_is_refused(void **state)
+{
+    (void)state;
+    REDIS("ACL", "SETUSER", "default", "-hset");
+    says(coordinator_run_as("coordinator", PASSWORD, 78), "ACL SETUSER default ~* &* +@all");
+    REDIS("ACL", "SETUSER", "default", "+@all");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +548,7 @@ int main(void)
         cmocka_unit_test(who_is_refused_says_who_what_and_how_to_allow_it),
         cmocka_unit_test(a_refusal_while_it_runs_is_said_once),
         cmocka_unit_test(settings_are_judged_without_config),
+        cmocka_unit_test(a_default_user_without_rights_is_refused),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
