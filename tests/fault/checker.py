@@ -248,8 +248,13 @@ class Check:
             submission, failures = self.submission_of.get(operation), 0
             if submission is None:
                 continue
-            # A failure that its worker took with it when it died is a lost lease to the queue, and no failed attempt.
-            reported = {e.token for e in self.logged[operation] if e.kind in FAILED}
+            # A failure that its worker took with it when it died, or told of behind a later attempt, is a lost lease to the
+            # queue, and no failed attempt.
+            reported, newest = set(), 0
+            for entry in self.logged[operation]:
+                newest = max(newest, entry.token)
+                if entry.kind in FAILED and entry.token == newest:
+                    reported.add(entry.token)
             for a, b in zip(runs, runs[1:]):
                 failures += a.token in reported
                 if (a.token not in reported or failures < 2 or self.explained("forgotten", a.start, b.start)

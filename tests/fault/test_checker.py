@@ -164,6 +164,14 @@ class Checker(unittest.TestCase):
             of(h, E)[0].start_ms = 999_000
             self.assertEqual("SCHEDULE" not in checker.check(h), kept, offset_ms)
 
+    def test_a_failure_that_is_told_too_late_is_no_failed_attempt(self):
+        h = good()
+        first, second = (entry for entry in h.entries if entry.id == B and entry.kind == "error")
+        of(h, B)[2].start = 2.45                # 0.15 s after the second end: enough for a first retry
+        self.assertIn("RETRY_TIME", checker.check(h))
+        first.token, second.token = second.token, first.token
+        self.assertNotIn("RETRY_TIME", checker.check(h))
+
     def test_a_retry_is_not_measured_while_the_time_stands_still(self):
         for begin, offset_ms, kept in ((1.0, -3_600_000, True), (2.5, 10_000, True), (0.0, 3_600_000, False),
                                        (2.0, 3_600_000, True), (9.0, 10_000, False)):
