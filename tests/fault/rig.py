@@ -327,7 +327,7 @@ class Rig(Stack):
         return entries
 
     def doctor(self):
-        done = self.ctl("doctor", check=False, timeout=120)
+        done = self.ctl("doctor", check=False, timeout=600)
         return [] if done.returncode == 0 else [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
 
     def wait_quiet(self, timeout):
