@@ -77,8 +77,8 @@ def brokers(session):
 
 
 def shards(session):
-    """Each shard is moved to another primary of a Redis Cluster with all that is in it, one after another, --count times,
-    under the load: nothing is lost, and operations that meanwhile come are done as quickly as before."""
+    """Each shard is moved to another primary of a Redis Cluster with all that is in it, one each --every seconds, --count times,
+    under the load: nothing is lost, and operations that come meanwhile are done as quickly as before."""
     rig, took, keys = session.rig, [], 0
     session.run_on(10)
     for _ in range(session.options.count):
@@ -92,7 +92,7 @@ def shards(session):
             took.append(seconds)
             keys += moved
             session.wait_back(fault.end)
-            session.run_on(1)
+            session.run_on(max(0.0, (session.options.every or 10) - (time.monotonic() - fault.begin)))
     session.notes["moved_keys"], session.notes["move_s"] = keys, [round(median(took), 3), round(max(took), 3)]
     session.need("moves", session.counted_fault("shard-moved"))
 
