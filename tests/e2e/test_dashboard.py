@@ -189,7 +189,8 @@ class Dashboard(unittest.TestCase):
     def test_hands_stay_on_the_keyboard(self):
         b = self.browser
         b.go("#/operations?type=Sweeper")
-        self.stack.submit([{"Type": "Sweeper", "Name": "by keyboard"}])
+        [operation] = self.stack.submit([{"Type": "Sweeper", "Name": "by keyboard"}])
+        eventually(lambda: self.stack.statuses([operation]) != [None], "it to be recorded")
         b.click("form button", "Find")
         b.wait("tbody a", "the operation", "by keyboard")
         b.driver.refresh()
