@@ -93,7 +93,16 @@ static void unknown_add(struct unknown *unknown, const char *name, const struct 
     unknown->why = *why;
 }
 
-/* A server that forbids CONFIG (a hosted one, an ACL) is not refused for it, but cannot be vouched for. */
+/* A server that forbids a question (a hosted one, an ACL) is not refused for it, but cannot be vouched for. */
+static bool is_forbidden(enum status st, const char *name, struct unknown *unknown, struct err *err)
+{
+    if (st != ST_INVALID && !redis_is_refusal(err))
+        return false;
+    unknown_add(unknown, name, err);
+    *err = (struct err)ERR_INIT;
+    return true;
+}
+
 static enum status config_get(struct redis *redis, const char *name, char *value, size_t room, struct unknown *unknown,
                               struct err *err)
 {
@@ -101,11 +110,8 @@ static enum status config_get(struct redis *redis, const char *name, char *value
     enum status st = redis_call(redis, &reply, err, "CONFIG", "GET", name, NULL);
 
     value[0] = '\0';
-    if (st == ST_INVALID || redis_is_refusal(err)) {
-        unknown_add(unknown, name, err);
-        *err = (struct err)ERR_INIT;
+    if (is_forbidden(st, name, unknown, err))
         return ST_OK;
-    }
     if (st != ST_OK)
         return st;
     text_copy(value, room, redis_reply_text(redis_reply_at(reply, 1), NULL),
@@ -144,11 +150,8 @@ static enum status default_user_check(struct redis *redis, struct unknown *unkno
         redis_call(redis, &reply, err, "ACL", "DRYRUN", "default", "HSET", "bgop:{0}:gate", "now", "0", NULL);
     const char *says;
 
-    if (st == ST_INVALID || redis_is_refusal(err)) {
-        unknown_add(unknown, "acl", err);
-        *err = (struct err)ERR_INIT;
+    if (is_forbidden(st, "default-user", unknown, err))
         return ST_OK;
-    }
     if (st != ST_OK)
         return st;
     says = redis_reply_text(reply, NULL);

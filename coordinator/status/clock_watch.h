@@ -11,7 +11,7 @@
 #include "coordinator/source/gate_copies.h"
 
 struct shard_clock {
-    int64_t now_ms, at_us;    /* the shard's time, at CLOCK_BOOTTIME or later; at_us 0: not known */
+    int64_t now_ms, at_us;    /* the shard's time, and CLOCK_BOOTTIME not after it was read; at_us 0: not known */
     int64_t doubted_since_us; /* the clock is ahead since; 0: it is believed */
     bool believe;             /* it has stayed so: with the next call */
 };

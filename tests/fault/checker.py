@@ -5,7 +5,6 @@ says why these are two programs.
     found = check(history)          {} when every promise was kept, else promise -> what was wrong, line by line
 """
 import collections
-import math
 
 from history import INFINITE
 
@@ -13,8 +12,8 @@ FINAL = {"Complete", "Error", "Canceled", "Merged"}
 SLACK_S = 0.005
 FORGOTTEN_S = 10                # as far back as Redis may have lost what it answered, with a disk that takes 3 s to sync
 TIMEOUT_SLACK_S = 2.5           # SIGTERM, 2 s, SIGKILL
-CLOCK_GAP_MS = 15000             # Redis' clock may leap by so much and is believed: common/record/health.h
-CLOCK_SETTLED_S = 2              # a tick of a shard that is at work, and some
+CLOCK_GAP_MS = 15000            # Redis' clock may leap by so much and is believed: common/record/health.h
+CLOCK_SETTLED_S = 2             # a tick of a shard that is at work, and some
 FAILED = {"error", "crashed", "timed_out", "unanswered"}
 
 # What a fault may be, and what it may explain beside a second execution of what was running:
@@ -94,7 +93,7 @@ class Check:
         """Did the queue's time stand still or leap between these? It stands while Redis' clock is behind it, and until a
         coordinator has settled a jump; and it leaps with one that is believed."""
         jumps = [f for f in self.h.faults if f.kind == "clock" and f.target == "redis"]
-        for jump, after in zip(jumps, [f.begin for f in jumps[1:]] + [math.inf]):
+        for jump, after in zip(jumps, [f.begin for f in jumps[1:]] + [INFINITE]):
             offset_ms = jump.detail["offset_ms"]
             until = jump.begin if offset_ms == 0 or offset_ms > CLOCK_GAP_MS else after + max(offset_ms, 0) / 1000
             if jump.begin <= end and begin <= until + CLOCK_SETTLED_S:

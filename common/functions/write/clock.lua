@@ -16,20 +16,16 @@ do
     end
 
     local function clock_call(keys, args)
-        call, numbers = redis.call, {}
-        if #keys ~= 1 then return invalid('one key expected: bgop:{<shard>}') end
-        local gate, expected = keys[1] .. KEY.GATE, whole(args[CLOCK.EXPECTED])
-        local g = call('HMGET', gate, GATE_CLOCK.NAMES)
-        local generation = g[GATE_CLOCK.GENERATION]
-        if not generation or g[GATE_CLOCK.RUN] ~= run_id() then return refuse('FENCED 0') end
-        if generation ~= args[CLOCK.GENERATION] then return refuse('FENCED ' .. generation) end
+        local gate, refusal = gate_pass(keys, args, false, true)
+        if not gate then return refusal end
+        local expected = whole(args[CLOCK.EXPECTED])
         if not expected then return invalid('expected: %s', tostring(args[CLOCK.EXPECTED])) end
-        local last, known = tonumber(g[GATE_CLOCK.NOW]), tonumber(g[GATE_CLOCK.AHEAD] or 0)
-        local now, ahead = settle(clock_ms(), last, known, expected)
-        if now - last > GAP_MS then call('HSET', gate, 'floor', integer(now + tonumber(g[GATE_CLOCK.LEASE_MS]))) end
-        if now ~= last then call('HSET', gate, 'now', integer(now)) end
-        if ahead ~= known then call('HSET', gate, 'ahead', integer(ahead)) end
-        if known == 0 and ahead > 0 then call('HSET', gate, 'ahead_since', integer(now)) end
+        local key, last, known = gate.prefix .. KEY.GATE, tonumber(gate.last), tonumber(gate.ahead or 0)
+        local now, ahead = settle(gate.clock, last, known, expected)
+        if now - last > GAP_MS then call('HSET', key, 'floor', integer(now + gate.lease_ms)) end
+        if now ~= last then call('HSET', key, 'now', integer(now)) end
+        if ahead ~= known then call('HSET', key, 'ahead', integer(ahead)) end
+        if known == 0 and ahead > 0 then call('HSET', key, 'ahead_since', integer(now)) end
         local answer = answer_ok(now)
         answer[CLOCK_ANSWER.AHEAD] = ahead
         return answer

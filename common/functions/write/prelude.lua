@@ -69,12 +69,12 @@ local function gate_pass(keys, args, open_only, may_hold)
     if not generation or g[GATE.RUN] ~= run_id() then return nil, refuse('FENCED 0') end
     if generation ~= args[1] then return nil, refuse('FENCED ' .. generation) end
     if open_only and g[GATE.MODE] ~= 'OPEN' then return nil, refuse('RECOVERING generation ' .. generation) end
-    local now, held = now_from(g[GATE.NOW], g[GATE.AHEAD])
+    local now, held, clock = now_from(g[GATE.NOW], g[GATE.AHEAD])
     if held and not may_hold then
         return nil, refuse('RECOVERING the clock of Redis went on by more than ' .. integer(GAP_MS) ..
                            ' ms: until a coordinator has told whether so much time has passed')
     end
     return {prefix = prefix, generation = generation, mode = g[GATE.MODE], last = g[GATE.NOW], now = now,
-            floor = tonumber(g[GATE.FLOOR] or 0), lease_ms = tonumber(g[GATE.LEASE_MS]),
+            clock = clock, ahead = g[GATE.AHEAD], floor = tonumber(g[GATE.FLOOR] or 0), lease_ms = tonumber(g[GATE.LEASE_MS]),
             retry_max_delay_ms = tonumber(g[GATE.RETRY_MAX_DELAY_MS]), pressure = g[GATE.PRESSURE]}
 end
