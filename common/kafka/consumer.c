@@ -25,7 +25,7 @@ enum {
 static const char *const tunable[] = {
     "session.timeout.ms", "10000",
     "heartbeat.interval.ms", "3000",
-    "max.poll.interval.ms", "300000",
+    "max.poll.interval.ms", "60000",    /* so long a group waits for members that do not join: twice a watchdog's patience */
     "fetch.min.bytes", "1",
     "fetch.wait.max.ms", "100",         /* bounds how long a new position waits for the request in flight */
     "fetch.error.backoff.ms", "50",

@@ -151,6 +151,8 @@ void kafka_producer_free(struct kafka_producer *producer);
 /* It will send to this topic, which exists: asks in the background where its partitions are, and keeps knowing. Else the
  * first message of an idle producer waits for that, up to a second. By the polling thread, before others send. */
 void kafka_producer_know(struct kafka_producer *producer, const char *topic);
+/* The same for whoever sends and goes, or measures: knows it when this returns true; false: not within the time. */
+bool kafka_producer_learn(struct kafka_producer *producer, const char *topic, int timeout_ms);
 enum { KAFKA_PARTITION_BY_KEY = -1 }; /* murmur2, as Java's; without a key: random */
 /* Copies key and value. headers: name, value pairs closed by NULL, or NULL. Anything but ST_OK: nothing was taken.
  * ST_LIMIT: the queue is full, or the producer is being replaced: poll, then try again. ST_INVALID: too large.

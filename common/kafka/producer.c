@@ -161,6 +161,19 @@ void kafka_producer_know(struct kafka_producer *producer, const char *topic)
         (struct known_topic){ xstrdup(topic), rd_kafka_topic_new(producer->rk, topic, NULL) };
 }
 
+bool kafka_producer_learn(struct kafka_producer *producer, const char *topic, int timeout_ms)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *known;
+
+    kafka_producer_know(producer, topic);
+    known = producer->topics[producer->topic_count - 1].handle;
+    if (!known || rd_kafka_metadata(producer->rk, 0, known, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
 /* Reports everything that a handle still holds, and destroys it. */
 static void retire(rd_kafka_t *rk)
 {

@@ -187,6 +187,13 @@ void load_start(struct load *load, const struct config *config, const struct loa
     load->producer = kafka_producer_new(&settings, linger_ms, on_delivery, load, &err);
     if (!load->producer)
         load_fail("Kafka", &err);
+    /* What submits has done so before: or the first message waits for up to a second, a third of a run. */
+    char topic[256];
+    config_topic(config, "submit", topic, sizeof topic);
+    if (!kafka_producer_learn(load->producer, topic, 30000)) {
+        err_set_server(&err, ST_AGAIN, "kafka", "nothing was heard of %s for 30 s", topic);
+        load_fail("Kafka", &err);
+    }
 }
 
 void load_end(struct load *load)

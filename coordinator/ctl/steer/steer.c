@@ -67,7 +67,11 @@ static int open_commands(struct sending *sending)
                             settings.brokers, sending->topic);
     }
     session->commands = kafka_producer_new(&settings, LINGER_MS, on_delivery, NULL, &err);
-    return session->commands ? EXIT_OK : session_fail(EXIT_CONFIG, "%s", err.text);
+    if (!session->commands)
+        return session_fail(EXIT_CONFIG, "%s", err.text);
+    /* When it cannot, sending says what is wrong. */
+    (void)kafka_producer_learn(session->commands, sending->topic, SESSION_TIMEOUT_MS);
+    return EXIT_OK;
 }
 
 static void send_one(struct sending *sending, struct target *target)
