@@ -252,7 +252,7 @@ class Pollers(threading.Thread):
                 self.look(self.some())
             except redis.exceptions.ResponseError as error:
                 self.modes["recovering" if "RECOVERING" in str(error) else "away"] += 1
-            except AWAY:
+            except (*AWAY, IndexError):         # the latter is redis-py's, where a cluster names no primary
                 self.modes["away"] += 1
             except BufferError:
                 pass

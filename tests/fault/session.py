@@ -12,6 +12,7 @@ from rig import ROOT, Rig
 
 
 DOCTOR_S = 90       # who was killed is told of for a minute behind its leases (told_ms), and the doctor is not content until then
+PROCESSES_PER_S = 60        # operations whose handler is a process: two cores bear no more beside faults; the rest are no-ops
 
 
 class Void(Exception):
@@ -28,7 +29,7 @@ class Session:
         self.void = None                        # why the faults had no effect
         self.wrong = []                         # what this run promises beside the history
         self.load = self.pollers = None
-        self.noop = noop
+        self.noop = max(noop, 1 - PROCESSES_PER_S / options.rate)
 
     def __enter__(self):
         self.rig.__enter__()
