@@ -3,6 +3,8 @@
  * Redis commands per operation, and bytes of Redis per finished operation.
  *
  *   bench_functions [operations [batch [shape]]]    all shapes in batches of 250, 64 and 16 without
+ *   bench_functions --growth [SHAPE [RECORDS [BACKLOG]]]   the same as the records that are kept grow tenfold from 10,000
+ *                          to so many (5,000,000), and with so many operations waiting besides (1,000,000)
  *   bench_functions --figures                       what --guard compares with: tests/bench/functions_figures.txt
  *   bench_functions --guard FILE                    exit 1 when an operation costs more than the file says
  *
@@ -13,6 +15,8 @@
 #include <string.h>
 
 #include "tests/bench/functions_load.h"
+
+enum { GROWTH_BATCH = 64 };
 
 static void print_head(void)
 {
@@ -36,6 +40,51 @@ static void print_cost(const struct functions_shape *shape, int operations, int 
     }
     printf(" | %6.2f %6.2f | %5.0f | %.2f %5.2f\n", us, commands, cost.bytes, cost.hset_us, cost.ratio);
     fflush(stdout);
+}
+
+static double growth_first_us, growth_first_ratio;
+
+static void print_point(const struct functions_point *point)
+{
+    const struct functions_cost *cost = &point->cost;
+    double us = 0;
+
+    printf("%9ld %9ld", point->records, point->backlog);
+    for (int step = 0; step < STEP_COUNT; step++) {
+        printf(" | %6.2f %5.2f", cost->steps[step].us, cost->steps[step].commands);
+        us += cost->steps[step].us;
+    }
+    if (growth_first_us <= 0)
+        growth_first_us = us, growth_first_ratio = cost->ratio;
+    printf(" | %6.2f %5.2f | %.2f %5.2f %5.2f | %8.1f\n", us, us / growth_first_us, cost->hset_us, cost->ratio,
+           cost->ratio / growth_first_ratio, point->arm_ms);
+    fflush(stdout);
+}
+
+static int growth(int argc, char **argv)
+{
+    const struct functions_shape *shape = functions_shape_find(argc > 2 ? argv[2] : "named");
+    long most = argc > 3 ? atol(argv[3]) : 5000000, backlog = argc > 4 ? atol(argv[4]) : 1000000;
+    long records[8];
+    int count = 0;
+
+    if (!shape)
+        fprintf(stderr, "there is no shape '%s'\n", argv[2]);
+    if (!shape || most < functions_load_round(GROWTH_BATCH) || backlog < 0) {
+        fprintf(stderr, "bench_functions --growth [SHAPE [RECORDS (a round at least) [BACKLOG]]]\n");
+        return 2;
+    }
+    for (long n = 10000; n < most && count < 7; n *= 10)
+        records[count++] = n;
+    records[count++] = most;
+    puts(
+        "us of Redis CPU, and Redis commands, per operation; x: compared with the first line; arm: all shards taken over");
+    printf("%9s %9s", "records", "waiting");
+    for (int step = 0; step < STEP_COUNT; step++)
+        printf(" | %-12s", functions_step_names[step]);
+    printf(" | %-12s | %-16s | arm, ms\n", "together    x", "HSET ratio     x");
+    functions_growth_run(shape, GROWTH_BATCH, records, count, backlog, print_point);
+    return 0;
 }
 
 static int bench(int argc, char **argv)
@@ -150,5 +199,7 @@ int main(int argc, char **argv)
         return figures_print();
     if (argc == 3 && strcmp(argv[1], "--guard") == 0)
         return guard(argv[2]);
+    if (argc >= 2 && strcmp(argv[1], "--growth") == 0)
+        return growth(argc, argv);
     return bench(argc, argv);
 }

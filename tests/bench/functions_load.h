@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+enum { FUNCTIONS_SHARDS = 16 };
 enum functions_step { STEP_INGEST, STEP_CLAIM, STEP_APPLY, STEP_REMOVE, STEP_COUNT };
 
 struct functions_shape {
@@ -31,5 +32,15 @@ const struct functions_shape *functions_shape_find(const char *name);
  * program with a message when anything fails, with 77 without redis-server. */
 void functions_load_run(const struct functions_shape *shape, int operations, int batch, struct functions_cost *cost);
 int functions_load_round(int batch);
+
+struct functions_point {   /* of a queue that grows */
+    long records, backlog; /* operations that have ended and are kept; that wait and are not claimed */
+    double arm_ms;         /* from the first call of a take-over of all shards to the last answer */
+    struct functions_cost cost;
+};
+/* One server whose records are kept: measured at each of these counts (a round at least, rising), then once more with so
+ * many operations waiting besides (0: not). Each point is given to `report` when it has been measured. */
+void functions_growth_run(const struct functions_shape *shape, int batch, const long *records, int count, long backlog,
+                          void (*report)(const struct functions_point *point));
 
 #endif
