@@ -157,6 +157,36 @@ static int64_t after(int64_t ms)
 }
 
 /* 8 slots, of which 3 work: a claim of more is tried by and by, and later each time that it fails. */
+static void slots_that_are_freed_gather_while_more_waits(void **state)
+{
+    static const struct type_config config = { .name = "WebCart" };
+    struct served_type type = { .config = &config, .concurrency = 8 };
+    struct slots slots;
+
+    (void)state;
+    slots_init(&slots, 100);
+    slots_run(&slots, &type, 8);
+    slots_free(&slots, &type, 1);
+    assert_true(slots_gather(&slots, &type, 50, 1000));
+    assert_false(slots_gather(&slots, &type, 1, 1000)); /* nothing more waits */
+    assert_true(slots_gather(&slots, &type, 50, 1000 + SLOTS_GATHER_MS - 1));
+    assert_false(slots_gather(&slots, &type, 50, 1000 + SLOTS_GATHER_MS));
+    slots_reserve(&slots, &type, 1);
+    slots_unreserve(&slots, &type, 1);
+    slots_free(&slots, &type, 1);
+    assert_true(slots_gather(&slots, &type, 50, 2000)); /* from the first one on, again */
+    slots_free(&slots, &type, 2);
+    assert_false(slots_gather(&slots, &type, 50, 2000)); /* half of all are enough */
+    slots_reserve(&slots, &type, 4);
+    slots_run(&slots, &type, 4);
+    slots_unreserve(&slots, &type, 4);
+    assert_false(slots_gather(&slots, &type, 50, 3000)); /* there is none to wait with */
+    type.concurrency = 1;
+    slots_free(&slots, &type, 8);
+    assert_false(slots_gather(&slots, &type, 50, 4000)); /* nor another to wait for */
+    slots_release(&slots);
+}
+
 static void a_shortage_leaves_the_slots_that_work_and_tries_more_by_and_by(void **state)
 {
     struct type_config config = { .name = (char *)"WebCart" };
@@ -267,6 +297,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_served_is_named),
         cmocka_unit_test(each_handler_that_can_be_configured_exists),
         cmocka_unit_test(slots_are_bounded_per_type_and_in_all),
+        cmocka_unit_test(slots_that_are_freed_gather_while_more_waits),
         cmocka_unit_test(a_shortage_leaves_the_slots_that_work_and_tries_more_by_and_by),
         cmocka_unit_test(a_shortage_ends_when_all_slots_work_again),
         cmocka_unit_test(descriptors_are_counted_for_the_dearest_mixture),

@@ -173,7 +173,7 @@ static bool open_if_wanted(struct claims *claims, struct lane *lane, int64_t now
     if (!pull && (!hinted || still_gathers(claims, lane, now)))
         return false;
     left = slots_for_call(claims, lane);
-    if (left == 0) {
+    if (left == 0 || (!pull && slots_gather(claims->parts.slots, lane->type, lane->backlog.id_count, now))) {
         *no_slots = true;
         return false;
     }
@@ -510,6 +510,11 @@ enum claims_wait claims_turn(struct claims *claims, struct hints_reader *hints)
     return received ? CLAIMS_MORE : no_slots ? CLAIMS_NO_SLOTS : CLAIMS_IDLE;
 }
 
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* When this lane wants to be looked at without anything having come. */
 static int64_t lane_next_boot_ms(const struct lane *lane, int64_t now)
 {
@@ -526,8 +531,8 @@ static int64_t lane_next_boot_ms(const struct lane *lane, int64_t now)
             unhinted = lane->hinted_until_boot_ms;
         next = unhinted < next ? unhinted : next;
     }
-    if (lane->backlog.id_count > 0) /* now, or when its pause is over */
-        next = lane->gather_until_boot_ms;
+    if (lane->backlog.id_count > 0) /* now, or when its pause is over, or that of its slots */
+        next = most(lane->gather_until_boot_ms, lane->type->gather_until_boot_ms);
     return next > lane->not_before_boot_ms ? next : lane->not_before_boot_ms;
 }
 

@@ -104,6 +104,20 @@ int slots_left(struct slots *slots, struct served_type *type)
     return left > 0 ? left : 0;
 }
 
+/* Where handlers hold most slots, a call for one of them costs Redis as much as one for eight, and what is granted together
+ * mostly ends together, in one shard, so that one message tells of it. Half of the slots are enough. */
+bool slots_gather(struct slots *slots, struct served_type *type, size_t waiting, int64_t now_boot_ms)
+{
+    int most = type->concurrency < slots->concurrency ? type->concurrency : slots->concurrency;
+    int left = slots_left(slots, type);
+
+    if (left == 0 || (size_t)left >= waiting || left * 2 >= most)
+        return false;
+    if (type->gather_until_boot_ms == 0)
+        type->gather_until_boot_ms = now_boot_ms + SLOTS_GATHER_MS;
+    return now_boot_ms < type->gather_until_boot_ms;
+}
+
 bool slots_all_taken(const struct slots *slots)
 {
     return slots->concurrency <= slots->reserved + atomic_load(&slots->running);
@@ -113,6 +127,7 @@ void slots_reserve(struct slots *slots, struct served_type *type, int count)
 {
     slots->reserved += count;
     type->reserved += count;
+    type->gather_until_boot_ms = 0;
 }
 
 void slots_unreserve(struct slots *slots, struct served_type *type, int count)

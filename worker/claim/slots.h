@@ -10,6 +10,7 @@
 
 /* After a shortage a Type has as many slots as did work; more are tried by and by, later each time that it fails. */
 enum { SHORTAGE_PAUSE_LEAST_MS = 250, SHORTAGE_PAUSE_MOST_MS = 10000 };
+enum { SLOTS_GATHER_MS = 2 }; /* from the first one that was freed */
 
 struct slots {
     int concurrency; /* of the worker */
@@ -25,6 +26,8 @@ void slots_init(struct slots *slots, int concurrency);
 void slots_release(struct slots *slots);
 /* Free ones for this Type; never negative. */
 int slots_left(struct slots *slots, struct served_type *type);
+/* Not yet: `waiting` operations are more than the free slots, and more may be freed in a moment. */
+bool slots_gather(struct slots *slots, struct served_type *type, size_t waiting, int64_t now_boot_ms);
 /* No Type has a free one. */
 bool slots_all_taken(const struct slots *slots);
 void slots_reserve(struct slots *slots, struct served_type *type, int count);

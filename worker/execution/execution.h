@@ -33,16 +33,17 @@ struct shortage {
 struct served_type {
     const struct type_config *config;
     const struct handler *handler;
-    void *state;                /* the handler's own, shared by all its Types */
-    void *prepared;             /* what the handler made of this Type's options */
-    int index;                  /* in the worker's array */
-    int concurrency;            /* most executions at a time */
-    bool group;                 /* speaks the group protocol: merge_max > 1 */
-    bool traced;                /* its attempts become spans ([traces] url) */
-    int64_t busy_until_boot_ms; /* it has work: hints or grants lately; the claiming thread's */
-    int reserved;               /* slots promised to claim calls under way; the claiming thread's */
-    atomic_int running;         /* executions with the handler */
-    atomic_bool backlogged;     /* its hints wait for slots: what it has done may be told of together */
+    void *state;                  /* the handler's own, shared by all its Types */
+    void *prepared;               /* what the handler made of this Type's options */
+    int index;                    /* in the worker's array */
+    int concurrency;              /* most executions at a time */
+    bool group;                   /* speaks the group protocol: merge_max > 1 */
+    bool traced;                  /* its attempts become spans ([traces] url) */
+    int64_t busy_until_boot_ms;   /* it has work: hints or grants lately; the claiming thread's */
+    int64_t gather_until_boot_ms; /* slots were freed and wait for more; 0: none do; the claiming thread's */
+    int reserved;                 /* slots promised to claim calls under way; the claiming thread's */
+    atomic_int running;           /* executions with the handler */
+    atomic_bool backlogged;       /* its hints wait for slots: what it has done may be told of together */
     struct shortage shortage;
 };
 
