@@ -10,6 +10,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COUNTERS = "kafka.network:type=RequestMetrics,name=RequestsPerSec,*"
+PARTS_OF_FETCH = ("FetchConsumer", "FetchFollower")     # counted under Fetch as well
 START_S = 60
 
 
@@ -50,6 +51,7 @@ class Requests:
         head = self.line()
         if b"RequestsPerSec" not in head:
             raise RuntimeError(f"Kafka's counters cannot be read: {head[:500]!r}")
+        self.counted = [kind not in PARTS_OF_FETCH for kind in re.findall(r"request=(\w+)", head.decode())]
         self.line()
         self.stand_still()
 
@@ -87,4 +89,4 @@ class Requests:
         self.line()
         numbers = self.line().decode().strip().split(",")[1:]
         self.stand_still()
-        return sum(int(number) for number in numbers)
+        return sum(int(number) for number, counted in zip(numbers, self.counted, strict=True) if counted)
