@@ -50,7 +50,7 @@ static void write_until(struct redis *redis, int server)
     struct err err = ERR_INIT;
     char port[16];
 
-    snprintf(port, sizeof port, ":%d", set.at[server].port);
+    snprintf(port, sizeof port, ":%d", redis_sentinel_port(&set, server));
     for (int i = 0; i < TRIES; i++) {
         enum status st = call(redis, &err, "SET", "x", "y");
 
@@ -71,7 +71,7 @@ static void the_sentinels_name_the_primary(void **state)
     assert_true(redis_is_by_sentinel(redis));
     assert_false(redis_is_cluster(redis));
     must_call(redis, "SET", "x", "y");
-    snprintf(expected, sizeof expected, "127.0.0.1:%d (mine)", set.at[0].port);
+    snprintf(expected, sizeof expected, "127.0.0.1:%d (mine)", redis_sentinel_port(&set, 0));
     assert_string_equal(redis_address(redis), expected);
     assert_int_equal(redis_connection_number(redis), 1);
     redis_free(redis);
@@ -276,6 +276,23 @@ static int setup(void **state)
     return 0;
 }
 
+static int setup_by_tls(void **state)
+{
+    (void)state;
+    redis_sentinel_start_by_tls(&set);
+    return 0;
+}
+
+/* Without the authority nobody is believed. */
+static void a_sentinel_of_an_unknown_authority_is_refused(void **state)
+{
+    char url[256];
+
+    (void)state;
+    snprintf(url, sizeof url, "rediss+sentinel://127.0.0.1:%d/mine", redis_sentinel_port(&set, 2));
+    refused(url, false, (const char *[]){ "certificate", NULL });
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -297,6 +314,12 @@ int main(void)
         cmocka_unit_test(a_primary_that_stood_still_is_left_before_it_answers),
         cmocka_unit_test(a_primary_that_still_serves_is_left_when_another_has_its_place),
     };
+    const struct CMUnitTest by_tls[] = {
+        cmocka_unit_test(the_sentinels_name_the_primary),
+        cmocka_unit_test(a_sentinel_of_an_unknown_authority_is_refused),
+        cmocka_unit_test(a_killed_primary_is_replaced),
+    };
+    int wrong = cmocka_run_group_tests(tests, setup, teardown);
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return wrong ? wrong : cmocka_run_group_tests_name("by TLS", by_tls, setup_by_tls, teardown);
 }

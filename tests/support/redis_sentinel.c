@@ -41,6 +41,19 @@ static char *file_of(const struct redis_sentinel *set, int process, const char *
     return path;
 }
 
+int redis_sentinel_port(const struct redis_sentinel *set, int process)
+{
+    return set->tls ? set->at[process].tls_port : set->at[process].port;
+}
+
+static void write_tls(const struct redis_sentinel *set, int process, FILE *file)
+{
+    fprintf(file,
+            "tls-port %d\ntls-replication yes\ntls-auth-clients no\ntls-ca-cert-file %s/ca.pem\n"
+            "tls-cert-file %s/server.pem\ntls-key-file %s/server.key\n",
+            set->at[process].tls_port, set->directory, set->directory, set->directory);
+}
+
 /* Sentinel writes into its own, so each has one. */
 static void write_configuration(const struct redis_sentinel *set, int process)
 {
@@ -51,17 +64,19 @@ static void write_configuration(const struct redis_sentinel *set, int process)
         failed(set, 1, "a configuration cannot be written");
     fprintf(file, "port %d\nbind 127.0.0.1\ndir %s\nlogfile redis.log\n", set->at[process].port,
             file_of(set, process, "", path));
+    if (set->tls)
+        write_tls(set, process, file);
     if (is_sentinel(process))
         fprintf(file,
                 "sentinel monitor mine 127.0.0.1 %d 2\nsentinel down-after-milliseconds mine 2000\n"
                 "sentinel failover-timeout mine 6000\n",
-                set->at[0].port);
+                redis_sentinel_port(set, 0));
     else
         fprintf(file,
                 "save \"\"\nappendonly yes\nappendfsync no\nrepl-diskless-sync-delay 0\nmaxmemory-policy noeviction\n"
                 "hash-max-listpack-value 1024\nhash-max-listpack-entries 48\n");
     if (process == 1)
-        fprintf(file, "replicaof 127.0.0.1 %d\n", set->at[0].port);
+        fprintf(file, "replicaof 127.0.0.1 %d\n", redis_sentinel_port(set, 0));
     fclose(file);
 }
 
@@ -184,7 +199,7 @@ static bool names(struct redis_sentinel *set, int process, int server)
     char port[16];
     const redisReply *reply = redis_sentinel_call(set, process, "SENTINEL GET-MASTER-ADDR-BY-NAME mine");
 
-    snprintf(port, sizeof port, "%d", set->at[server].port);
+    snprintf(port, sizeof port, "%d", redis_sentinel_port(set, server));
     return reply->elements == 2 && strcmp(reply->element[1]->str, port) == 0 &&
            strstr(redis_sentinel_call(set, server, "INFO replication")->str, "role:master");
 }
@@ -215,27 +230,60 @@ int redis_sentinel_settled(struct redis_sentinel *set)
     failed(set, 1, "the Sentinels do not agree in time on a primary that the other server follows");
 }
 
-void redis_sentinel_start(struct redis_sentinel *set)
+static void write_url(struct redis_sentinel *set)
+{
+    int written = snprintf(set->url, sizeof set->url, "%s+sentinel://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/mine",
+                           set->tls ? "rediss" : "redis", redis_sentinel_port(set, 2), redis_sentinel_port(set, 3),
+                           redis_sentinel_port(set, 4));
+
+    if (set->tls)
+        snprintf(set->url + written, sizeof set->url - (size_t)written, "?tls_ca_file=%s/ca.pem", set->directory);
+}
+
+static void make_certificates(const struct redis_sentinel *set)
+{
+    char command[512];
+
+    snprintf(command, sizeof command, "%s/deploy/certificates %s server", BGOP_TOP, set->directory);
+    if (system(command) != 0)
+        failed(set, 1, "its certificates cannot be made");
+}
+
+static void start(struct redis_sentinel *set)
 {
     char path[128];
 
-    memset(set, 0, sizeof *set);
     snprintf(set->directory, sizeof set->directory, "/tmp/bgop-sentinel-XXXXXX");
     if (mkdtemp(set->directory) == NULL)
         failed(set, 1, "mkdtemp failed");
+    if (set->tls)
+        make_certificates(set);
     for (int i = 0; i < REDIS_SENTINEL_PROCESSES; i++) {
         set->at[i].port = port_take();
+        set->at[i].tls_port = set->tls ? port_take() : 0;
         if (mkdir(file_of(set, i, "", path), 0700) != 0)
             failed(set, 1, "mkdir failed");
         write_configuration(set, i);
         redis_sentinel_again(set, i);
     }
-    snprintf(set->url, sizeof set->url, "redis+sentinel://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d/mine", set->at[2].port,
-             set->at[3].port, set->at[4].port);
+    write_url(set);
     for (int waited_ms = 0; !all(set, knows_all, 0); waited_ms += PAUSE_MS) {
         if (waited_ms > START_MS)
             failed(set, 1, "the Sentinels do not know all in time");
         pause_ms(PAUSE_MS);
     }
     redis_sentinel_settled(set);
+}
+
+void redis_sentinel_start(struct redis_sentinel *set)
+{
+    memset(set, 0, sizeof *set);
+    start(set);
+}
+
+void redis_sentinel_start_by_tls(struct redis_sentinel *set)
+{
+    memset(set, 0, sizeof *set);
+    set->tls = true;
+    start(set);
 }

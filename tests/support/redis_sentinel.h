@@ -13,16 +13,22 @@ enum { REDIS_SENTINEL_SERVERS = 2, REDIS_SENTINEL_SENTINELS = 3, REDIS_SENTINEL_
 
 struct redis_sentinel_process {
     pid_t pid;
-    int port;
+    int port;     /* in clear */
+    int tls_port; /* with TLS: what they tell each other, and everybody who asks */
 };
 struct redis_sentinel {
     struct redis_sentinel_process at[REDIS_SENTINEL_PROCESSES]; /* two servers, three Sentinels */
     char directory[64];
-    char url[256]; /* redis+sentinel://127.0.0.1:p,.../mine */
+    bool tls;      /* certificates of deploy/certificates are in its folder */
+    char url[256]; /* redis+sentinel://127.0.0.1:p,.../mine; with TLS rediss+sentinel:// and ?tls_ca_file= */
 };
 
 /* Starts them and waits until all Sentinels know all: server 0 is the primary. */
 void redis_sentinel_start(struct redis_sentinel *set);
+/* The same, and what they say to each other goes over TLS. */
+void redis_sentinel_start_by_tls(struct redis_sentinel *set);
+/* That the Sentinels tell of it. */
+int redis_sentinel_port(const struct redis_sentinel *set, int process);
 void redis_sentinel_stop(struct redis_sentinel *set);
 void redis_sentinel_kill(struct redis_sentinel *set, int process);
 void redis_sentinel_signal(struct redis_sentinel *set, int process, int number);
