@@ -1,4 +1,4 @@
-/* What the rounds of functions_load.c and functions_growth.c are made of: a server, and each of the functions called for a
+/* What the rounds of functions_load.c are made of: a server, and each of the functions called for a
  * batch in every shard. Whatever fails ends the program with a message. */
 #ifndef TESTS_BENCH_FUNCTIONS_CALLS_H
 #define TESTS_BENCH_FUNCTIONS_CALLS_H

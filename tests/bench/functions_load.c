@@ -271,13 +271,12 @@ static struct load *load_new(const struct functions_shape *shape, int batch, str
     return load;
 }
 
-/* So many rounds, and what was measured of them, an operation. */
-static void rounds_measure(struct load *load, int rounds)
+/* So many rounds, and what was measured of them, an operation. before: bytes that are not theirs. */
+static void rounds_measure(struct load *load, int rounds, double before)
 {
     const struct timespec until_expired = { .tv_sec = RETENTION_S, .tv_nsec = 50000000 };
     struct functions_cost *cost = load->cost;
     double *ratios = calloc((size_t)rounds, sizeof *ratios), operations = rounds * functions_load_round(load->batch);
-    double before = bytes_used(load);
 
     *cost = (struct functions_cost){ 0 };
     load->hsets = 0;
@@ -303,7 +302,7 @@ void functions_load_run(const struct functions_shape *shape, int operations, int
     struct load *load = load_new(shape, batch, cost);
 
     functions_arm(load, RETENTION_S);
-    rounds_measure(load, operations / functions_load_round(batch));
+    rounds_measure(load, operations / functions_load_round(batch), 0);
     load_close(load);
 }
 
@@ -315,7 +314,7 @@ static void point_measure(struct load *load, struct functions_point *point)
 
     functions_arm(load, RETENTION_S);
     point->arm_ms = (double)(clock_boot_us() - began_us) / 1000;
-    rounds_measure(load, POINT_OPERATIONS / functions_load_round(load->batch));
+    rounds_measure(load, POINT_OPERATIONS / functions_load_round(load->batch), bytes_used(load));
     functions_arm(load, KEPT_S);
 }
 
