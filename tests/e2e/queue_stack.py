@@ -253,6 +253,9 @@ class Stack:
                 return None
         eventually(answers, "Kafka answers", timeout)
 
+    def grant_kafka(self):
+        """What the programs may do there, before any of them is started: nobody asks here."""
+
     def kill_kafka(self):
         """All of it."""
         for name in self.BROKERS:

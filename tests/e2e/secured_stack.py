@@ -40,6 +40,10 @@ class SecuredStack(Stack):
                             self.tls / "admin.properties", "--types", ",".join(TYPES)], check=True, timeout=120)
             self.granted = True
 
+    def grant_kafka(self):
+        self.start_kafka()
+        self.kill_kafka()
+
     def start_broker(self, name, number, port, controllers):
         self.start(name, [ROOT / "deploy/kafka/start", "--port", port, "--data", self.folder / name, "--log",
                           self.folder / f"{name}-log", "--tls", self.tls, "--node", number, "--controllers", controllers])
