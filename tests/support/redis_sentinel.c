@@ -249,10 +249,12 @@ static void make_certificates(const struct redis_sentinel *set)
         failed(set, 1, "its certificates cannot be made");
 }
 
-static void start(struct redis_sentinel *set)
+static void start(struct redis_sentinel *set, bool tls)
 {
     char path[128];
 
+    memset(set, 0, sizeof *set);
+    set->tls = tls;
     snprintf(set->directory, sizeof set->directory, "/tmp/bgop-sentinel-XXXXXX");
     if (mkdtemp(set->directory) == NULL)
         failed(set, 1, "mkdtemp failed");
@@ -277,13 +279,10 @@ static void start(struct redis_sentinel *set)
 
 void redis_sentinel_start(struct redis_sentinel *set)
 {
-    memset(set, 0, sizeof *set);
-    start(set);
+    start(set, false);
 }
 
 void redis_sentinel_start_by_tls(struct redis_sentinel *set)
 {
-    memset(set, 0, sizeof *set);
-    set->tls = true;
-    start(set);
+    start(set, true);
 }

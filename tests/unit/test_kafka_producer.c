@@ -171,8 +171,7 @@ static void a_full_queue_says_so_and_takes_nothing(void **state)
     assert_int_equal(atomic_load(&world.reports[10]), 0);
 }
 
-/* By the call that asks: its handle knows a leader before anything is sent. */
-static void what_was_learned_is_known_before_the_first_message(void **state)
+static void learning_says_whether_the_topic_was_heard_of(void **state)
 {
     struct kafka_settings nowhere = { .brokers = "127.0.0.1:1" };
     struct err err = ERR_INIT;
@@ -350,7 +349,7 @@ int main(void)
         cmocka_unit_test(keys_are_placed_as_by_javas_murmur2),
         cmocka_unit_test(a_message_that_is_too_large_is_refused_at_once),
         cmocka_unit_test(a_full_queue_says_so_and_takes_nothing),
-        cmocka_unit_test(what_was_learned_is_known_before_the_first_message),
+        cmocka_unit_test(learning_says_whether_the_topic_was_heard_of),
         cmocka_unit_test(a_fatal_producer_is_replaced_and_nothing_is_reported_twice),
         cmocka_unit_test(who_only_sends_learns_that_the_producer_is_fatal),
         cmocka_unit_test(a_topic_that_could_not_be_told_of_is_learned_by_sending),

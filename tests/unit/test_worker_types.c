@@ -156,7 +156,6 @@ static int64_t after(int64_t ms)
     return until;
 }
 
-/* 8 slots, of which 3 work: a claim of more is tried by and by, and later each time that it fails. */
 static void slots_that_are_freed_gather_while_more_waits(void **state)
 {
     static const struct type_config config = { .name = "WebCart" };
@@ -187,6 +186,7 @@ static void slots_that_are_freed_gather_while_more_waits(void **state)
     slots_release(&slots);
 }
 
+/* 8 slots, of which 3 work: a claim of more is tried by and by, and later each time that it fails. */
 static void a_shortage_leaves_the_slots_that_work_and_tries_more_by_and_by(void **state)
 {
     struct type_config config = { .name = (char *)"WebCart" };
