@@ -1,9 +1,5 @@
 /* What anybody may send to a status page: whatever it is, the server lives, answers in HTTP or closes, and hands its
  * handlers what the routes say. libmicrohttpd takes the bytes apart; routes, limits and answers are ours. */
-#include <arpa/inet.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/http/http.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/loopback.h"
 
 static void show(void *arg, const struct http_request *request, struct http_answer *answer)
 {
@@ -49,7 +46,7 @@ static const struct http_route routes[] = {
     { NULL, NULL, NULL, 0, 0 },
 };
 
-static struct sockaddr_in listening(void)
+static int listening(void)
 {
     static struct http_server *server;
     struct http_settings settings = {
@@ -60,35 +57,21 @@ static struct sockaddr_in listening(void)
     if (!server)
         server = http_server_start(&settings, &err);
     FUZZ_CHECK(server);
-    return (struct sockaddr_in){ .sin_family = AF_INET,
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                 .sin_port = htons((uint16_t)http_server_port(server)) };
-}
-
-/* A server that waits for the rest of a request says nothing: nor is anything to be waited for, then. */
-static bool says_something(int fd)
-{
-    enum { SILENCE_MS = 5 };
-    struct pollfd look = { fd, POLLIN, 0 };
-
-    return poll(&look, 1, SILENCE_MS) > 0;
+    return http_server_port(server);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct linger at_once = { 1, 0 }; /* no port stays behind in TIME_WAIT */
-    struct sockaddr_in at = listening();
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    enum { SILENCE_MS = 5 }; /* a server that waits for the rest says nothing: nor is anything to be waited for, then */
+    int fd = loopback_connect(listening());
     char answer[4096];
     size_t got = 0;
     ssize_t more;
 
-    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) != 0)
-        abort();
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    more = send(fd, data, size, MSG_NOSIGNAL);
+    loopback_send(fd, data, size);
     shutdown(fd, SHUT_WR);
-    while (got < sizeof answer && says_something(fd) && (more = recv(fd, answer + got, sizeof answer - got, 0)) > 0)
+    while (got < sizeof answer && loopback_says_something(fd, SILENCE_MS) &&
+           (more = loopback_receive(fd, answer + got, sizeof answer - got)) > 0)
         got += (size_t)more;
     close(fd);
     FUZZ_CHECK(got == 0 || memcmp(answer, "HTTP/1.", got < 7 ? got : 7) == 0);

@@ -1,14 +1,11 @@
 /* What a client with a token may ask of the coordinator's endpoint: the first line is a path with its query, what
  * follows a body. Whatever it is, the answer is JSON, and an error is an array that clients can read. There is no Redis,
  * so what would be asked of it is 503; paths, fields, Ids, SOQL, locators and bodies are taken apart all the same. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -17,6 +14,7 @@
 #include "common/config/config.h"
 #include "coordinator/http/endpoint.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/loopback.h"
 
 static struct config config;
 
@@ -67,20 +65,7 @@ static void write_request(struct buf *request, const char *data, size_t size)
         buf_append(request, body, size - target - 1);
 }
 
-static int connect_to_it(void)
-{
-    static const struct linger at_once = { 1, 0 }; /* no port stays behind in TIME_WAIT */
-    const struct sockaddr_in at = { .sin_family = AF_INET,
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                    .sin_port = htons((uint16_t)port()) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    FUZZ_CHECK(fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof at) == 0);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    return fd;
-}
-
-/* An answer that is none was seen once, on a busy machine, and never again: whoever meets it knows how it came. */
+/* Whoever meets no answer knows how it came. */
 static void tell_of_none(const struct buf *answer, int cause, int64_t began_ms)
 {
     fprintf(stderr, "no whole answer within %" PRId64 " ms (%s), but %zu bytes: %.*s\n", clock_boot_ms() - began_ms,
@@ -111,14 +96,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char piece[4096];
     struct buf request, answer;
     ssize_t more;
-    int fd = connect_to_it(), cause;
+    int fd = loopback_connect(port()), cause;
     int64_t began_ms = clock_boot_ms();
 
     buf_init(&request, 1 << 20);
     buf_init(&answer, 1 << 20);
     write_request(&request, (const char *)data, size);
-    FUZZ_CHECK(send(fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size);
-    while ((more = recv(fd, piece, sizeof piece, 0)) > 0)
+    FUZZ_CHECK(loopback_send(fd, request.data, request.size) == (ssize_t)request.size);
+    while ((more = loopback_receive(fd, piece, sizeof piece)) > 0)
         buf_append(&answer, piece, (size_t)more);
     cause = more < 0 ? errno : 0;
     close(fd);
