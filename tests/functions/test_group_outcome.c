@@ -472,49 +472,6 @@ static const char *last_changes(struct shard *shard)
     return shard_command(shard, "XREVRANGE " SHARD_PREFIX ":changes + - COUNT 1");
 }
 
-static void add_entry(char *entries, size_t room, struct shard *shard, const char *kind, int op)
-{
-    size_t used = strlen(entries);
-
-    snprintf(entries + used, room - used, "%s%s %s %" PRIu64 " %" PRId64 " 10 http://w1 \"\" \"\" \"\" %s \"\"",
-             used > 0 ? " " : "", kind, shard_id(op), shard_token(shard, 1), shard->now_ms - 10, shard_id(1));
-}
-
-/* As a worker tells of a group that fits into one message. Answers how many entries of `changes` that took. */
-static int64_t end_group(struct shard *shard, bool follower_told_of_again)
-{
-    int64_t before;
-    char entries[1024] = "";
-
-    groups_three(shard);
-    before = shard_number(shard, "XLEN " SHARD_PREFIX ":changes");
-    add_entry(entries, sizeof entries, shard, "ok", 2);
-    add_entry(entries, sizeof entries, shard, "ok", 3);
-    if (follower_told_of_again)
-        add_entry(entries, sizeof entries, shard, "error", 3);
-    add_entry(entries, sizeof entries, shard, "ok", 1);
-    shard_apply_entries(shard, entries);
-    groups_stand(shard, 1, "Complete D");
-    groups_leads(shard, 1, 1, "2");
-    for (int op = 2; op <= 3; op++) {
-        groups_stand(shard, op, "Merged D");
-        groups_follows(shard, op, 1, 1);
-        groups_field(shard, op, "ExpiresAt", shard_field(shard, 1, "ExpiresAt"));
-    }
-    assert_string_equal(shard_command(shard, "KEYS *:group:*"), "");
-    return shard_number(shard, "XLEN " SHARD_PREFIX ":changes") - before;
-}
-
-static void a_whole_group_ends_in_one_call(void **state)
-{
-    assert_int_equal(end_group(*state, false), 1);
-}
-
-static void what_is_known_of_a_follower_does_not_outlive_its_next_entry(void **state)
-{
-    assert_int_equal(end_group(*state, true), 2);
-}
-
 /* 3 leaves the group that its leader ends: the leader is edited, and completes. */
 static void the_last_change_that_is_told_is_the_status(void **state)
 {
@@ -599,8 +556,6 @@ int main(void)
         groups_test(a_leader_that_is_canceled_as_it_returns_leaves_its_lane),
         groups_test(a_newer_attempt_ends_what_redis_knows_of_the_group),
         groups_test(a_member_is_reasserted_out_of_its_old_group),
-        groups_test(a_whole_group_ends_in_one_call),
-        groups_test(what_is_known_of_a_follower_does_not_outlive_its_next_entry),
         groups_test(the_last_change_that_is_told_is_the_status),
         groups_test(a_group_is_removed_together),
         groups_test(a_leader_is_not_removed_before_its_followers),

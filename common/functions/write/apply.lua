@@ -41,16 +41,17 @@ do
         return nil, entries
     end
 
-    -- Type, payload and lane of a lease under this token, nil: it is another's, or its end concerns others than its lane and
-    -- its sequence group.
+    -- Type, payload, lane and group of a lease under this token, nil: it is another's, or its end concerns others than its
+    -- lane, its sequence group and its followers.
     -- Leases of a batch are alike; what this call knows of one it knows of all with its text.
     local function lease_read(known, lease, token)
         local read = known[lease]
         if read == nil then
             local own, type, marks, parent = lease:match('^(%S+) %S+ %S+ (%S+) (%S+) ?(.*)$')
-            local payload, mark = (marks or ''):match('^(.)([sl]?)$')
+            local payload, mark, leads = (marks or ''):match('^(.)([sl]?)(g?)$')
+            if mark == 's' and leads == 'g' then payload = nil end
             read = payload and {token = own, type = type, payload = payload, sequenced = mark == 's',
-                                lane = mark == 'l' and lane_name(type, parent) or nil}
+                                leads = leads == 'g', lane = mark == 'l' and lane_name(type, parent) or nil}
             known[lease] = read or false
         end
         return read and read.token == token and read
@@ -90,15 +91,77 @@ do
         if read.sequenced then sequence_ended(b, id) end
     end
 
+    -- A field of entry n.
+    local function field(entries, args, n, name)
+        local place = entries.at[name]
+        return place and args[entries.first + (n - 1) * entries.width + place] or not place and entries.value[name]
+    end
+
+    -- When the attempt of entry n ended, and how long it took; nil: the entry does not say.
+    local function times_of(b, entries, args, n)
+        local started = whole(field(entries, args, n, ENTRY.STARTED_AT))
+        local duration = whole(field(entries, args, n, ENTRY.DURATION))
+        if started and duration then return math.min(started + duration, b.now), duration end
+    end
+
+    -- A follower's entry n goes into its group, for group_complete, or shows that the group does not end so simply.
+    local function group_add(b, group, entries, args, n, id)
+        local finished, duration = times_of(b, entries, args, n)
+        if field(entries, args, n, ENTRY.KIND) ~= 'ok' or not finished then
+            group.spoilt = true
+            return
+        end
+        group.count, group.numbers[#group.numbers + 1] = group.count + 1, n
+        group.told[id] = {token = field(entries, args, n, ENTRY.TOKEN), finished = finished, duration = duration,
+                          result = field(entries, args, n, ENTRY.RESULT)}
+    end
+
+    -- By entry number, followers' and leaders': the groups whose leader's success this call tells behind its followers'.
+    -- An Id that is met twice is somebody's whose entries must be applied one after the other: then there are none.
+    local function groups_find(b, entries, args, ids, leases, known)
+        local of, by_leader, met = {}, {}, {}
+        if not entries.at[ENTRY.LEADER_ID] and entries.value[ENTRY.LEADER_ID] == '' then return of end
+        for n = #ids, 1, -1 do
+            local id, leader = ids[n], field(entries, args, n, ENTRY.LEADER_ID)
+            if met[id] then return {} end
+            met[id] = true
+            local group = by_leader[leader]
+            if group then
+                of[n] = group
+                group_add(b, group, entries, args, n, id)
+            elseif leader == id and leases[n] and field(entries, args, n, ENTRY.KIND) == 'ok' then
+                local read = lease_read(known, leases[n], field(entries, args, n, ENTRY.TOKEN))
+                if read and read.leads then
+                    group = {read = read, leader = id, last = n, numbers = {n}, told = {}, count = 0}
+                    of[n], by_leader[id], group.spoilt = group, group, not times_of(b, entries, args, n)
+                end
+            end
+        end
+        return of
+    end
+
+    -- All of a group, at its leader's entry. Answers how many of them were counted here as finished.
+    local function group_apply(b, group, entries, args)
+        local n, read = group.last, group.read
+        local finished, token = times_of(b, entries, args, n), field(entries, args, n, ENTRY.TOKEN)
+        if group_complete(b, read.type, group.leader, token, finished, group.told, group.count) then
+            complete(b, read, group.leader, field(entries, args, n, ENTRY.STARTED_AT),
+                     field(entries, args, n, ENTRY.DURATION), field(entries, args, n, ENTRY.RESULT))
+            return 1
+        end
+        for at = #group.numbers, 1, -1 do
+            entry_apply(b, columns_row(entries, args, entries.first + (group.numbers[at] - 1) * entries.width), 1)
+        end
+        return 0
+    end
+
     local function apply_all(b, entries, args)
         if entries.count == 0 then return end
         local at, value, ids, known, ended = entries.at, entries.value, {}, {}, 0
-        for n = 1, entries.count do
-            local i = entries.first + (n - 1) * entries.width
-            ids[n] = at[ENTRY.ID] and args[i + at[ENTRY.ID]] or value[ENTRY.ID]
-        end
+        for n = 1, entries.count do ids[n] = field(entries, args, n, ENTRY.ID) end
         b.cancels = call('EXISTS', b.prefix .. KEY.CANCELS) == 1
         local leases = call('HMGET', b.prefix .. KEY.LEASES, unpack(ids))
+        local groups = groups_find(b, entries, args, ids, leases, known)
         local kind_at, token_at, started_at = at[ENTRY.KIND], at[ENTRY.TOKEN], at[ENTRY.STARTED_AT]
         local duration_at, result_at = at[ENTRY.DURATION], at[ENTRY.RESULT]
         local kind, token, started = value[ENTRY.KIND], value[ENTRY.TOKEN], value[ENTRY.STARTED_AT]
@@ -110,9 +173,13 @@ do
             if started_at then started = args[i + started_at] end
             if duration_at then duration = args[i + duration_at] end
             if result_at then result = args[i + result_at] end
+            local group = groups[n]
+            if group and group.spoilt then group = nil end
             -- What was read above is old for an Id that this call has met before.
             local read = kind == 'ok' and leases[n] and not b.touched[id] and lease_read(known, leases[n], token)
-            if read then
+            if group then
+                if n == group.last then ended = ended + group_apply(b, group, entries, args) end
+            elseif read and not read.leads then
                 complete(b, read, id, started, duration, result)
                 ended = ended + 1
             else

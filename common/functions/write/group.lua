@@ -4,7 +4,7 @@
 --   Merged, neither `ok` nor ExpiresAt     runs
 --   Merged, `ok` (a time)                  succeeded then; its leader runs still
 --   Merged, ExpiresAt                      succeeded, like its leader (`ok` stays)
-local group_of_lease, group_may_lead, group_gather, group_leave, group_succeeded, group_end
+local group_of_lease, group_may_lead, group_gather, group_leave, group_succeeded, group_end, group_complete
 do
     -- Trouble that was perhaps not its own: from now on it runs without others. Retry 1 may merge again.
     local function is_alone(retries, lost, crashes, alone)
@@ -124,6 +124,12 @@ do
         b.touched[rec.id] = {leader = rec.leader, group = rec.group, succeeded = integer(finished)}
     end
 
+    -- Is it in the group still, running? f: of MEMBER.
+    local function is_live(f, leader, group)
+        return f[MEMBER.STATUS] == 'Merged' and f[MEMBER.LEADER_ID] == leader and f[MEMBER.EXECUTION_GROUP] == group and
+            not f[MEMBER.EXPIRES_AT]
+    end
+
     -- Is it in the group still, and has it succeeded (when)?
     local function member_read(b, leader, id, ended)
         local known = b.touched[id]
@@ -131,8 +137,7 @@ do
             return known.leader == leader.id and known.group == ended.group, known.succeeded
         end
         local f = call('HMGET', b.ops .. id, MEMBER.NAMES)
-        return f[MEMBER.STATUS] == 'Merged' and f[MEMBER.LEADER_ID] == leader.id and
-            f[MEMBER.EXECUTION_GROUP] == ended.group and not f[MEMBER.EXPIRES_AT], f[MEMBER.SUCCEEDED]
+        return is_live(f, leader.id, ended.group), f[MEMBER.SUCCEEDED]
     end
 
     -- One that was in the group when the leader's execution ended, and has not failed.
@@ -172,6 +177,56 @@ do
         end
         call('DEL', key)
         b.work = (b.work or 0) + #ids
+        return true
+    end
+
+    -- ---- a group that succeeds as a whole, in one call ----
+
+    -- Every follower's record, in the order of `ids`; nil: there is one that this call does not tell the success of, or
+    -- of which more is to be known.
+    local function members_of(b, leader, ids, group, told)
+        local members = {}
+        for n, id in ipairs(ids) do
+            local entry = told[id]
+            if not entry or b.touched[id] then return nil end
+            local f = call('HMGET', b.ops .. id, MEMBER_MORE.NAMES)
+            if not is_live(f, leader, group) or f[MEMBER.SUCCEEDED] or f[MEMBER_MORE.MORE] ~= 'l' or
+                f[MEMBER_MORE.TOKEN] ~= entry.token then
+                return nil
+            end
+            members[n] = f
+        end
+        return members
+    end
+
+    -- A leader's success is told, and before it in the same call its followers': told, by Id, `count` of them. Writes what
+    -- group_succeeded and group_end would, each record once; the leader is the caller's. false, and nothing is written: it
+    -- is not as simple as that.
+    function group_complete(b, type, leader, token, finished, told, count)
+        local key = group_key(b, leader, token)
+        local ids = call('LRANGE', key, 1, -1)
+        local members = #ids == count and not b.touched[leader] and members_of(b, leader, ids, key:sub(#b.prefix + 8), told)
+        if not members then return false end
+        local retention, now = retention_of(b, type, 'Complete'), b.now_text
+        local steps, done, expires = moved_ids(b, type, 'Merged', 'Merged'), done_ids(b, retention),
+                                     time_text(b, finished + retention * 1000)
+        for n, id in ipairs(ids) do
+            local f, entry = members[n], told[id]
+            local succeeded = time_text(b, entry.finished)
+            if f[MEMBER_MORE.PAYLOAD] then
+                call('HSET', b.ops .. id, 'SystemModstamp', now, 'ok', succeeded, 'ExpiresAt', expires, 'in', '')
+            else
+                call('HSET', b.ops .. id, 'SystemModstamp', now, 'ok', succeeded, 'ExpiresAt', expires)
+                if f[MEMBER_MORE.LARGE] then b.unneeded[#b.unneeded + 1] = b.prefix .. KEY.IN .. id end
+            end
+            if entry.result ~= '' then call('SET', b.prefix .. KEY.OUT .. id, entry.result) end
+            cancel_remove(b, id)
+            stat_time(b, 'r', entry.duration)
+            steps[#steps + 1], done[#done + 1] = id, id
+            b.touched[id] = b.writes
+        end
+        count_total(b, 'finished', count)
+        call('DEL', key)
         return true
     end
 end
