@@ -84,6 +84,24 @@ struct redis *redis_new_at(const struct redis_address *address, int timeout_ms)
     return redis;
 }
 
+struct redis *redis_new_beside(const struct redis *redis, const char *host, int port, int timeout_ms)
+{
+    struct redis_address address = redis->address;
+
+    if (host)
+        redis_address_at(&address, &redis->address, host, port);
+    return redis_new_at(&address, timeout_ms);
+}
+
+void redis_command_add_login(struct redis_command *command, const struct redis *redis)
+{
+    if (!*redis->address.password)
+        return;
+    redis_command_add_text(command, "AUTH2");
+    redis_command_add_text(command, redis_user(redis));
+    redis_command_add_text(command, redis->address.password);
+}
+
 void redis_free(struct redis *redis)
 {
     if (!redis)

@@ -22,6 +22,9 @@ struct redis;
 /* uri: see common/server/redis_address.h. Does not connect. NULL: err says what is wrong with
  * the uri. timeout_ms bounds connecting and each wait for a reply. */
 struct redis *redis_new(const char *uri, int timeout_ms, struct err *err);
+/* A connection of its own to the same server, or, host not NULL, to another one of the same cluster with the same login; the
+ * caller frees it. */
+struct redis *redis_new_beside(const struct redis *redis, const char *host, int port, int timeout_ms);
 void redis_free(struct redis *redis);
 /* "127.0.0.1:6379" or the socket's path: for messages; never the password. */
 const char *redis_address(const struct redis *redis);
@@ -74,6 +77,8 @@ void redis_command_add(struct redis_command *command, const char *data, size_t s
 void redis_command_add_text(struct redis_command *command, const char *text);         /* borrowed until sent */
 void redis_command_add_int(struct redis_command *command, int64_t number);
 void redis_command_add_uint(struct redis_command *command, uint64_t number);
+/* AUTH2, user and password of this connection, as MIGRATE wants them: borrowed until sent. Nothing when it has none. */
+void redis_command_add_login(struct redis_command *command, const struct redis *redis);
 /* Adds so many empty arguments, to be set by what they are called (common/functions/wire_tables.h); answers the first's
  * index. */
 size_t redis_command_add_fields(struct redis_command *command, size_t count);

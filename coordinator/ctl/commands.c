@@ -11,11 +11,11 @@
 #include "coordinator/ctl/queue_types.h"
 
 const struct subcommand *const commands[] = {
-    &command_submit,     &command_get,      &command_list,    &command_wait,    &command_stats,  &command_why,
-    &command_blocked,    &command_cancel,   &command_redrive, &command_pause,   &command_resume, &command_paused,
-    &command_actions,    &command_workers,  &command_lookup,  &command_find,    &command_query,  &command_updated,
-    &command_deleted,    &command_describe, &command_doctor,  &command_recover, &command_watch,  &command_top,
-    &command_completion, &command_help,
+    &command_submit,  &command_get,        &command_list,    &command_wait,    &command_stats,  &command_why,
+    &command_blocked, &command_cancel,     &command_redrive, &command_pause,   &command_resume, &command_paused,
+    &command_actions, &command_workers,    &command_lookup,  &command_find,    &command_query,  &command_updated,
+    &command_deleted, &command_describe,   &command_doctor,  &command_recover, &command_shards, &command_watch,
+    &command_top,     &command_completion, &command_help,
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 

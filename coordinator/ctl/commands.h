@@ -24,7 +24,7 @@ struct subcommand {
 extern const struct subcommand command_submit, command_get, command_list, command_wait, command_stats, command_cancel,
     command_redrive, command_workers, command_describe, command_why, command_blocked, command_pause, command_resume,
     command_lookup, command_find, command_query, command_updated, command_deleted, command_doctor, command_recover,
-    command_paused, command_actions, command_watch, command_top, command_completion, command_help;
+    command_shards, command_paused, command_actions, command_watch, command_top, command_completion, command_help;
 
 extern const struct subcommand *const commands[];
 extern const size_t command_count;

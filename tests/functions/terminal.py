@@ -168,6 +168,7 @@ def wait_status(queue, operation, status):
 TABLES_BEGIN = {                                # command: the first title of its table
     "get": "Failed attempts", "list": "ID", "blocked": "HELD BY", "paused": "WHAT", "actions": "ACTION", "describe": "FIELD",
     "stats": "TYPE", "workers": "INSTANCE", "query": "Id", "find": "Id", "cancel": "COUNT", "redrive": "COUNT", "doctor": "SHARD",
+    "shards": "SHARD",
 }
 PROSE = re.compile(r"^(not yet read:|[0-9]+ operations? and).*$", re.MULTILINE)
 NO_TABLE = {"submit", "wait", "why", "lookup", "updated", "deleted", "pause", "resume", "watch", "completion", "recover", "help"}
@@ -200,7 +201,7 @@ def check_tables(queue):
         "get": [failed], "list": [], "blocked": [], "paused": [], "actions": [], "describe": [], "stats": [],
         "workers": ["--ids"], "query": [QUERY], "find": [filtered],
         "cancel": ["--where", "Status != 'Complete'", "--dry-run"],
-        "redrive": ["--where", "Status = 'Error'", "--dry-run"], "doctor": [],
+        "redrive": ["--where", "Status = 'Error'", "--dry-run"], "doctor": [], "shards": [],
     }
     commands = re.findall(r"^  ([a-z]+)  ", queue.plain("help"), re.MULTILINE)
     expect(set(commands) == set(tables) | NO_TABLE | {"top"}, "a command that is not looked at", " ".join(commands))

@@ -92,6 +92,8 @@ static const struct {
     { "doctor", { "doctor" } },
     { "doctor", { "doctor", "--json" } },
     { "recover", { "recover" } },
+    { "shards", { "shards" } },
+    { "shards", { "shards", "--json" } },
     { "lookup", { "lookup", "Name", EVIL } },
     { "lookup", { "lookup", "Name", EVIL, "--json" } },
     { "find", { "find", "{\"fields\":[\"Id\",\"Name\",\"ParentKey\",\"Error\"]}" } },

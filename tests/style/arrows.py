@@ -44,6 +44,7 @@ ROOMS = {
     "coordinator/ctl/read": "common/* coordinator/ctl",
     "coordinator/ctl/steer": "common/* coordinator/ctl",
     "coordinator/ctl/doctor": "common/* coordinator/ctl",
+    "coordinator/ctl/shards": "common/* coordinator/ctl",
     "coordinator/ctl/completion": "common/* coordinator/ctl",
     "coordinator/dev": "common/*",
 

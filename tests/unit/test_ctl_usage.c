@@ -62,6 +62,7 @@ static const struct {
     { "deleted", { "now-1h", "now" } },
     { "doctor", { NULL } },
     { "recover", { NULL } },
+    { "shards", { NULL } },
     { "lookup", { "Name", "x" } },
     { "find", { "{}" } },
 };
