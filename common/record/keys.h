@@ -58,8 +58,8 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(LEASES, SHARD, "leases", NULL, "hash", "C R A T", \
        "Id -> \"token backstop_ms instance Type payload\", backstop: StartedAt + Timeout + 5 s, with `!` behind it " \
        "once its worker renewed it later than that; payload: `p` in the record, `L` in its own key, `-`" \
-       " none; behind it `s` of a sequence group, `l` of a lane, `g` with followers, `f` perhaps " \
-       "(forgotten). Exactly the Running ones") \
+       " none; behind it `s` of a sequence group, `l` of a lane, `g` with followers, `e` with such as are alike, " \
+       "`f` perhaps (forgotten). Exactly the Running ones") \
     XX(RUNNING, SHARD, "running", NULL, "zset by deadline", "C R A T", \
        "the same Ids: the end of the lease; of one marked `!`, when that was") \
     XX(CANCELS, SHARD, "cancels", NULL, "hash", "A", \
@@ -69,8 +69,8 @@ enum key_scope { KEY_OF_SHARD, KEY_OF_CHANNEL, KEY_OF_QUEUE };
     XX(LANE_OUT, SHARD, "lane_out", "<Type>:<ParentKey>", "set", "I A T R", \
        "those whose turn it is: in `pending`, laid aside, or running (leaders)") \
     XX(GROUP, SHARD, "group", "<leader>-<attempt>", "list", "C A T", \
-       "all that were in an execution group when it was claimed, the leader first; until its execution has " \
-       "ended") \
+       "all that were in an execution group when it was claimed, the leader first, then an empty one for each " \
+       "that left it or succeeded by itself; until its execution has ended") \
     XX(ERRORS, SHARD, "errors", NULL, "zset by FinishedAt", "A T", \
        "everything in Error, timed or final") \
     XX(DONE, SHARD, "done", "<retention s>", "stream", "A T", \

@@ -193,8 +193,12 @@ enum status view_group(struct ask *ask, const char *leader, json_t *record)
         key_format(key, sizeof key, KEY_GROUP, shard, name);
         st = redis_call(ask->redis, &reply, ask->err, "LRANGE", key, "0", "199", NULL);
     }
-    for (size_t i = 0; i < redis_reply_count(reply); i++)
-        json_array_append_new(members, json_string(redis_reply_text(redis_reply_at(reply, i), NULL)));
+    for (size_t i = 0; i < redis_reply_count(reply); i++) {
+        const char *id = redis_reply_text(redis_reply_at(reply, i), NULL);
+
+        if (*id) /* else it tells that one of them was touched */
+            json_array_append_new(members, json_string(id));
+    }
     redis_reply_free(reply);
     json_object_set_new(record, "group", members);
     return st;

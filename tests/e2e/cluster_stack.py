@@ -16,9 +16,11 @@ class ClusterStack(ServersStack):
     def __init__(self, config=NOOP_ALL, primaries=3, replicas=True, **more):
         super().__init__(config, **more)
         self.primaries = primaries
-        self.ports = [self.redis_port] + free_ports((2 if replicas else 1) * primaries - 1)
+        more_ports = (2 if replicas else 1) * primaries - 1
+        self.ports = [self.redis_port] + (free_ports(more_ports) if more_ports else [])
         self.replicas = replicas
-        self.env["BGOP_REDIS"] = "redis://" + ",".join(f"127.0.0.1:{port}" for port in self.ports[:primaries])
+        scheme = "redis" if primaries > 1 else "redis+cluster"
+        self.env["BGOP_REDIS"] = f"{scheme}://" + ",".join(f"127.0.0.1:{port}" for port in self.ports[:primaries])
 
     def __exit__(self, kind, value, trace):
         try:
@@ -42,7 +44,9 @@ class ClusterStack(ServersStack):
             self.launch_server(port)
         for port in self.ports:
             eventually(lambda port=port: self.ping(port), f"the Redis at {port}", 30)
-        if new:
+        if new and self.primaries == 1:
+            self.cli("-p", self.ports[0], "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        elif new:
             self.cli("--cluster", "create", *[f"127.0.0.1:{port}@{port + 1}" for port in self.ports],
                      "--cluster-replicas", int(self.replicas), "--cluster-yes")
         eventually(lambda: all(self.says(port, "cluster_state:ok") for port in self.ports), "the cluster to serve", 30)

@@ -229,6 +229,53 @@ static void one_told_before(struct shard *shard)
     groups_apply(shard, "ok", 2, 1, 1, "");
 }
 
+static void one_left_before(struct shard *shard)
+{
+    groups_three(shard);
+    groups_apply(shard, "error", 2, 1, 1, "no");
+}
+
+/* Its success is heard of after its failure. */
+static void a_follower_that_had_left(void **state)
+{
+    (void)state;
+    expect_same(one_left_before, all_ok, TEST_COUNT(all_ok));
+}
+
+static void the_leader_tries_again(struct shard *shard)
+{
+    groups_submit_all(shard, 1, 1);
+    groups_claim(shard, 1, "1");
+    shard_apply(shard, "error", 1, 1, "no");
+    groups_submit_all(shard, 2, 3);
+    groups_claim(shard, 1, "1 2 3");
+}
+
+static void attempts_of_different_numbers(void **state)
+{
+    static const struct entry entries[] = {
+        { "ok", 2, 10, NULL, 0 },
+        { "ok", 3, 20, NULL, 0 },
+        { "ok", 1, 30, NULL, 2 },
+    };
+
+    (void)state;
+    expect_same(the_leader_tries_again, entries, TEST_COUNT(entries));
+}
+
+/* Of followers, attempts that Redis does not know, numbered as their leader's. */
+static void unknown_attempts(void **state)
+{
+    static const struct entry entries[] = {
+        { "ok", 2, 10, NULL, 2 },
+        { "ok", 3, 20, NULL, 2 },
+        { "ok", 1, 30, NULL, 2 },
+    };
+
+    (void)state;
+    expect_same(the_leader_tries_again, entries, TEST_COUNT(entries));
+}
+
 static void a_follower_told_twice(void **state)
 {
     static const struct entry twice[] = {
@@ -269,7 +316,10 @@ static void a_sequence_runs_and_goes_on(struct shard *shard, int first)
 
     groups_arm(shard, 3, GROUPS_MERGE_MAX_BYTES, GROUPS_LIMIT);
     for (int op = 1; op <= 4; op++, number[0]++)
-        groups_member(shard, op, op < first ? "" : "s", op < first ? "" : number);
+        groups_submit(shard, op,
+                      (struct shard_op){ .payload = "x",
+                                         .sequence_group = op < first ? "" : "s",
+                                         .sequence_number = op < first ? "" : number });
     groups_claim(shard, 1, "1 2 3");
 }
 
@@ -345,10 +395,11 @@ static int64_t calls_of(struct shard *shard, const char *command)
     return at ? strtoll(at + strlen(name), NULL, 10) : 0;
 }
 
-static void a_member_is_written_once(void **state)
+static void a_member_is_written_once_and_not_read(void **state)
 {
+    static const char *const commands[] = { "hset", "hmget" };
     struct shard *shard = *state;
-    int64_t written[2];
+    int64_t calls[2][2];
 
     for (int followers = 1; followers <= 2; followers++) {
         struct entry told[] = { all_ok[0], all_ok[1], all_ok[2] };
@@ -359,11 +410,14 @@ static void a_member_is_written_once(void **state)
         groups_claim(shard, 1, followers == 1 ? "1 2" : "1 2 3");
         if (followers == 1)
             told[1] = all_ok[2];
-        written[followers - 1] = -calls_of(shard, "hset");
+        for (int i = 0; i < 2; i++)
+            calls[followers - 1][i] = -calls_of(shard, commands[i]);
         assert_int_equal(tell(shard, told, (size_t)followers + 1, true), 1);
-        written[followers - 1] += calls_of(shard, "hset");
+        for (int i = 0; i < 2; i++)
+            calls[followers - 1][i] += calls_of(shard, commands[i]);
     }
-    assert_int_equal(written[1] - written[0], 1);
+    assert_int_equal(calls[1][0] - calls[0][0], 1);
+    assert_int_equal(calls[1][1] - calls[0][1], 0);
 }
 
 #define test(name) cmocka_unit_test(name)
@@ -378,13 +432,16 @@ int main(void)
         test(a_follower_that_failed),
         test(a_follower_that_is_not_told_of),
         test(a_leader_that_failed),
+        test(a_follower_that_had_left),
+        test(attempts_of_different_numbers),
+        test(unknown_attempts),
         test(a_follower_told_twice),
         test(a_follower_of_a_later_attempt),
         test(a_leader_of_a_later_attempt),
         test(members_of_a_sequence_group),
         test(one_that_is_not_in_the_group),
         groups_test(what_is_known_of_a_follower_does_not_outlive_its_next_entry),
-        groups_test(a_member_is_written_once),
+        groups_test(a_member_is_written_once_and_not_read),
     };
 
     return shard_tests_run(tests);

@@ -162,7 +162,7 @@ do
     local function lease_tail(b, r, lead)
         local payload = r.large and 'L' or call('HEXISTS', b.ops .. r.id, 'in') == 1 and 'p' or '-'
         local group = r.lane and b.prefix .. KEY.GROUP .. r.id .. '-' .. integer(tonumber(r.token or 0) % ATTEMPTS)
-        if group and call('EXISTS', group) == 1 then lead = 'g' end
+        if lead ~= 'e' and group and call('EXISTS', group) == 1 then lead = 'g' end
         return r.Type .. ' ' .. payload .. (r.group and 's' or '') .. (r.lane and 'l' .. lead .. ' ' .. r.ParentKey or '')
     end
 
@@ -173,7 +173,7 @@ do
             return add(wrong, INDEX.LEASES, 'has the token of another attempt')
         end
         local tail = lease:match('^%S+ %d+!? %S+ (.*)$')
-        if tail ~= lease_tail(b, r, tail and tail:match('^%S+ %Ss?l([gf])') or '') then
+        if tail ~= lease_tail(b, r, tail and tail:match('^%S+ %Ss?l([gef])') or '') then
             add(wrong, INDEX.LEASES, 'does not say what the record says')
         end
     end

@@ -48,10 +48,10 @@ do
         local read = known[lease]
         if read == nil then
             local own, type, marks, parent = lease:match('^(%S+) %S+ %S+ (%S+) (%S+) ?(.*)$')
-            local payload, mark, leads = (marks or ''):match('^(.)([sl]?)(g?)$')
-            if mark == 's' and leads == 'g' then payload = nil end
+            local payload, mark, leads = (marks or ''):match('^(.)([sl]?)([ge]?)$')
+            if mark == 's' and leads ~= '' then payload = nil end
             read = payload and {token = own, type = type, payload = payload, sequenced = mark == 's',
-                                leads = leads == 'g', lane = mark == 'l' and lane_name(type, parent) or nil}
+                                leads = leads ~= '' and leads, lane = mark == 'l' and lane_name(type, parent) or nil}
             known[lease] = read or false
         end
         return read and read.token == token and read
@@ -144,7 +144,7 @@ do
     local function group_apply(b, group, entries, args)
         local n, read = group.last, group.read
         local finished, token = times_of(b, entries, args, n), field(entries, args, n, ENTRY.TOKEN)
-        if group_complete(b, read.type, group.leader, token, finished, group.told, group.count) then
+        if group_complete(b, read.type, group.leader, token, read.leads == 'e', finished, group.told, group.count) then
             complete(b, read, group.leader, field(entries, args, n, ENTRY.STARTED_AT),
                      field(entries, args, n, ENTRY.DURATION), field(entries, args, n, ENTRY.RESULT))
             return 1

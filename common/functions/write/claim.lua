@@ -18,9 +18,10 @@ do
     local DEFAULT_TIMEOUT_MS = 60000
     local none = {}
     local kept_marks = {s = 's', l = 'l', sl = 'sl'}        -- of `more`, in the lease
+    local last_read = {}                                    -- by Type: what READS the last operation of a call needed
 
     -- What one HMGET asks for. `more` says what else is to be known of an operation, and those of a Type are alike: what the
-    -- last one had is asked of the next in the same go.
+    -- last one had is asked of the next in the same go, from call to call. A wrong guess costs some fields, or a command.
     local READS = {
         none = function(record) return call('HMGET', record, CLAIMABLE.NAMES) end,
         parent = function(record) return call('HMGET', record, CLAIMABLE_PARENT.NAMES) end,
@@ -36,7 +37,7 @@ do
         return f
     end
 
-    -- The fields of GRANTED, and where they begin in that list. f: as record_read, or of a CANDIDATE.
+    -- The fields of GRANTED, and where they begin in that list. f: as record_read.
     local function read_granted(b, id, f)
         if not f[CLAIMABLE.MORE] then return none, 0 end
         if f.read == 'all' then return f, CLAIMABLE.SIZE end
@@ -113,7 +114,7 @@ do
              'token', token)
         moved(b, type, id, status, 'Running')
         local timeout, payload, parent = grant(b, offer, id, f, '')
-        if laned and group_gather(b, offer, id, token, more, parent) then payload = payload .. 'g' end
+        if laned then payload = payload .. group_gather(b, offer, id, token, more, parent) end
         lease_add(b, type, id, token, b.now, timeout, offer.instance, payload, parent)
         local waited = b.now - tonumber(waits_since)
         stat_time(b, 'w', waited)
@@ -199,7 +200,7 @@ do
         local offer = {instance = args[CLAIM.INSTANCE], uri = args[CLAIM.WORKER_URI], type = type,
                        want = tonumber(args[CLAIM.WANT]), all = {}, bytes = 0, executions = 0, waited = 0,
                        most = settings.merge_max or 1, timeout = timeout, first = tonumber(b.generation) * ATTEMPTS + 1,
-                       read = 'none', answer = answer_ok(b.now), next = CLAIM_ANSWER.SIZE + 1}
+                       read = last_read[type] or 'none', answer = answer_ok(b.now), next = CLAIM_ANSWER.SIZE + 1}
         offer.answer[CLAIM_ANSWER.LEASE_MS] = b.lease_ms
         function offer.grant_follower(id, f, group) grant_follower(b, offer, id, f, group) end
         return offer
@@ -218,6 +219,7 @@ do
         else
             pause_check(b)
             claim_all(b, offer, args)
+            last_read[offer.type] = offer.read
             count_waited(b, 'worker', offer.waited)
         end
         if offer.all[1] then

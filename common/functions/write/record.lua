@@ -120,8 +120,8 @@ do
 
     -- What runs under a lease, until its worker does not renew it. Its worker should have stopped it at Timeout: renewed
     -- later than the backstop, it has timed out. payload: 'p' inside the record, 'L' in its own key, '-' none; behind it what
-    -- makes its end more than its own: 's' a sequence group, 'l' a lane (of this ParentKey), 'g' followers, 'f' perhaps
-    -- some: Redis forgot with whom it ran. README.md: leases.
+    -- makes its end more than its own: 's' a sequence group, 'l' a lane (of this ParentKey), 'g' followers, 'e' such as
+    -- are alike (group.lua), 'f' perhaps some: Redis forgot with whom it ran. README.md: leases.
     function lease_add(b, type, id, token, started, timeout, instance, payload, parent)
         local leases, running, last = b.leases, b.running, b.last_lease
         if last.token ~= token or last.started ~= started or last.timeout ~= timeout or last.instance ~= instance or
