@@ -38,6 +38,15 @@ class Shards(unittest.TestCase):
             self.check_moved(stack, new, ids + load.ids)
             again = json.loads(stack.ctl("shards", 3, "--to", f"127.0.0.1:{new}", "--json").stdout)
             self.assertFalse(again["moved"])
+            self.move_back(stack, ids)
+
+    def move_back(self, stack, ids):
+        """The last slot too: Redis makes its server a replica then."""
+        stack.ctl("shards", 0, 3, 5, "--to", f"127.0.0.1:{stack.ports[0]}")
+        self.assert_clean(stack, [0, 3, 5], stack.ports[0])
+        more = stack.submit(operations(3000, 100))
+        stack.wait_terminal(more, 60)
+        self.assertEqual(set(stack.statuses(ids + more)), {"Complete"})
 
     def check_moved(self, stack, new, ids):
         stack.wait_terminal(ids, 60)

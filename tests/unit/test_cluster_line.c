@@ -9,11 +9,11 @@
 #define B         ID("bbbb")
 #define C         ID("cccc")
 
-static const char nodes[] =
-    B " 127.0.0.1:30004@31004,host4 slave " A " 0 1426238317239 4 connected\n" A
-      " 127.0.0.1:30002@31002,host2 myself,master - 0 1426238316232 2 connected 5461-10922 3 "
-      "[93-<-" C "] [6000->-" B "]\n" C " ::1:30003@31003 master,fail? - 0 1426238318243 3 connected 93 10923-16383\n"
-      "what is no line\n\n" ID("dddd") " :0@0 master,noaddr - 1 2 0 disconnected";
+static const char nodes[] = B " 127.0.0.1:30004@31004,host4 slave " A " 0 1426238317239 4 connected\n" A
+                              " 127.0.0.1:30002@31002,host2 myself,master - 0 1426238316232 2 connected 5461-10922 3 "
+                              "[93-<-" C "] [4000->-" B "] [6000->-" B "]\n" C
+                              " ::1:30003@31003 master,fail? - 0 1426238318243 3 connected 93 10923-16383\n"
+                              "what is no line\n\n" ID("dddd") " :0@0 master,noaddr - 1 2 0 disconnected";
 
 static void what_lines_say(void **state)
 {
@@ -55,6 +55,7 @@ static void slots_of_a_line(void **state)
     assert_int_equal(cluster_line_slot(&line, 93), SLOT_ARRIVES);
     assert_int_equal(cluster_line_slot(&line, 9), SLOT_ELSEWHERE);
     assert_int_equal(cluster_line_slot(&line, 6000), SLOT_LEAVES);
+    assert_int_equal(cluster_line_slot(&line, 4000), SLOT_ELSEWHERE); /* moved away, and the mark is left */
     assert_true(cluster_line_of(nodes, C, &line));
     assert_int_equal(cluster_line_slot(&line, 93), SLOT_HERE);
     assert_int_equal(cluster_line_slot(&line, 16383), SLOT_HERE);

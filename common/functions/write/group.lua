@@ -237,7 +237,7 @@ do
             alike = false
             while ids[#ids] == '' do ids[#ids] = nil end
         end
-        if #ids ~= count or b.touched[leader] then return false end
+        if count == 0 or #ids ~= count or b.touched[leader] then return false end
         alike = alike and told_alike(b, ids, token, told)
         local members = not alike and members_of(b, leader, ids, key:sub(#b.prefix + 8), told)
         if not alike and not members then return false end

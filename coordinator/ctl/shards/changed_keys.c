@@ -8,7 +8,7 @@
 #include "common/base/memory.h"
 
 #define CHANNEL "__redis__:invalidate"
-enum { ANSWER_MS = 5000 };
+enum { ANSWER_MS = 5000, UNTIDY_LEAST = 10000 };
 
 /* ---- lists ---- */
 
@@ -162,7 +162,7 @@ static enum status track(struct changed_keys *changed, int64_t listener, const s
         st = redis_receive(changed->asks, &reply, err);
     redis_reply_free(reply);
     redis_command_release(&command);
-    return st;
+    return st == ST_OK ? ST_OK : err_prefix(err, "Redis at %s: CLIENT TRACKING", redis_address(changed->asks));
 }
 
 enum status changed_keys_begin(struct changed_keys *changed, struct redis *asks, struct redis *listens,
@@ -188,8 +188,13 @@ enum status changed_keys_begin(struct changed_keys *changed, struct redis *asks,
 enum status changed_keys_take(struct changed_keys *changed, struct err *err)
 {
     bool answered;
+    enum status st = take_arrived(changed, &answered, err);
 
-    return take_arrived(changed, &answered, err);
+    if (changed->keys.count > changed->untidy) {
+        key_list_unique(&changed->keys);
+        changed->untidy = 2 * changed->keys.count + UNTIDY_LEAST;
+    }
+    return st;
 }
 
 /* What changed is told at the end of the server's round, before it writes its answers: an answer to a PING that was sent

@@ -23,6 +23,7 @@ struct changed_keys {
     struct redis *asks, *listens; /* of the same server; borrowed */
     uint64_t asks_number, listens_number;
     struct key_list keys;
+    size_t untidy; /* from so many keys on each is looked for twice */
 };
 
 /* From now on what changes of keys with these prefixes is told. asks: whose connection it is tied to; listens: does nothing

@@ -87,7 +87,8 @@ bool cluster_line_next(const char **rest, struct cluster_line *line)
 
 enum cluster_slot_state cluster_line_slot(const struct cluster_line *line, int slot)
 {
-    enum cluster_slot_state state = SLOT_ELSEWHERE;
+    enum cluster_slot_state mark = SLOT_ELSEWHERE;
+    bool here = false;
 
     for (const char *at = line->slots; at < line->end;) {
         struct word word;
@@ -97,16 +98,17 @@ enum cluster_slot_state cluster_line_slot(const struct cluster_line *line, int s
         at = word_read(at, line->end, &word);
         if (word.size > 1 && *word.text == '[') {
             if (strtol(word.text + 1, &behind, 10) == slot && behind < word.text + word.size - 2)
-                state = memcmp(behind, "->-", 3) == 0 ? SLOT_LEAVES : SLOT_ARRIVES;
+                mark = memcmp(behind, "->-", 3) == 0 ? SLOT_LEAVES : SLOT_ARRIVES;
             continue;
         }
         first = last = strtol(word.text, &behind, 10);
         if (*behind == '-')
             last = strtol(behind + 1, NULL, 10);
-        if (slot >= first && slot <= last && word.size > 0 && state == SLOT_ELSEWHERE)
-            state = SLOT_HERE;
+        here = here || (slot >= first && slot <= last && word.size > 0);
     }
-    return state;
+    if (here)
+        return mark == SLOT_LEAVES ? SLOT_LEAVES : SLOT_HERE;
+    return mark == SLOT_ARRIVES ? SLOT_ARRIVES : SLOT_ELSEWHERE; /* a mark may outlive the slot */
 }
 
 bool cluster_line_myself(const char *text, struct cluster_line *line)

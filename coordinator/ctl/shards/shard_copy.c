@@ -1,5 +1,6 @@
 #include "coordinator/ctl/shards/shard_copy.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 enum {
     MIGRATE_MS = 10000, /* that the source may be held up by one MIGRATE whose target stands still */
     SCAN_COUNT = 500,
+    REPLICAS_MS = 200, /* the shard stands still: a replica that is far behind is not waited for */
     CHUNK_MAX =
         256, /* keys of one MIGRATE: fewer when it takes longer than SLOW_MS, more when less than half of that */
     SLOW_MS = 4,
@@ -22,11 +24,11 @@ enum status shard_copy_count(const struct shard_copy *copy, struct redis *server
     struct redis_reply *reply = NULL;
     enum status st = redis_call(server, &reply, err, "CLUSTER", "COUNTKEYSINSLOT", copy->slot, NULL);
 
-    if (st == ST_OK) {
-        *count = redis_reply_int(reply, 0);
-        redis_reply_free(reply);
-    }
-    return st;
+    if (st != ST_OK)
+        return err_prefix(err, "Redis at %s: CLUSTER COUNTKEYSINSLOT", redis_address(server));
+    *count = redis_reply_int(reply, 0);
+    redis_reply_free(reply);
+    return ST_OK;
 }
 
 /* Copies of keys that may be gone or others now: the target drops them. One by one: a command with several is refused where
@@ -37,6 +39,8 @@ static enum status target_drop(struct shard_copy *copy, const struct key_text *k
     enum status st = ST_OK;
     size_t sent = 0;
 
+    if (!copy->in_a_hurry)
+        redis_disconnect(copy->target); /* it may have been idle for longer than its server bears */
     redis_command_init(&asking);
     redis_command_init(&drop);
     redis_command_add_text(&asking, "ASKING");
@@ -92,6 +96,11 @@ static enum status migrate(struct shard_copy *copy, const struct key_text *keys,
                                     redis_address(copy->target));
 }
 
+static void pause_us(int64_t us)
+{
+    nanosleep(&(struct timespec){ us / 1000000, us % 1000000 * 1000 }, NULL);
+}
+
 /* Both servers do nothing else while MIGRATE works: it gets as many keys as take some ms, and pauses as long as it took. */
 static void pace(struct shard_copy *copy, int64_t took_us)
 {
@@ -100,7 +109,25 @@ static void pace(struct shard_copy *copy, int64_t took_us)
     else if (took_us < SLOW_MS * 500 && copy->chunk < CHUNK_MAX)
         copy->chunk *= 2;
     if (!copy->in_a_hurry)
-        nanosleep(&(struct timespec){ took_us / 1000000, took_us % 1000000 * 1000 }, NULL);
+        pause_us(took_us);
+}
+
+/* Answers whether to go on. */
+static bool go_on(struct shard_copy *copy, struct err *err)
+{
+    if (copy->in_a_hurry || copy->progress(copy->arg, copy->copied, copy->all))
+        return true;
+    err_set(err, ST_LIMIT, "given up");
+    return false;
+}
+
+static bool goes_last(const struct shard_copy *copy, const char *key, size_t size)
+{
+    for (size_t i = 0; i < copy->last.count; i++) {
+        if (copy->last.keys[i].size == size && memcmp(copy->last.keys[i].data, key, size) == 0)
+            return true;
+    }
+    return false;
 }
 
 static enum status copy_list(struct shard_copy *copy, const struct key_list *list, struct err *err)
@@ -118,8 +145,8 @@ static enum status copy_list(struct shard_copy *copy, const struct key_list *lis
         pace(copy, clock_boot_us() - began);
         if (st == ST_OK)
             st = changed_keys_take(&copy->changed, err);
-        if (st == ST_OK && !copy->in_a_hurry && !copy->progress(copy->arg, copy->copied, copy->all))
-            st = err_set(err, ST_LIMIT, "given up");
+        if (st == ST_OK && !go_on(copy, err))
+            st = err->status;
     }
     return st;
 }
@@ -127,11 +154,17 @@ static enum status copy_list(struct shard_copy *copy, const struct key_list *lis
 /* What changed, and what was removed. */
 enum status shard_copy_changed(struct shard_copy *copy, struct err *err)
 {
-    struct key_list list = copy->changed.keys;
+    struct key_list list = { 0 };
     enum status st;
 
-    copy->changed.keys = (struct key_list){ 0 };
-    key_list_unique(&list);
+    key_list_unique(&copy->changed.keys);
+    for (size_t i = 0; i < copy->changed.keys.count; i++) {
+        const struct key_text *key = &copy->changed.keys.keys[i];
+
+        if (!goes_last(copy, key->data, key->size))
+            key_list_add(&list, key->data, key->size);
+    }
+    key_list_clear(&copy->changed.keys);
     st = target_drop(copy, list.keys, list.count, err);
     if (st == ST_OK)
         st = copy_list(copy, &list, err);
@@ -161,9 +194,9 @@ static enum status copy_page(struct shard_copy *copy, const struct redis_reply *
 
         if (cluster_slot(key, size) != copy->number)
             continue;
-        if (is_ours(copy, key)) {
+        if (is_ours(copy, key) && !goes_last(copy, key, size)) {
             key_list_add(&list, key, size);
-        } else {
+        } else if (!is_ours(copy, key)) {
             st = err_set_server(err, ST_INVALID, "redis",
                                 "its slot, %s, also has the key %s, which is no shard's: move the slot with redis-cli "
                                 "--cluster reshard, which holds up the shard from its first key to its last",
@@ -185,16 +218,52 @@ enum status shard_copy_all(struct shard_copy *copy, struct err *err)
     snprintf(count, sizeof count, "%d", SCAN_COUNT);
     while (st == ST_OK) {
         struct redis_reply *reply = NULL;
+        int64_t began = clock_boot_us();
 
         st = redis_call(copy->source, &reply, err, "SCAN", cursor, "COUNT", count, NULL);
         if (st != ST_OK)
-            return st;
+            return err_prefix(err, "Redis at %s: SCAN", redis_address(copy->source));
+        pause_us(clock_boot_us() - began);
         snprintf(cursor, sizeof cursor, "%s", redis_reply_text(redis_reply_at(reply, 0), NULL));
         st = copy_page(copy, redis_reply_at(reply, 1), err);
         redis_reply_free(reply);
+        if (st == ST_OK && !go_on(copy, err))
+            st = err->status;
         if (strcmp(cursor, "0") == 0)
             return st;
     }
+    return st;
+}
+
+/* How many replicas the target has; -1: it does not say. */
+static int64_t target_replicas(struct shard_copy *copy, struct err *err)
+{
+    static const char field[] = "connected_slaves:";
+    struct redis_reply *reply = NULL;
+    const char *at = NULL;
+    int64_t count = -1;
+
+    if (redis_call(copy->target, &reply, err, "INFO", "replication", NULL) == ST_OK)
+        at = strstr(redis_reply_text(reply, NULL), field);
+    if (at)
+        count = strtoll(at + sizeof field - 1, NULL, 10);
+    redis_reply_free(reply);
+    return count;
+}
+
+enum status shard_copy_last(struct shard_copy *copy, struct err *err)
+{
+    struct redis_reply *reply = NULL;
+    char replicas[24], within_ms[16];
+    enum status st = migrate(copy, copy->last.keys, copy->last.count, err);
+    int64_t count = st == ST_OK ? target_replicas(copy, err) : 0;
+
+    if (st != ST_OK || count <= 0)
+        return count < 0 ? err->status : st;
+    snprintf(replicas, sizeof replicas, "%" PRId64, count);
+    snprintf(within_ms, sizeof within_ms, "%d", REPLICAS_MS);
+    st = redis_call(copy->target, &reply, err, "WAIT", replicas, within_ms, NULL);
+    redis_reply_free(reply);
     return st;
 }
 

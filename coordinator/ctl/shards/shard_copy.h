@@ -16,7 +16,8 @@ struct shard_copy {
     char slot[8];             /* the same */
     struct key_list prefixes; /* of all shards that have this slot */
     struct changed_keys changed;
-    size_t chunk; /* keys of the next MIGRATE; SHARD_COPY_CHUNK at first */
+    struct key_list last; /* keys that go behind all others (shard_copy_last) */
+    size_t chunk;         /* keys of the next MIGRATE; SHARD_COPY_CHUNK at first */
     long long copied, all;
     bool in_a_hurry; /* the shard stands still: no pauses, and nobody is asked whether to go on */
     shard_copy_progress *progress;
@@ -25,8 +26,11 @@ struct shard_copy {
 
 /* All keys of the slot, while they are used. ST_INVALID: one of them is no shard's. */
 enum status shard_copy_all(struct shard_copy *copy, struct err *err) MUST_CHECK;
-/* What was told to have changed, or to be gone. */
+/* What was told to have changed, or to be gone; both without what goes last. */
 enum status shard_copy_changed(struct shard_copy *copy, struct err *err) MUST_CHECK;
+/* The gates and fences: a target that loses the newest of what it was given has no shard then, and not a part of one that looks
+ * whole. Waits for the target's replicas, some moments at most. */
+enum status shard_copy_last(struct shard_copy *copy, struct err *err) MUST_CHECK;
 /* The target drops all keys of the slot, which must not be its own. */
 enum status shard_copy_drop(struct shard_copy *copy, struct err *err) MUST_CHECK;
 enum status shard_copy_count(const struct shard_copy *copy, struct redis *server, long long *count,

@@ -43,7 +43,7 @@ static enum status read_nodes(struct redis *server, struct redis_reply **reply, 
     enum status st = redis_call(server, reply, err, "CLUSTER", "NODES", NULL);
 
     *text = st == ST_OK ? redis_reply_text(*reply, NULL) : "";
-    return st;
+    return st == ST_OK ? ST_OK : err_prefix(err, "Redis at %s: CLUSTER NODES", redis_address(server));
 }
 
 /* ---- beginning and undoing ---- */
@@ -61,25 +61,24 @@ static enum status target_state(struct mover *mover, enum cluster_slot_state *st
     return st;
 }
 
-/* The source goes on. err says why, and what could not be undone. */
-static void undo(struct mover *mover, struct err *err)
+/* The source goes on, and the target drops what it has. err says why, and what could not be undone. */
+static enum status undo(struct mover *mover, struct err *err)
 {
     struct err why = *err, more = ERR_INIT;
-    enum cluster_slot_state state = SLOT_ELSEWHERE;
+    enum cluster_slot_state state;
     enum status st = set_slot(mover, mover->copy.source, "STABLE", NULL, &more);
 
     if (st == ST_OK)
         st = target_state(mover, &state, &more);
     if (st == ST_OK && state == SLOT_ARRIVES)
         st = shard_copy_drop(&mover->copy, &more);
-    if (st == ST_OK)
+    if (st == ST_OK && state == SLOT_ARRIVES)
         st = set_slot(mover, mover->copy.target, "STABLE", NULL, &more);
-    if (state == SLOT_HERE) {
-        err_set_server(err, why.status, "redis", "%.900s; but the shard is moved", why.text);
-    } else if (st != ST_OK) {
-        err_set_server(err, why.status, "redis",
-                       "%.450s; and it could not be undone: %.450s: move it again with --again", why.text, more.text);
-    }
+    if (st == ST_OK)
+        return why.status;
+    return err_set_server(err, ST_AGAIN, "redis",
+                          "%.450s; and it could not be undone: %.450s: move it again with --again", why.text,
+                          more.text);
 }
 
 static enum status refuse(struct mover *mover, struct err *err, const char *what)
@@ -118,7 +117,9 @@ static enum status check_target(struct mover *mover, const char *nodes, const st
         return refuse(mover, err, "is taken for dead by the server that has the shard");
     snprintf(mover->copy.host, sizeof mover->copy.host, "%s", known.host);
     snprintf(mover->copy.port, sizeof mover->copy.port, "%d", known.port);
-    if (!again && (here == SLOT_LEAVES || there == SLOT_ARRIVES))
+    if (here == SLOT_LEAVES && there != SLOT_ARRIVES)
+        return refuse(mover, err, "is not where this shard is being moved to: redis-cli --cluster check says where");
+    if (!again && there == SLOT_ARRIVES)
         return refuse(mover, err, "gets this shard already: somebody moves it, or that broke off; if so, --again");
     return ST_OK;
 }
@@ -140,7 +141,9 @@ static enum status prepare(struct mover *mover, bool again, struct shard_moved *
     if (st != ST_OK || moved->was_there)
         return st;
     st = set_slot(mover, mover->copy.source, "STABLE", NULL, err);
-    return st == ST_OK ? set_slot(mover, mover->copy.target, "IMPORTING", mover->source_id, err) : st;
+    if (st == ST_OK)
+        st = set_slot(mover, mover->copy.target, "IMPORTING", mover->source_id, err);
+    return st == ST_OK ? ST_OK : undo(mover, err);
 }
 
 /* ---- the move ---- */
@@ -175,6 +178,8 @@ static enum status copy_rest(struct mover *mover, struct shard_moved *moved, str
     if (st == ST_OK)
         st = shard_copy_changed(&mover->copy, err);
     if (st == ST_OK)
+        st = shard_copy_last(&mover->copy, err);
+    if (st == ST_OK)
         st = shard_copy_count(&mover->copy, mover->copy.source, &here, err);
     if (st == ST_OK)
         st = shard_copy_count(&mover->copy, mover->copy.target, &there, err);
@@ -187,24 +192,58 @@ static enum status copy_rest(struct mover *mover, struct shard_moved *moved, str
     return st;
 }
 
-/* The source hears that the slot is another's, and drops its keys; only then it may be told that the move is over. */
+/* The target gets the slot. Whether it did is its own to say: an answer may be lost. */
+static enum status hand_over(struct mover *mover, struct err *err)
+{
+    enum cluster_slot_state state;
+    struct err more = ERR_INIT;
+
+    if (set_slot(mover, mover->copy.target, "NODE", mover->target_id, err) == ST_OK)
+        return ST_OK;
+    if (target_state(mover, &state, &more) != ST_OK) {
+        return err_set_server(err, ST_AGAIN, "redis",
+                              "%.450s; whether the shard is moved is not known, and it is held up: %.450s: when that "
+                              "server answers, move it again with --again",
+                              err->text, more.text);
+    }
+    return state == SLOT_HERE ? ST_OK : undo(mover, err);
+}
+
+/* The source's line of itself and its keys of the slot. false: it does not know yet that the slot is another's. One that has
+ * no slot left may follow the target, as Redis has it by itself, and then has the same keys for good. */
+static bool has_dropped(struct mover *mover, bool *follows, enum status *st, struct err *err)
+{
+    struct redis_reply *reply = NULL;
+    struct cluster_line self = { 0 };
+    enum cluster_slot_state state = SLOT_HERE;
+    long long left = 0;
+
+    if (read_self(mover->copy.source, &reply, &self, st, err))
+        state = cluster_line_slot(&self, mover->copy.number);
+    redis_reply_free(reply);
+    *follows = *st == ST_OK && !self.primary;
+    if (*st != ST_OK || *follows || state == SLOT_HERE || state == SLOT_LEAVES)
+        return *follows;
+    *st = shard_copy_count(&mover->copy, mover->copy.source, &left, err);
+    return *st == ST_OK && left == 0;
+}
+
+/* Only when the source has heard that the slot is another's, and dropped its keys, it may be told that the move is over. */
 static enum status await_dropped(struct mover *mover, struct err *err)
 {
     int64_t until = clock_boot_ms() + DROPPED_MS;
-    long long left = 1;
+    bool follows = false;
     enum status st = ST_OK;
 
-    while (st == ST_OK && left > 0) {
-        st = shard_copy_count(&mover->copy, mover->copy.source, &left, err);
-        if (st == ST_OK && left > 0 && clock_boot_ms() > until) {
+    while (!has_dropped(mover, &follows, &st, err) && st == ST_OK) {
+        if (clock_boot_ms() > until) {
             return err_set_server(err, ST_AGAIN, "redis",
-                                  "the shard is moved, but Redis at %s keeps %lld keys of it: see CLUSTER NODES there",
-                                  redis_address(mover->copy.source), left);
+                                  "the shard is moved, but Redis at %s keeps its keys: see CLUSTER NODES there",
+                                  redis_address(mover->copy.source));
         }
-        if (left > 0)
-            nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
     }
-    if (st == ST_OK)
+    if (st == ST_OK && !follows)
         st = set_slot(mover, mover->copy.source, "NODE", mover->target_id, err);
     return st == ST_OK ? ST_OK : err_prefix(err, "the shard is moved, but not yet cleared away");
 }
@@ -220,14 +259,10 @@ static enum status run(struct mover *mover, bool again, struct shard_moved *move
     stood_still = clock_boot_ms();
     if (st == ST_OK)
         st = copy_rest(mover, moved, err);
-    if (st == ST_OK)
-        st = set_slot(mover, mover->copy.target, "NODE", mover->target_id, err);
-    if (st != ST_OK) {
-        undo(mover, err);
-        return st;
-    }
+    st = st == ST_OK ? hand_over(mover, err) : undo(mover, err);
     moved->held_up_ms = clock_boot_ms() - stood_still;
-    st = await_dropped(mover, err);
+    if (st == ST_OK)
+        st = await_dropped(mover, err);
     moved->took_ms = clock_boot_ms() - began;
     return st;
 }
@@ -258,7 +293,8 @@ static int slot_of(char key[KEY_SIZE], int shard)
 /* Shards that have the same slot go together. */
 static void find_prefixes(struct mover *mover, int shard, int shards)
 {
-    char key[KEY_SIZE], prefix[KEY_SIZE + 2];
+    static const enum redis_key go_last[] = { KEY_FENCES, KEY_GATE };
+    char key[KEY_SIZE], prefix[KEY_SIZE + 2], last[KEY_SIZE];
 
     mover->copy.number = slot_of(key, shard);
     snprintf(mover->copy.slot, sizeof mover->copy.slot, "%d", mover->copy.number);
@@ -267,6 +303,10 @@ static void find_prefixes(struct mover *mover, int shard, int shards)
             continue;
         snprintf(prefix, sizeof prefix, "%s:", key);
         key_list_add(&mover->copy.prefixes, prefix, strlen(prefix));
+        for (size_t n = 0; n < sizeof go_last / sizeof *go_last; n++) {
+            key_format(last, sizeof last, go_last[n], i, NULL);
+            key_list_add(&mover->copy.last, last, strlen(last));
+        }
     }
 }
 
@@ -290,6 +330,7 @@ enum status shard_move(struct redis *cluster, const struct shard_move *move, str
         st = run(&mover, move->again, moved, err);
     }
     key_list_release(&mover.copy.prefixes);
+    key_list_release(&mover.copy.last);
     changed_keys_release(&mover.copy.changed);
     redis_free(mover.listens);
     redis_free(mover.copy.target);
