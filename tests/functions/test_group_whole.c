@@ -111,11 +111,6 @@ static void expect_same(prepared *prepare, const struct entry *entries, size_t c
     assert_same_lines(together, apart);
 }
 
-static void three_run(struct shard *shard)
-{
-    groups_three(shard);
-}
-
 static void all_succeed(void **state)
 {
     static const struct entry entries[] = {
@@ -125,7 +120,7 @@ static void all_succeed(void **state)
     };
 
     (void)state;
-    expect_same(three_run, entries, TEST_COUNT(entries));
+    expect_same(groups_three, entries, TEST_COUNT(entries));
 }
 
 static void three_run_of_which_one_is_large(struct shard *shard, int large_op)
@@ -168,7 +163,7 @@ static void a_cancel_that_comes_too_late(void **state)
     expect_same(cancels_are_wished, all_ok, TEST_COUNT(all_ok));
 }
 
-static void two_groups(struct shard *shard)
+static void one_of_another_parent_runs_too(struct shard *shard)
 {
     groups_three(shard);
     shard_submit(shard, 11, (struct shard_op){ .type = "ExternalObject", .parent_key = "other" });
@@ -186,7 +181,7 @@ static void others_in_the_same_call(void **state)
     };
 
     (void)state;
-    expect_same(two_groups, entries, TEST_COUNT(entries));
+    expect_same(one_of_another_parent_runs_too, entries, TEST_COUNT(entries));
 }
 
 /* ---- what is less simple ---- */
@@ -200,7 +195,7 @@ static void a_follower_that_failed(void **state)
     };
 
     (void)state;
-    expect_same(three_run, entries, TEST_COUNT(entries));
+    expect_same(groups_three, entries, TEST_COUNT(entries));
 }
 
 static void a_follower_that_is_not_told_of(void **state)
@@ -208,7 +203,7 @@ static void a_follower_that_is_not_told_of(void **state)
     static const struct entry entries[] = { { "ok", 2, 10, NULL, 0 }, { "ok", 1, 30, NULL, 0 } };
 
     (void)state;
-    expect_same(three_run, entries, TEST_COUNT(entries));
+    expect_same(groups_three, entries, TEST_COUNT(entries));
 }
 
 static void a_leader_that_failed(void **state)
@@ -220,7 +215,7 @@ static void a_leader_that_failed(void **state)
     };
 
     (void)state;
-    expect_same(three_run, entries, TEST_COUNT(entries));
+    expect_same(groups_three, entries, TEST_COUNT(entries));
 }
 
 static void one_told_before(struct shard *shard)
@@ -287,7 +282,7 @@ static void a_follower_told_twice(void **state)
 
     (void)state;
     expect_same(one_told_before, all_ok, TEST_COUNT(all_ok));
-    expect_same(three_run, twice, TEST_COUNT(twice));
+    expect_same(groups_three, twice, TEST_COUNT(twice));
 }
 
 static void a_follower_of_a_later_attempt(void **state)
@@ -297,7 +292,7 @@ static void a_follower_of_a_later_attempt(void **state)
                                             { "ok", 1, 30, NULL, 0 } };
 
     (void)state;
-    expect_same(three_run, entries, TEST_COUNT(entries));
+    expect_same(groups_three, entries, TEST_COUNT(entries));
 }
 
 static void a_leader_of_a_later_attempt(void **state)
@@ -307,7 +302,7 @@ static void a_leader_of_a_later_attempt(void **state)
                                             { "ok", 1, 30, NULL, 2 } };
 
     (void)state;
-    expect_same(three_run, entries, TEST_COUNT(entries));
+    expect_same(groups_three, entries, TEST_COUNT(entries));
 }
 
 static void a_sequence_runs_and_goes_on(struct shard *shard, int first)
@@ -351,7 +346,7 @@ static void one_that_is_not_in_the_group(void **state)
     };
 
     (void)state;
-    expect_same(two_groups, entries, TEST_COUNT(entries));
+    expect_same(one_of_another_parent_runs_too, entries, TEST_COUNT(entries));
 }
 
 /* ---- what it takes, and leaves ---- */

@@ -18,6 +18,16 @@ void key_list_add(struct key_list *list, const char *data, size_t size)
     list->keys[list->count++] = (struct key_text){ xmemdup(data, size), size };
 }
 
+void key_list_add_all(struct key_list *list, const struct redis_reply *keys)
+{
+    for (size_t i = 0; i < redis_reply_count(keys); i++) {
+        size_t size;
+        const char *key = redis_reply_text(redis_reply_at(keys, i), &size);
+
+        key_list_add(list, key, size);
+    }
+}
+
 void key_list_clear(struct key_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -78,12 +88,7 @@ static enum status take(struct changed_keys *changed, const struct redis_reply *
         return ST_OK;
     if (!keys || redis_reply_kind(keys) != REDIS_ARRAY)
         return err_set_server(err, ST_AGAIN, "redis", "Redis at %s was emptied", redis_address(changed->asks));
-    for (size_t i = 0; i < redis_reply_count(keys); i++) {
-        size_t size;
-        const char *key = redis_reply_text(redis_reply_at(keys, i), &size);
-
-        key_list_add(&changed->keys, key, size);
-    }
+    key_list_add_all(&changed->keys, keys);
     return ST_OK;
 }
 

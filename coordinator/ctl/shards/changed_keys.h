@@ -13,8 +13,9 @@ struct key_list {
     struct key_text *keys;
     size_t count, capacity;
 };
-void key_list_add(struct key_list *list, const char *data, size_t size); /* copied */
-void key_list_clear(struct key_list *list);                              /* keeps the room for the list itself */
+void key_list_add(struct key_list *list, const char *data, size_t size);      /* copied */
+void key_list_add_all(struct key_list *list, const struct redis_reply *keys); /* an array of texts */
+void key_list_clear(struct key_list *list);                                   /* keeps the room for the list itself */
 void key_list_release(struct key_list *list);
 /* Each once, in order. */
 void key_list_unique(struct key_list *list);

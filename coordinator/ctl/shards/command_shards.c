@@ -1,17 +1,14 @@
 /* shards: on which server of a Redis Cluster each shard is, and moving one to another while it is used. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
-#include "common/record/keys.h"
-#include "common/server/cluster_map.h"
 #include "coordinator/ctl/commands.h"
 #include "coordinator/ctl/interrupt.h"
 #include "coordinator/ctl/print.h"
-#include "coordinator/ctl/shards/cluster_line.h"
+#include "coordinator/ctl/shards/server_slots.h"
 #include "coordinator/ctl/shards/shard_move.h"
 
 static struct {
@@ -35,48 +32,22 @@ struct places {
     int count;
 };
 
-static int slot_of(int shard)
-{
-    char key[KEY_SIZE];
-
-    key_format(key, sizeof key, KEY_SHARD, shard, NULL);
-    return cluster_slot(key, strlen(key));
-}
-
-static enum status count_keys(struct redis *server, struct place *place, int slot, struct err *err)
-{
-    struct redis_reply *reply = NULL;
-    char text[16];
-    enum status st;
-
-    snprintf(text, sizeof text, "%d", slot);
-    st = redis_call(server, &reply, err, "CLUSTER", "COUNTKEYSINSLOT", text, NULL);
-    if (st != ST_OK)
-        return st;
-    place->keys = redis_reply_int(reply, 0);
-    redis_reply_free(reply);
-    snprintf(place->server, sizeof place->server, "%s", redis_address(server));
-    return ST_OK;
-}
-
-static enum status look_at_cluster(void *arg, struct redis *server, struct err *err)
+static enum status look_at_server(void *arg, struct redis *server, struct err *err)
 {
     struct places *places = arg;
     struct redis_reply *reply = NULL;
     struct cluster_line self;
-    enum status st = redis_call(server, &reply, err, "CLUSTER", "NODES", NULL);
+    enum status st = server_self(server, &reply, &self, err);
 
-    if (st != ST_OK)
-        return st;
-    if (cluster_line_myself(redis_reply_text(reply, NULL), &self)) {
-        for (int i = 0; i < places->count && st == ST_OK; i++) {
-            enum cluster_slot_state state = cluster_line_slot(&self, slot_of(i));
+    for (int i = 0; i < places->count && st == ST_OK; i++) {
+        struct place *place = &places->of[i];
+        enum cluster_slot_state state = cluster_line_slot(&self, shard_slot(i));
 
-            if (state == SLOT_HERE || state == SLOT_LEAVES) {
-                places->of[i].state = state;
-                st = count_keys(server, &places->of[i], slot_of(i), err);
-            }
-        }
+        if (state != SLOT_HERE && state != SLOT_LEAVES)
+            continue;
+        place->state = state;
+        snprintf(place->server, sizeof place->server, "%s", redis_address(server));
+        st = server_count_keys(server, shard_slot(i), &place->keys, err);
     }
     redis_reply_free(reply);
     return st;
@@ -90,7 +61,7 @@ static enum status look(struct redis *redis, struct places *places, struct err *
         if (!redis_is_cluster(redis))
             snprintf(places->of[i].server, sizeof places->of[i].server, "%s", redis_address(redis));
     }
-    return redis_is_cluster(redis) ? redis_each_there(redis, look_at_cluster, places, err) : ST_OK;
+    return redis_is_cluster(redis) ? redis_each_there(redis, look_at_server, places, err) : ST_OK;
 }
 
 static const char *state_text(const struct place *place)
@@ -105,9 +76,10 @@ static void print_places_json(const struct places *places)
     for (int i = 0; i < places->count; i++) {
         const struct place *place = &places->of[i];
 
-        json_array_append_new(rows, json_pack("{s:i,s:i,s:o,s:I,s:s}", "shard", i, "slot", slot_of(i), "server",
+        json_array_append_new(rows, json_pack("{s:i,s:i,s:o,s:o,s:s}", "shard", i, "slot", shard_slot(i), "server",
                                               *place->server ? json_string(place->server) : json_null(), "keys",
-                                              (json_int_t)place->keys, "state", state_text(place)));
+                                              place->keys >= 0 ? json_integer(place->keys) : json_null(), "state",
+                                              state_text(place)));
     }
     print_json(stdout, rows);
     json_decref(rows);
@@ -127,7 +99,7 @@ static void print_places(const struct places *places)
     for (int i = 0; i < places->count; i++) {
         snprintf(text, sizeof text, "%d", i);
         table_add(&table, text);
-        snprintf(text, sizeof text, "%d", slot_of(i));
+        snprintf(text, sizeof text, "%d", shard_slot(i));
         table_add(&table, text);
         table_add(&table, places->of[i].server);
         table_add(&table, places->of[i].keys >= 0 ? format_count(text, places->of[i].keys) : "");
@@ -285,9 +257,9 @@ const struct subcommand command_shards = {
     .usage = "[SHARD... --to HOST:PORT]",
     .about = "on which server of a Redis Cluster each shard is; moves shards to another",
     .help =
-        "A shard is moved while work goes on: its keys are copied first, and it is held up only for what changed meanwhile, "
-        "some hundredths of a second. Ctrl-C undoes the move. It is an administrator's: the login of the configuration must "
-        "be allowed CLUSTER, SCAN, MIGRATE, CLIENT and SUBSCRIBE on both servers.",
+        "A shard is moved while work goes on: its keys are copied first, and it is held up only for what changed "
+        "meanwhile, some hundredths of a second. Ctrl-C undoes the move. It is an administrator's: deploy/SHARDS.md has "
+        "the rights that the login of the configuration needs on both servers.",
     .flags = COMMAND_FLAGS(flags),
     .min_operands = 0,
     .max_operands = -1,

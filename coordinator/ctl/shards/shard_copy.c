@@ -9,27 +9,15 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/server/cluster_map.h"
+#include "coordinator/ctl/shards/server_slots.h"
 
 enum {
     MIGRATE_MS = 10000, /* that the source may be held up by one MIGRATE whose target stands still */
     SCAN_COUNT = 500,
     REPLICAS_MS = 200, /* the shard stands still: a replica that is far behind is not waited for */
-    CHUNK_MAX =
-        256, /* keys of one MIGRATE: fewer when it takes longer than SLOW_MS, more when less than half of that */
-    SLOW_MS = 4,
+    CHUNK_MAX = 256,   /* keys of one MIGRATE, from SHARD_COPY_CHUNK on */
+    SLOW_MS = 4,       /* that takes longer: fewer keys; less than half of it: more */
 };
-
-enum status shard_copy_count(const struct shard_copy *copy, struct redis *server, long long *count, struct err *err)
-{
-    struct redis_reply *reply = NULL;
-    enum status st = redis_call(server, &reply, err, "CLUSTER", "COUNTKEYSINSLOT", copy->slot, NULL);
-
-    if (st != ST_OK)
-        return err_prefix(err, "Redis at %s: CLUSTER COUNTKEYSINSLOT", redis_address(server));
-    *count = redis_reply_int(reply, 0);
-    redis_reply_free(reply);
-    return ST_OK;
-}
 
 /* Copies of keys that may be gone or others now: the target drops them. One by one: a command with several is refused where
  * one of them is not there. */
@@ -213,7 +201,7 @@ static enum status copy_page(struct shard_copy *copy, const struct redis_reply *
 enum status shard_copy_all(struct shard_copy *copy, struct err *err)
 {
     char cursor[32] = "0", count[16];
-    enum status st = shard_copy_count(copy, copy->source, &copy->all, err);
+    enum status st = server_count_keys(copy->source, copy->number, &copy->all, err);
 
     snprintf(count, sizeof count, "%d", SCAN_COUNT);
     while (st == ST_OK) {
@@ -278,12 +266,7 @@ enum status shard_copy_drop(struct shard_copy *copy, struct err *err)
 
         if (st != ST_OK)
             return st;
-        for (size_t i = 0; i < redis_reply_count(reply); i++) {
-            size_t size;
-            const char *key = redis_reply_text(redis_reply_at(reply, i), &size);
-
-            key_list_add(&list, key, size);
-        }
+        key_list_add_all(&list, reply);
         redis_reply_free(reply);
         done = list.count == 0;
         st = target_drop(copy, list.keys, list.count, err);

@@ -33,7 +33,5 @@ enum status shard_copy_changed(struct shard_copy *copy, struct err *err) MUST_CH
 enum status shard_copy_last(struct shard_copy *copy, struct err *err) MUST_CHECK;
 /* The target drops all keys of the slot, which must not be its own. */
 enum status shard_copy_drop(struct shard_copy *copy, struct err *err) MUST_CHECK;
-enum status shard_copy_count(const struct shard_copy *copy, struct redis *server, long long *count,
-                             struct err *err) MUST_CHECK;
 
 #endif

@@ -6,8 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/record/keys.h"
-#include "common/server/cluster_map.h"
-#include "coordinator/ctl/shards/cluster_line.h"
+#include "coordinator/ctl/shards/server_slots.h"
 
 enum {
     TIMEOUT_MS = 20000,
@@ -37,26 +36,17 @@ static enum status set_slot(struct mover *mover, struct redis *server, const cha
     return st;
 }
 
-/* The text of CLUSTER NODES, owned by *reply. */
-static enum status read_nodes(struct redis *server, struct redis_reply **reply, const char **text, struct err *err)
-{
-    enum status st = redis_call(server, reply, err, "CLUSTER", "NODES", NULL);
-
-    *text = st == ST_OK ? redis_reply_text(*reply, NULL) : "";
-    return st == ST_OK ? ST_OK : err_prefix(err, "Redis at %s: CLUSTER NODES", redis_address(server));
-}
-
 /* ---- beginning and undoing ---- */
 
-static enum status target_state(struct mover *mover, enum cluster_slot_state *state, struct err *err)
+/* What a server says of the slot. */
+static enum status slot_state(struct mover *mover, struct redis *server, enum cluster_slot_state *state,
+                              struct err *err)
 {
     struct redis_reply *reply = NULL;
-    struct cluster_line line;
-    const char *text;
-    enum status st = read_nodes(mover->copy.target, &reply, &text, err);
+    struct cluster_line self;
+    enum status st = server_self(server, &reply, &self, err);
 
-    *state =
-        st == ST_OK && cluster_line_myself(text, &line) ? cluster_line_slot(&line, mover->copy.number) : SLOT_ELSEWHERE;
+    *state = st == ST_OK ? cluster_line_slot(&self, mover->copy.number) : SLOT_ELSEWHERE;
     redis_reply_free(reply);
     return st;
 }
@@ -69,7 +59,7 @@ static enum status undo(struct mover *mover, struct err *err)
     enum status st = set_slot(mover, mover->copy.source, "STABLE", NULL, &more);
 
     if (st == ST_OK)
-        st = target_state(mover, &state, &more);
+        st = slot_state(mover, mover->copy.target, &state, &more);
     if (st == ST_OK && state == SLOT_ARRIVES)
         st = shard_copy_drop(&mover->copy, &more);
     if (st == ST_OK && state == SLOT_ARRIVES)
@@ -84,19 +74,6 @@ static enum status undo(struct mover *mover, struct err *err)
 static enum status refuse(struct mover *mover, struct err *err, const char *what)
 {
     return err_set_server(err, ST_INVALID, "redis", "Redis at %s %s", redis_address(mover->copy.target), what);
-}
-
-static bool read_self(struct redis *server, struct redis_reply **reply, struct cluster_line *self, enum status *st,
-                      struct err *err)
-{
-    const char *text;
-
-    *st = read_nodes(server, reply, &text, err);
-    if (*st == ST_OK && !cluster_line_myself(text, self)) {
-        *st = err_set_server(err, ST_AGAIN, "redis", "Redis at %s does not say who it is (CLUSTER NODES)",
-                             redis_address(server));
-    }
-    return *st == ST_OK;
 }
 
 /* May it be moved there? */
@@ -130,8 +107,10 @@ static enum status prepare(struct mover *mover, bool again, struct shard_moved *
     struct cluster_line source, target;
     enum status st;
 
-    if (read_self(mover->copy.source, &sources, &source, &st, err) &&
-        read_self(mover->copy.target, &targets, &target, &st, err)) {
+    st = server_self(mover->copy.source, &sources, &source, err);
+    if (st == ST_OK)
+        st = server_self(mover->copy.target, &targets, &target, err);
+    if (st == ST_OK) {
         moved->was_there = strcmp(source.id, target.id) == 0;
         if (!moved->was_there)
             st = check_target(mover, redis_reply_text(sources, NULL), &source, &target, again, err);
@@ -180,9 +159,9 @@ static enum status copy_rest(struct mover *mover, struct shard_moved *moved, str
     if (st == ST_OK)
         st = shard_copy_last(&mover->copy, err);
     if (st == ST_OK)
-        st = shard_copy_count(&mover->copy, mover->copy.source, &here, err);
+        st = server_count_keys(mover->copy.source, mover->copy.number, &here, err);
     if (st == ST_OK)
-        st = shard_copy_count(&mover->copy, mover->copy.target, &there, err);
+        st = server_count_keys(mover->copy.target, mover->copy.number, &there, err);
     if (st == ST_OK && here != there) {
         st = err_set_server(err, ST_AGAIN, "redis",
                             "%lld keys were to be moved, and %lld arrived: who else writes to it?", here, there);
@@ -200,7 +179,7 @@ static enum status hand_over(struct mover *mover, struct err *err)
 
     if (set_slot(mover, mover->copy.target, "NODE", mover->target_id, err) == ST_OK)
         return ST_OK;
-    if (target_state(mover, &state, &more) != ST_OK) {
+    if (slot_state(mover, mover->copy.target, &state, &more) != ST_OK) {
         return err_set_server(err, ST_AGAIN, "redis",
                               "%.450s; whether the shard is moved is not known, and it is held up: %.450s: when that "
                               "server answers, move it again with --again",
@@ -218,13 +197,14 @@ static bool has_dropped(struct mover *mover, bool *follows, enum status *st, str
     enum cluster_slot_state state = SLOT_HERE;
     long long left = 0;
 
-    if (read_self(mover->copy.source, &reply, &self, st, err))
+    *st = server_self(mover->copy.source, &reply, &self, err);
+    if (*st == ST_OK)
         state = cluster_line_slot(&self, mover->copy.number);
     redis_reply_free(reply);
     *follows = *st == ST_OK && !self.primary;
     if (*st != ST_OK || *follows || state == SLOT_HERE || state == SLOT_LEAVES)
         return *follows;
-    *st = shard_copy_count(&mover->copy, mover->copy.source, &left, err);
+    *st = server_count_keys(mover->copy.source, mover->copy.number, &left, err);
     return *st == ST_OK && left == 0;
 }
 
@@ -271,23 +251,12 @@ static enum status run(struct mover *mover, bool again, struct shard_moved *move
 static enum status look_for_slot(void *arg, struct redis *server, struct err *err)
 {
     struct mover *mover = arg;
-    struct redis_reply *reply = NULL;
-    struct cluster_line self;
-    enum cluster_slot_state state = SLOT_ELSEWHERE;
-    enum status st;
+    enum cluster_slot_state state;
+    enum status st = slot_state(mover, server, &state, err);
 
-    if (read_self(server, &reply, &self, &st, err))
-        state = cluster_line_slot(&self, mover->copy.number);
-    redis_reply_free(reply);
     if (!mover->copy.source && (state == SLOT_HERE || state == SLOT_LEAVES))
         mover->copy.source = redis_new_beside(server, NULL, 0, TIMEOUT_MS);
     return st;
-}
-
-static int slot_of(char key[KEY_SIZE], int shard)
-{
-    key_format(key, KEY_SIZE, KEY_SHARD, shard, NULL);
-    return cluster_slot(key, strlen(key));
 }
 
 /* Shards that have the same slot go together. */
@@ -296,11 +265,12 @@ static void find_prefixes(struct mover *mover, int shard, int shards)
     static const enum redis_key go_last[] = { KEY_FENCES, KEY_GATE };
     char key[KEY_SIZE], prefix[KEY_SIZE + 2], last[KEY_SIZE];
 
-    mover->copy.number = slot_of(key, shard);
+    mover->copy.number = shard_slot(shard);
     snprintf(mover->copy.slot, sizeof mover->copy.slot, "%d", mover->copy.number);
     for (int i = 0; i < shards; i++) {
-        if (slot_of(key, i) != mover->copy.number)
+        if (shard_slot(i) != mover->copy.number)
             continue;
+        key_format(key, sizeof key, KEY_SHARD, i, NULL);
         snprintf(prefix, sizeof prefix, "%s:", key);
         key_list_add(&mover->copy.prefixes, prefix, strlen(prefix));
         for (size_t n = 0; n < sizeof go_last / sizeof *go_last; n++) {
